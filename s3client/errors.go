@@ -1,0 +1,76 @@
+package s3client
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What an error of a Client can mean to its caller; match with errors.Is.
+var (
+	ErrNotFound     = errors.New("not found")               // no such key, bucket or upload
+	ErrNoBucket     = errors.New("no such bucket")          // also matches ErrNotFound
+	ErrPrecondition = errors.New("precondition failed")     // another version is in place
+	ErrConflict     = errors.New("conflicting operation")   // 409: retried by package retry
+	ErrAccess       = errors.New("access denied")           // refused, or the credentials are wrong
+	ErrCredentials  = errors.New("credentials are refused") // unknown key, bad signature, expired; also matches ErrAccess
+	ErrThrottled    = errors.New("slow down")               // 503 SlowDown, 429
+	ErrUnavailable  = errors.New("service unavailable")     // 5xx, no connection, broken connection
+	ErrRange        = errors.New("range not satisfiable")   //
+	ErrTooLarge     = errors.New("too large")               // EntityTooLarge, key or metadata too long
+	ErrUnsupported  = errors.New("not supported by the service")
+	ErrIntegrity    = errors.New("checksum does not match") // what arrived is not what was sent
+	ErrNoSpace      = errors.New("no space on the service") // 507, quota exceeded
+	ErrRedirect     = errors.New("bucket is in another region")
+	ErrInvalid      = errors.New("invalid request") // any other 4xx
+)
+
+// Error is the failure of one operation, as *fs.PathError is of a system call. Err is one of the sentinels above,
+// possibly wrapping a transport or context error.
+type Error struct {
+	Op        string // the S3 operation, as "GetObject"
+	Bucket    string
+	Key       string // "" for a bucket operation
+	Code      string // S3's error code, "" when no answer came
+	Message   string // S3's own message; never holds a secret
+	Status    int    // HTTP status, 0 when no answer came
+	RequestID string
+	Region    string // of the bucket, when the service named another one
+	Err       error
+}
+
+// Error names operation, object, S3 code and request id, each where known.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", e.Op, e.Bucket)
+	if e.Key != "" {
+		fmt.Fprintf(&b, "/%q", e.Key)
+	}
+	if e.Code != "" || e.Status != 0 {
+		fmt.Fprintf(&b, ": %d %s", e.Status, e.Code)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.Message != "" {
+		fmt.Fprintf(&b, " (%s)", e.Message)
+	}
+	if e.RequestID != "" {
+		fmt.Fprintf(&b, " [request %s]", e.RequestID)
+	}
+	return b.String()
+}
+
+// Unwrap gives errors.Is and errors.As the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes the two narrower sentinels match their wider ones.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrNotFound:
+		return errors.Is(e.Err, ErrNoBucket)
+	case ErrAccess:
+		return errors.Is(e.Err, ErrCredentials)
+	}
+	return false
+}

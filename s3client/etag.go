@@ -1,0 +1,14 @@
+package s3client
+
+import "strings"
+
+// ETag names an object version's content; opaque but for equality. It is kept without the quotes of the header.
+type ETag string
+
+// ParseETag takes the value of an ETag header or element, quoted or not.
+func ParseETag(s string) ETag {
+	return ETag(strings.Trim(strings.TrimSpace(strings.TrimPrefix(s, "W/")), `"`))
+}
+
+// Header returns the quoted form that HTTP headers carry.
+func (t ETag) Header() string { return `"` + string(t) + `"` }
