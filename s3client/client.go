@@ -102,7 +102,8 @@ type ObjectInfo struct {
 	Meta         Meta // nil: not known, as in most listings
 }
 
-// Range is the byte range [Off, Off+Len). Len 0 in GetOptions means the whole object.
+// Range is the byte range [Off, Off+Len). In GetOptions, Len 0 means up to the object's end, so that the zero Range is
+// the whole object; a range that ends behind the object is cut, one that begins there answers ErrRange.
 type Range struct{ Off, Len int64 }
 
 // GetOptions narrows a Get. With IfMatch, another version answers ErrPrecondition.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // What an error of a Client can mean to its caller; match with errors.Is.
@@ -36,7 +37,10 @@ type Error struct {
 	Status    int    // HTTP status, 0 when no answer came
 	RequestID string
 	Region    string // of the bucket, when the service named another one
-	Err       error
+
+	RetryAfter time.Duration // the service asked to wait this long; 0 when it did not
+
+	Err error
 }
 
 // Error names operation, object, S3 code and request id, each where known.

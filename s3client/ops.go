@@ -1,0 +1,20 @@
+package s3client
+
+// Names of the S3 operations behind the methods of Client and Upload, as they stand in Error.Op, in counters and in
+// fault rules.
+const (
+	OpProbe      = "HeadBucket"
+	OpHead       = "HeadObject"
+	OpGet        = "GetObject"
+	OpPut        = "PutObject"
+	OpCopy       = "CopyObject"
+	OpRename     = "RenameObject"
+	OpDelete     = "DeleteObject"
+	OpDeleteMany = "DeleteObjects"
+	OpList       = "ListObjects"
+	OpNewUpload  = "CreateMultipartUpload"
+	OpPart       = "UploadPart"
+	OpCopyPart   = "UploadPartCopy"
+	OpComplete   = "CompleteMultipartUpload"
+	OpAbort      = "AbortMultipartUpload"
+)
