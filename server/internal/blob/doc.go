@@ -1,0 +1,2 @@
+// Package blob keeps the bytes of objects in immutable files.
+package blob

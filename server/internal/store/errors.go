@@ -1,0 +1,79 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What an operation can fail with; match with errors.Is. Errors of a request's body and of its context come back
+// unchanged.
+var (
+	ErrNoSuchBucket        = errors.New("no such bucket")
+	ErrBucketExists        = errors.New("bucket exists and belongs to another owner") // BucketAlreadyExists
+	ErrBucketAlreadyOwned  = errors.New("bucket exists already")                      // BucketAlreadyOwnedByYou
+	ErrBucketNotEmpty      = errors.New("bucket is not empty")
+	ErrNoSuchKey           = errors.New("no such key")
+	ErrNoSuchVersion       = errors.New("no such version")
+	ErrNoSuchUpload        = errors.New("no such upload")
+	ErrInvalidPart         = errors.New("part is missing or its ETag or checksum does not match") // *PartError
+	ErrInvalidPartOrder    = errors.New("parts are not in ascending order")
+	ErrInvalidPartNumber   = errors.New("part number is out of range") // of PutPart, CopyPart and of a read
+	ErrEntityTooSmall      = errors.New("part is too small")           // *PartError
+	ErrEntityTooLarge      = errors.New("object is too large")
+	ErrTooManyExtents      = errors.New("object would have too many pieces")
+	ErrIncompleteBody      = errors.New("body is shorter or longer than announced")
+	ErrPrecondition        = errors.New("precondition failed") // 412, *PreconditionError
+	ErrNotModified         = errors.New("not modified")        // 304, of a read only
+	ErrConditionalConflict = errors.New("conflicting conditional operation")
+	ErrInvalidRange        = errors.New("range lies outside the object")
+	ErrCopySourceTooLarge  = errors.New("copy source is larger than one copy may be")
+	ErrCopyToSelf          = errors.New("copy of an object onto itself changes nothing")
+	ErrInvalidRename       = errors.New("rename must be from key to key or from prefix to prefix, neither inside the other")
+	ErrRenameNotEmpty      = errors.New("rename: destination prefix is not empty")
+	ErrRenameTooLarge      = errors.New("rename: prefix holds too many keys for one step")
+	ErrChecksumAlgorithm   = errors.New("checksum algorithm or type does not fit the upload")
+	ErrChecksumMismatch    = errors.New("checksum does not match")
+	ErrSizeMismatch        = errors.New("object size does not match")
+	ErrInvalidArgument     = errors.New("invalid argument") // an empty name, a negative count: the caller's mistake
+	ErrNoSpace             = errors.New("no space left")
+	ErrDamaged             = errors.New("stored data is damaged") // *DamagedError
+	ErrClosed              = errors.New("store is closed")
+)
+
+// PreconditionError is a condition that does not hold. It matches ErrPrecondition.
+type PreconditionError struct {
+	Condition string // the header's name: "If-Match", "If-None-Match", "If-Unmodified-Since", ...
+}
+
+func (e *PreconditionError) Error() string { return "precondition failed: " + e.Condition }
+
+// Is makes the error match its sentinel.
+func (e *PreconditionError) Is(target error) bool { return target == ErrPrecondition }
+
+// PartError is a part that Complete refuses. It matches Err, which is ErrInvalidPart or ErrEntityTooSmall.
+type PartError struct {
+	Err  error
+	N    int
+	ETag string // as stored, "" when the part is missing
+	Size int64  // of ErrEntityTooSmall
+	Min  int64
+}
+
+func (e *PartError) Error() string { return fmt.Sprintf("part %d: %v", e.N, e.Err) }
+
+// Unwrap gives errors.Is the sentinel.
+func (e *PartError) Unwrap() error { return e.Err }
+
+// DamagedError names what is damaged. It matches ErrDamaged.
+type DamagedError struct {
+	What string // a row or a blob
+	Err  error
+}
+
+func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %v", e.What, e.Err) }
+
+// Is makes the error match its sentinel.
+func (e *DamagedError) Is(target error) bool { return target == ErrDamaged }
+
+// Unwrap gives the cause.
+func (e *DamagedError) Unwrap() error { return e.Err }

@@ -1,0 +1,159 @@
+package store
+
+import (
+	"io"
+	"time"
+
+	"pail/server/internal/checksum"
+)
+
+// ListBucketsQuery asks for buckets after After (exclusive). Max 0 means no limit.
+type ListBucketsQuery struct {
+	Prefix, After string
+	Max           int
+}
+
+// PutInput is a new object.
+type PutInput struct {
+	Bucket, Key, Owner string
+	Body               io.Reader
+	Size               int64 // of the body, or -1 when it is not known
+	Attrs              Attrs
+	Cond               Conditions
+	Algorithm          checksum.Algorithm // computed and kept, "" for none
+
+	// Verify, which may be nil, is called once after the last byte; an error aborts the put and is returned unchanged.
+	Verify func(Computed) error
+}
+
+// DeleteInput is an object to delete. Key is used by DeleteObjects only.
+type DeleteInput struct {
+	Key       string
+	VersionID string
+	Cond      Conditions
+}
+
+// DeleteResult is what became of a DeleteInput. Err is used by DeleteObjects only.
+type DeleteResult struct {
+	Key          string
+	VersionID    string
+	DeleteMarker bool
+	Err          error
+}
+
+// CopyInput is a copy within the store. No byte moves: source and copy share them. The copy keeps the source's ETag
+// and parts.
+type CopyInput struct {
+	SrcBucket, SrcKey, SrcVersionID string
+	SrcCond                         Conditions // a failed one is a *PreconditionError, never ErrNotModified
+	DstBucket, DstKey, Owner        string
+	DstCond                         Conditions
+	Replace                         *Attrs             // nil keeps the source's, but for the next two
+	StorageClass, WebsiteRedirect   string             // with Replace nil; StorageClass "" keeps the source's
+	Algorithm                       checksum.Algorithm // "" keeps the source's checksum
+}
+
+// RenameInput is a rename. Src and Dst both end in "/" for a whole prefix.
+type RenameInput struct {
+	Bucket, Src, Dst string
+	SrcCond, DstCond Conditions
+}
+
+// ListQuery asks for a page of a listing, in byte order of the keys. After is exclusive; when it is itself a common
+// prefix of the listing, the whole of that prefix is left out. Max counts objects and prefixes together; 0 gives an
+// empty page.
+type ListQuery struct {
+	Prefix, Delimiter, After string
+	Max                      int
+}
+
+// ListResult is one page. Objects have no Parts. Next is the After of the next page when Truncated.
+type ListResult struct {
+	Objects   []Object
+	Prefixes  []string
+	Truncated bool
+	Next      string
+}
+
+// UploadInput begins a multipart upload. ChecksumType "" takes the algorithm's default.
+type UploadInput struct {
+	Bucket, Key, Owner string
+	Attrs              Attrs
+	Algorithm          checksum.Algorithm
+	ChecksumType       string
+}
+
+// Upload describes an upload in progress.
+type Upload struct {
+	Bucket, Key, ID, Owner string
+	Initiated              time.Time
+	Attrs                  Attrs
+	Algorithm              checksum.Algorithm
+	ChecksumType           string
+}
+
+// PartInput is a part of an upload. A part sent again replaces the earlier one.
+type PartInput struct {
+	Bucket, Key, UploadID string
+	N                     int
+	Body                  io.Reader
+	Size                  int64              // of the body, or -1 when it is not known
+	Algorithm             checksum.Algorithm // "" takes the upload's; another than the upload's is ErrChecksumAlgorithm
+	Verify                func(Computed) error
+}
+
+// CopyPartInput is a part made of a range of an object. Len < 0 means to the end of the object.
+type CopyPartInput struct {
+	Bucket, Key, UploadID           string
+	N                               int
+	SrcBucket, SrcKey, SrcVersionID string
+	SrcCond                         Conditions
+	Off, Len                        int64
+}
+
+// CompletedPart is a part as the client lists it. A zero Sum is not compared.
+type CompletedPart struct {
+	N    int
+	ETag string
+	Sum  checksum.Sum
+}
+
+// CompleteInput makes an object of parts. Checksum, ChecksumType and Size are what the client expects of the whole
+// object, each compared when it is set.
+type CompleteInput struct {
+	Bucket, Key, UploadID string
+	Parts                 []CompletedPart
+	Cond                  Conditions
+	Checksum              *checksum.Sum
+	ChecksumType          string
+	Size                  *int64
+}
+
+// PartsQuery asks for a page of the parts after part number After. Max 0 gives an empty page.
+type PartsQuery struct {
+	Bucket, Key, UploadID string
+	After, Max            int
+}
+
+// PartsResult is one page of parts. Next is the After of the next page when Truncated.
+type PartsResult struct {
+	Upload    Upload
+	Parts     []PartInfo
+	Truncated bool
+	Next      int
+}
+
+// UploadsQuery asks for a page of uploads, in order of key and then of time. KeyMarker is exclusive, but for the
+// uploads of that very key that come after UploadIDMarker, when that is set.
+type UploadsQuery struct {
+	Prefix, Delimiter, KeyMarker, UploadIDMarker string
+	Max                                          int
+}
+
+// UploadsResult is one page of uploads.
+type UploadsResult struct {
+	Uploads                           []Upload
+	Prefixes                          []string
+	Truncated                         bool
+	NextKeyMarker, NextUploadIDMarker string
+}
