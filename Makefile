@@ -1,0 +1,62 @@
+# pail: targets for people and for CI. Nothing here edits the source tree, but for `make fmt`.
+# `make run` and `make test` install what they need from Debian's packages, and say so.
+
+GO          ?= go
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+TESTFLAGS   ?= -race
+PREFIX      ?= /usr/local
+DESTDIR     ?=
+
+.PHONY: help build run demo deps test unit integration lint fmt bench install uninstall clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the static binary bin/pail
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/pail ./cmd/pail
+
+run: build ## server on 127.0.0.1:8000 and a mounted bucket, until Ctrl-C
+	@packaging/deps.sh run
+	@packaging/demo.sh --stay
+
+demo: build ## the same without staying
+	@packaging/deps.sh run
+	@packaging/demo.sh
+
+deps: ## install the packages that the tests use
+	@packaging/deps.sh test
+
+test: build deps ## every test, with the race detector, on real mounts and real clients
+	$(GO) test $(TESTFLAGS) -timeout 20m ./...
+
+unit: ## the tests that need no mount and no other program
+	$(GO) test $(TESTFLAGS) -timeout 10m ./cmd/... ./fs/... ./s3client/... ./server/...
+
+integration: build deps ## only the tests on real mounts, servers and clients
+	$(GO) test -timeout 20m -v ./integration/...
+
+lint: ## gofmt, vet, staticcheck
+	@fmt=$$(gofmt -l cmd fs s3client server integration); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	sh -n packaging/*.sh
+
+fmt: ## gofmt the tree
+	gofmt -w cmd fs s3client server integration
+
+bench: ## Go benchmarks of each layer
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./fs/... ./s3client/... ./server/...
+
+install: build ## install pail and its mount helpers under DESTDIR/PREFIX
+	install -D -m 0755 bin/pail '$(DESTDIR)$(PREFIX)/bin/pail'
+	install -d '$(DESTDIR)/sbin'
+	ln -sf '$(PREFIX)/bin/pail' '$(DESTDIR)/sbin/mount.pail'
+	ln -sf '$(PREFIX)/bin/pail' '$(DESTDIR)/sbin/mount.fuse.pail'
+
+uninstall: ## remove what `make install` installed
+	rm -f '$(DESTDIR)$(PREFIX)/bin/pail' '$(DESTDIR)/sbin/mount.pail' '$(DESTDIR)/sbin/mount.fuse.pail'
+
+clean: ## remove what the build made
+	rm -rf bin

@@ -1,0 +1,147 @@
+package harness
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Mount is a running pail mount.
+type Mount struct {
+	Dir  string
+	proc *process
+}
+
+// MountOptions vary a mount.
+type MountOptions struct {
+	Binary  string   // Binary(t) when empty
+	Options []string // further words of -o
+	Env     []string
+}
+
+// Mount mounts a bucket (or bucket:/prefix) of the server in the foreground and waits until it answers. The test's
+// end unmounts it, and fails when something stayed unsent.
+func (s *Server) Mount(t testing.TB, source string, opt MountOptions) *Mount {
+	t.Helper()
+	NeedMount(t)
+	if opt.Binary == "" {
+		opt.Binary = Binary(t)
+	}
+	m := &Mount{Dir: filepath.Join(t.TempDir(), "mnt")}
+	if err := os.Mkdir(m.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(opt.Binary, "mount", source, m.Dir, "-f", "-o", strings.Join(append(s.MountWords(), opt.Options...), ","))
+	cmd.Env = append(os.Environ(), opt.Env...)
+	m.proc = start(t, cmd)
+	t.Cleanup(func() { Detach(m.Dir) })
+	if err := m.wait(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if m.running() {
+			m.Unmount(t)
+		}
+	})
+	return m
+}
+
+// MountWords are the -o words that name the server and its credentials.
+func (s *Server) MountWords() []string {
+	words := []string{"passwd_file=" + s.Passwd, "url=" + s.URL + "/", "use_path_request_style"}
+	if s.CA != "" {
+		words = append(words, "ca_bundle="+s.CA)
+	}
+	return words
+}
+
+// wait polls the mount table: the kernel tells of a new mount in no other way that works for every process.
+func (m *Mount) wait() error {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if _, mounted := Mounted(m.Dir); mounted {
+			return nil
+		}
+		select {
+		case <-m.proc.done:
+			return fmt.Errorf("pail mount ended (%v):\n%s", m.proc.err, m.proc.output())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("%s is not mounted after %v:\n%s", m.Dir, patience, m.proc.output())
+}
+
+func (m *Mount) running() bool {
+	select {
+	case <-m.proc.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// PID returns the process id of the mount.
+func (m *Mount) PID() int { return m.proc.pid() }
+
+// Path joins elements below the mountpoint.
+func (m *Mount) Path(elem ...string) string {
+	return filepath.Join(append([]string{m.Dir}, elem...)...)
+}
+
+// Unmount ends the mount in order and fails the test when that does not work.
+func (m *Mount) Unmount(t testing.TB) {
+	t.Helper()
+	if err := m.proc.terminate(); err != nil {
+		t.Errorf("unmount of %s: %v\n%s", m.Dir, err, m.proc.output())
+	}
+}
+
+// KillProcess ends the mount's process at once, which leaves the mountpoint stale.
+func (m *Mount) KillProcess() { m.proc.kill() }
+
+// Detach clears a mountpoint, whatever state it is in.
+func Detach(dir string) {
+	if _, mounted := Mounted(dir); mounted {
+		if syscall.Unmount(dir, syscall.MNT_DETACH) != nil {
+			exec.Command("fusermount3", "-uz", dir).Run()
+		}
+	}
+}
+
+// Mounted returns the filesystem type mounted at dir, from the kernel's mount table.
+func Mounted(dir string) (fstype string, mounted bool) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		head, tail, _ := strings.Cut(lines.Text(), " - ")
+		if fields := strings.Fields(head); len(fields) > 4 && fields[4] == dir {
+			fstype, mounted = strings.Fields(tail)[0], true
+		}
+	}
+	return fstype, mounted
+}
+
+// PeakRSS returns the largest resident size that a process has had, in bytes.
+func PeakRSS(t testing.TB, pid int) int64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
+			return kib << 10
+		}
+	}
+	t.Fatalf("no VmHWM for process %d", pid)
+	return 0
+}

@@ -1,0 +1,140 @@
+package harness
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// The seed's credentials.
+const (
+	AccessKey = "accessKey1"
+	SecretKey = "verySecretKey1"
+)
+
+// ServerOptions vary a server; the zero value is HTTPS with a certificate of its own on a free port.
+type ServerOptions struct {
+	Binary string   // Binary(t) when empty
+	Dir    string   // of data and metadata; a temporary one when empty
+	HTTP   bool     // plain HTTP
+	Args   []string // further flags of pail serve
+}
+
+// Server is a running pail serve.
+type Server struct {
+	URL    string // scheme://host:port
+	Dir    string
+	CA     string // file, "" with HTTP
+	Passwd string // file of mode 0600 with AccessKey and SecretKey
+
+	args []string
+	opt  ServerOptions
+	proc *process
+}
+
+// Serve starts a server and waits until it answers; the test's end stops it.
+func Serve(t testing.TB, opt ServerOptions) *Server {
+	t.Helper()
+	if opt.Binary == "" {
+		opt.Binary = Binary(t)
+	}
+	if opt.Dir == "" {
+		opt.Dir = t.TempDir()
+	}
+	s := &Server{Dir: opt.Dir, opt: opt, Passwd: PasswdFile(t, AccessKey+":"+SecretKey)}
+	s.args = append([]string{"serve", "--dir", s.Dir, "--passwd-file", s.Passwd}, opt.Args...)
+	if !opt.HTTP {
+		s.args = append(s.args, "--tls-self-signed", "127.0.0.1,localhost")
+		s.CA = filepath.Join(s.Dir, "metadata", "tls", "ca.crt")
+	}
+	s.start(t, "127.0.0.1:0")
+	return s
+}
+
+// PasswdFile writes a passwd file of mode 0600.
+func PasswdFile(t testing.TB, lines string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "passwd-pail")
+	if err := os.WriteFile(path, []byte(lines+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var servingOn = regexp.MustCompile(`serving S3 on (https?://([^\s,]+))`)
+
+func (s *Server) start(t testing.TB, addr string) {
+	t.Helper()
+	s.proc = start(t, exec.Command(s.opt.Binary, append(s.args, "--listen", addr)...))
+	line, err := s.proc.waitLine("serving S3 on")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.URL = servingOn.FindStringSubmatch(line)[1]
+}
+
+// Addr returns the server's host:port.
+func (s *Server) Addr() string {
+	return regexp.MustCompile(`^https?://`).ReplaceAllString(s.URL, "")
+}
+
+// PID returns the process id of the running server.
+func (s *Server) PID() int { return s.proc.pid() }
+
+// Kill ends the server at once, as a power cut would.
+func (s *Server) Kill() { s.proc.kill() }
+
+// Stop ends the server in order.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	if err := s.proc.terminate(); err != nil {
+		t.Errorf("pail serve: %v\n%s", err, s.proc.output())
+	}
+}
+
+// Restart starts the server again on the same directory and port.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.start(t, s.Addr())
+}
+
+// Client returns an AWS SDK client of the server.
+func (s *Server) Client(t testing.TB) *s3.Client {
+	t.Helper()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if s.CA != "" {
+		pem, err := os.ReadFile(s.CA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(pem)
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return s3.New(s3.Options{
+		BaseEndpoint: aws.String(s.URL),
+		Region:       "us-east-1",
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
+		HTTPClient:   &http.Client{Transport: transport},
+	})
+}
+
+// Bucket makes a bucket.
+func (s *Server) Bucket(t testing.TB, name string) {
+	t.Helper()
+	if _, err := s.Client(t).CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+}
