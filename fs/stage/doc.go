@@ -1,0 +1,19 @@
+// Package stage holds the local content of files that are being written, until it is stored as an object.
+//
+// An Area is one directory and one memory budget for the whole mount. A File is the current content of one file,
+// composed of three kinds of ranges: bytes written here, zeros (holes, and what lies behind a truncation), and
+// unchanged bytes of the object version that the file started from, its Base. Writing never touches the network; a
+// range of the base is read only when somebody reads it.
+//
+// Written bytes stay in a memory buffer while the file is small, and move to a sparse unlinked file when it grows past
+// Options.MemoryPerFile or the budget is used up. Either way a byte lives at its own file offset, so that a file whose
+// content is wholly local can later be handed to the kernel as it is.
+//
+// An upload takes a Snapshot. It freezes the content: writers of that file wait (their context may end the wait),
+// readers go on. Release(true) says that the frozen content is now an object; from then on all of it counts as
+// unchanged (Base in Extents), although what is here is still read from here. Rebase names the object. The order that
+// leaves no window in which a reader meets the replaced version is: commit, Rebase, Release(true).
+//
+// Locks: File.mu is held for local disk and memory access of that file only, never while the base is read. Area keeps
+// atomic counters. Errors: ErrNoSpace leaves the content as it was before the call.
+package stage

@@ -1,0 +1,300 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// File is the current content of one file. All methods are safe for concurrent use; a write or truncation is atomic
+// towards reads.
+type File struct {
+	area *Area
+
+	mu      sync.RWMutex
+	base    Base
+	rebased int // counts Rebase, to tell whether a base that failed was still the right one
+	content content
+	local   local
+	dirty   bool
+	closed  bool
+	frozen  *Snapshot // writers wait for its done channel
+}
+
+// Size returns the current size in bytes.
+func (f *File) Size() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.content.size
+}
+
+// Dirty reports whether the content differs from the object version it is based on, or has never had one.
+func (f *File) Dirty() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.dirty
+}
+
+// WriteAt writes p at off, making the file larger where needed; a gap behind the old end becomes zeros. It uses no
+// network. While a snapshot is held it waits, until ctx ends. On ErrNoSpace nothing was written. (A filesystem that
+// copies on overwrite, or a failing disk, may still damage bytes in [off, off+len(p)) that were written earlier.)
+func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if err := checkRange(off, int64(len(p))); err != nil {
+		return 0, err
+	}
+	if err := f.lockForChange(ctx); err != nil {
+		return 0, err
+	}
+	defer f.mu.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	end := off + int64(len(p))
+	if err := f.storeLocked(p, off, end); err != nil {
+		return 0, err
+	}
+	f.content.set(off, end, kindData)
+	f.dirty = true
+	return len(p), nil
+}
+
+// Truncate sets the size. What a larger size adds is zeros, also where there were bytes before an earlier shrink.
+// It waits as WriteAt does.
+func (f *File) Truncate(ctx context.Context, size int64) error {
+	if err := checkRange(size, 0); err != nil {
+		return err
+	}
+	if err := f.lockForChange(ctx); err != nil {
+		return err
+	}
+	defer f.mu.Unlock()
+	if size == f.content.size {
+		return nil
+	}
+	if size < f.content.size {
+		f.local = f.local.truncated(f.area, size)
+	}
+	f.content.truncate(size)
+	f.dirty = true
+	return nil
+}
+
+// Punch makes the bytes of [off, off+n) zeros and frees their local storage. The size stays; what lies behind it is
+// ignored. It waits as WriteAt does.
+func (f *File) Punch(ctx context.Context, off, n int64) error {
+	if err := checkRange(off, n); err != nil {
+		return err
+	}
+	if err := f.lockForChange(ctx); err != nil {
+		return err
+	}
+	defer f.mu.Unlock()
+	end := min(off+n, f.content.size)
+	if off >= end {
+		return nil
+	}
+	f.local.punch(off, end)
+	f.content.set(off, end, kindZero)
+	f.dirty = true
+	return nil
+}
+
+// Snapshot freezes the content until its Release: writers of this file wait, readers go on. While another snapshot is
+// held it waits for that one, until ctx ends.
+func (f *File) Snapshot(ctx context.Context) (*Snapshot, error) {
+	if err := f.lockForChange(ctx); err != nil {
+		return nil, err
+	}
+	defer f.mu.Unlock()
+	f.frozen = &Snapshot{file: f, size: f.content.size, extents: f.content.extents(), done: make(chan struct{})}
+	return f.frozen, nil
+}
+
+// Rebase names the object version that unchanged bytes are read from, from now on; the old base may be closed once it
+// returns. base must hold the bytes that the old one had in the ranges that are still unchanged, which is so for the
+// version made of a snapshot.
+func (f *File) Rebase(base Base) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.base = base
+	f.rebased++
+}
+
+// Close frees the local storage; changes that were not committed are lost. Calls in progress fail with ErrClosed.
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	if f.frozen != nil {
+		f.thawLocked()
+	}
+	err := f.local.close(f.area)
+	f.content = content{}
+	f.area.files.Add(-1)
+	return err
+}
+
+// lockForChange locks f.mu at a moment when no snapshot is held.
+func (f *File) lockForChange(ctx context.Context) error {
+	for {
+		f.mu.Lock()
+		if f.closed {
+			f.mu.Unlock()
+			return fmt.Errorf("stage: %w", ErrClosed)
+		}
+		held := f.frozen
+		if held == nil {
+			return nil
+		}
+		f.mu.Unlock()
+		select {
+		case <-held.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (f *File) thawLocked() {
+	close(f.frozen.done)
+	f.frozen = nil
+}
+
+// ReadAt reads as io.ReaderAt does: io.EOF comes with fewer bytes than asked for. All bytes are of one moment. Ranges
+// that only the base has are read from it with ctx, without holding a lock; its error comes with the bytes before it.
+func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if err := checkRange(off, int64(len(p))); err != nil {
+		return 0, err
+	}
+	for {
+		r, err := f.readLocal(p, off)
+		if err != nil {
+			return 0, err
+		}
+		n, err := r.readBase(ctx, p, off)
+		if err == nil {
+			if n < len(p) {
+				err = io.EOF
+			}
+			return n, err
+		}
+		if f.baseIs(r.rebased) {
+			return n, err
+		}
+	}
+}
+
+// pending is a read whose local part is done.
+type pending struct {
+	n       int    // bytes that the file has for it
+	holes   []span // ranges to read from base
+	base    Base
+	rebased int
+}
+
+// readLocal fills what needs no base.
+func (f *File) readLocal(p []byte, off int64) (pending, error) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.closed {
+		return pending{}, fmt.Errorf("stage: %w", ErrClosed)
+	}
+	r := pending{base: f.base, rebased: f.rebased}
+	for s := range f.content.spans(off, off+int64(len(p))) {
+		q := p[s.off-off : s.end-off]
+		switch {
+		case s.kind.local():
+			if err := f.local.readAt(q, s.off); err != nil {
+				return pending{}, err
+			}
+		case s.kind == kindBase:
+			r.holes = append(r.holes, s)
+		default:
+			clear(q)
+		}
+		r.n = int(s.end - off)
+	}
+	return r, nil
+}
+
+// readBase fills the rest, and returns how many bytes of p are good.
+func (r pending) readBase(ctx context.Context, p []byte, off int64) (int, error) {
+	for _, h := range r.holes {
+		at := int(h.off - off)
+		if r.base == nil {
+			return at, fmt.Errorf("stage: the base of the file is gone: %w", ErrClosed)
+		}
+		n, err := r.base.ReadAt(ctx, p[at:int(h.end-off)], h.off)
+		if n == int(h.end-h.off) {
+			continue
+		}
+		if err == nil || err == io.EOF {
+			err = io.ErrUnexpectedEOF // the base is shorter than the file was told
+		}
+		return at + n, err
+	}
+	return r.n, nil
+}
+
+func (f *File) baseIs(rebased int) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.rebased == rebased
+}
+
+// storeLocked puts p into local storage. It asks for disk space for the ranges that have none yet first, so that
+// running out of it happens before a byte that is already here is overwritten.
+func (f *File) storeLocked(p []byte, off, end int64) error {
+	if ok := f.local.fits(f.area, end); !ok {
+		if err := f.local.spill(f.area, &f.content); err != nil {
+			return err
+		}
+	}
+	if f.local.file == nil {
+		copy(f.local.mem[off:end], p)
+		return nil
+	}
+	fresh, old := f.splitLocked(off, end)
+	if err := f.area.reserveDisk(total(fresh)); err != nil {
+		return err
+	}
+	for _, s := range append(fresh, old...) {
+		if err := f.local.writeAt(p[s.off-off:s.end-off], s.off); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// splitLocked divides [off, end) into ranges without local bytes and ranges with them, neighbours merged.
+func (f *File) splitLocked(off, end int64) (fresh, old []span) {
+	add := func(to []span, s span) []span {
+		if n := len(to); n > 0 && to[n-1].end == s.off {
+			to[n-1].end = s.end
+			return to
+		}
+		return append(to, s)
+	}
+	for s := range f.content.spans(off, end) {
+		if s.kind.local() {
+			old = add(old, s)
+		} else {
+			fresh = add(fresh, s)
+		}
+	}
+	if from := max(off, f.content.size); from < end {
+		fresh = add(fresh, span{off: from, end: end})
+	}
+	return fresh, old
+}
+
+func total(spans []span) (n int64) {
+	for _, s := range spans {
+		n += s.end - s.off
+	}
+	return n
+}
