@@ -1,0 +1,54 @@
+package volume
+
+import (
+	"time"
+
+	"pail/fs/attr"
+)
+
+// Stat is what stat(2) shows.
+type Stat struct {
+	attr.Attr
+	Ino    uint64
+	Size   uint64
+	Blocks uint64 // of 512 bytes
+	Nlink  uint32
+}
+
+// Caller is who asked: the owner of what is made.
+type Caller struct{ UID, GID uint32 }
+
+// OpenFlags are the flags of open(2) that matter here.
+type OpenFlags struct{ Read, Write, Append, Truncate, Excl bool }
+
+// RenameFlags are the flags of renameat2(2).
+type RenameFlags struct{ NoReplace, Exchange bool }
+
+// SetAttr names what changes; nil fields stay. Mode holds permission bits, type bits are ignored.
+type SetAttr struct {
+	Mode, UID, GID *uint32
+	Size           *uint64
+	Atime, Mtime   *time.Time
+}
+
+// DirEntry is a name in a directory. The type bits of Mode are all there is, and 0 where the listing did not tell.
+// Off is the position after the entry, for DirHandle.Seek.
+type DirEntry struct {
+	Name string
+	Ino  uint64
+	Mode uint32
+	Off  uint64
+}
+
+// Statfs is what statfs(2) shows: bytes, and numbers of files.
+type Statfs struct {
+	Size, Free, Available uint64
+	Files, FilesFree      uint64
+	BlockSize, NameLen    uint32
+}
+
+// Flags of Setxattr, as in setxattr(2).
+const (
+	XattrCreate  = 1
+	XattrReplace = 2
+)
