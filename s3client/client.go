@@ -8,6 +8,9 @@ import (
 
 // Client is one bucket of an S3 service. All methods are safe for concurrent use. Errors are *Error and match the
 // sentinels of this package with errors.Is; context errors come back unchanged inside *Error.
+//
+// The ObjectInfo that a write returns holds what S3 answers, and zero values for the rest: Key, ETag and VersionID
+// always; Size after Put, and after Complete where the parts told theirs; LastModified after Copy only.
 type Client interface {
 	// Bucket returns the bucket's name.
 	Bucket() string

@@ -22,6 +22,7 @@ var (
 	ErrUnsupported  = errors.New("not supported by the service")
 	ErrIntegrity    = errors.New("checksum does not match") // what arrived is not what was sent
 	ErrNoSpace      = errors.New("no space on the service") // 507, quota exceeded
+	ErrUntrusted    = errors.New("server's certificate is not trusted")
 	ErrRedirect     = errors.New("bucket is in another region")
 	ErrInvalid      = errors.New("invalid request") // any other 4xx
 )

@@ -141,7 +141,18 @@ func (c *Client) storeLocked(op, key string, o *object, cond condition) (s3clien
 	}
 	o.info.LastModified = c.b.modifiedLocked()
 	c.b.setLocked(key, o)
-	return o.describe(), nil
+	return written(op, o.info), nil
+}
+
+// written is what the service's answer to a write tells, and no more.
+func written(op string, info s3client.ObjectInfo) s3client.ObjectInfo {
+	answer := s3client.ObjectInfo{Key: info.Key, ETag: info.ETag, VersionID: info.VersionID}
+	if op == s3client.OpCopy {
+		answer.LastModified = info.LastModified
+	} else {
+		answer.Size = info.Size
+	}
+	return answer
 }
 
 func (c *Client) checkLocked(op, key string, cond condition) error {
