@@ -2,7 +2,7 @@ package upload
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 
@@ -10,39 +10,176 @@ import (
 	"pail/s3client"
 )
 
-// Options configure an Uploader.
+// Defaults of Options.
+const (
+	DefaultPartSize           = 10 << 20
+	DefaultMultipartThreshold = 25 << 20
+	DefaultCopyPartSize       = 512 << 20
+	DefaultSingleCopyLimit    = 512 << 20
+	DefaultParallel           = 8
+)
+
+// Options configure an Uploader. Sizes are bytes; zero values take the defaults, sizes that S3 does not allow the
+// nearest that it does.
 type Options struct {
 	Client             s3client.Client
-	PartSize           int64
-	MultipartThreshold int64
-	CopyPartSize       int64
-	SingleCopyLimit    int64
-	Parallel           int
-	NoMultipart        bool
-	NoMix              bool
-	NoCopy             bool
+	PartSize           int64 // of sent parts; grows for objects that need more than s3client.MaxParts of them
+	MultipartThreshold int64 // objects up to this size are one PUT
+	CopyPartSize       int64 // of parts copied inside the service
+	SingleCopyLimit    int64 // objects up to this size are copied in one request
+	Parallel           int   // parts of one object in flight
+	NoMultipart        bool  // the service has no multipart upload
+	NoMix              bool  // do not combine sent and copied parts: send everything
+	NoCopy             bool  // the service cannot copy
 	Log                *slog.Logger
 }
 
-// Snapshot is frozen content; a *stage.Snapshot is one.
+// Snapshot is content that does not change while it is read; a *stage.Snapshot is one.
 type Snapshot interface {
 	Size() int64
-	Extents() []stage.Extent
+	Extents() []stage.Extent // cover [0, Size()) in order
 	Reader(ctx context.Context, off, n int64) io.ReadSeeker
 }
 
-// Uploader stores files.
-type Uploader struct{}
-
-// New returns an Uploader.
-func New(o Options) *Uploader { return &Uploader{} }
-
-// Commit stores snap.
-func (u *Uploader) Commit(ctx context.Context, key string, snap Snapshot, base *s3client.ObjectInfo, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
-	return s3client.ObjectInfo{}, errors.ErrUnsupported
+// Uploader stores files in one bucket. It is safe for concurrent use, and holds nothing that needs closing.
+type Uploader struct {
+	client          s3client.Client
+	threshold       int64
+	singleCopyLimit int64
+	lim             limits
+	parallel        int
+	noMultipart     bool
+	noMix           bool
+	noCopy          bool
+	log             *slog.Logger
 }
 
-// Copy copies src to dst inside the service.
-func (u *Uploader) Copy(ctx context.Context, dst string, src s3client.ObjectInfo, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
-	return s3client.ObjectInfo{}, errors.ErrUnsupported
+// New returns an Uploader.
+func New(o Options) *Uploader {
+	partSize := within(s3client.MinPartSize, o.PartSize, s3client.MaxPartSize, DefaultPartSize)
+	copySize := within(s3client.MinPartSize, o.CopyPartSize, s3client.MaxCopySize, DefaultCopyPartSize)
+	u := &Uploader{
+		client:          o.Client,
+		threshold:       within(0, o.MultipartThreshold, s3client.MaxPartSize, DefaultMultipartThreshold),
+		singleCopyLimit: within(0, o.SingleCopyLimit, s3client.MaxCopySize, DefaultSingleCopyLimit),
+		lim: limits{
+			min: s3client.MinPartSize, max: s3client.MaxPartSize, maxCopy: s3client.MaxCopySize,
+			count: s3client.MaxParts, send: partSize, copied: copySize,
+		},
+		parallel:    o.Parallel,
+		noMultipart: o.NoMultipart,
+		noMix:       o.NoMix,
+		noCopy:      o.NoCopy,
+		log:         o.Log,
+	}
+	if u.parallel <= 0 {
+		u.parallel = DefaultParallel
+	}
+	if u.log == nil {
+		u.log = slog.New(slog.DiscardHandler)
+	}
+	return u
+}
+
+// within is v between lowest and most, or def when v is 0.
+func within(lowest, v, most, def int64) int64 {
+	if v == 0 {
+		return def
+	}
+	return min(max(v, lowest), most)
+}
+
+// Commit makes snap the content of key, under opt's conditions. base is the version that snap's Unchanged extents
+// belong to, or nil; these ranges are then copied from it where that saves sending them, and ErrPrecondition says that
+// base is no longer in place. Size, Meta and System of the result are always set. ErrTooLarge: S3 has no object of
+// that size, or not without multipart upload.
+//
+// The old object is in place until Commit succeeds, and stays so when it fails.
+func (u *Uploader) Commit(ctx context.Context, key string, snap Snapshot, base *s3client.ObjectInfo, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	size := snap.Size()
+	var info s3client.ObjectInfo
+	var err error
+	switch {
+	case size > MaxObjectSize, u.noMultipart && size > s3client.MaxPartSize:
+		err = fmt.Errorf("store %q: %w: %d bytes", key, s3client.ErrTooLarge, size)
+	case u.noMultipart || size <= u.threshold:
+		info, err = u.putWhole(ctx, key, snap, opt)
+	default:
+		info, err = u.putParts(ctx, key, snap, base, opt)
+	}
+	if err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return complete(info, key, size, opt), nil
+}
+
+func (u *Uploader) putWhole(ctx context.Context, key string, snap Snapshot, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	b := &body{ReadSeeker: snap.Reader(ctx, 0, snap.Size())}
+	info, err := u.client.Put(ctx, key, b, opt)
+	return info, b.explain(err)
+}
+
+func (u *Uploader) putParts(ctx context.Context, key string, snap Snapshot, base *s3client.ObjectInfo, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	lim := u.lim
+	if u.noMix || u.noCopy || !copyable(base) {
+		lim.copied = 0
+	}
+	parts, err := plan(snap.Size(), snap.Extents(), lim)
+	if err != nil {
+		return s3client.ObjectInfo{}, fmt.Errorf("store %q: %w", key, err)
+	}
+	return u.run(ctx, key, opt, parts, func(ctx context.Context, up s3client.Upload, n int, p part) (s3client.Part, error) {
+		if p.copied {
+			return up.CopyPart(ctx, n, base.Key, s3client.Range{Off: p.off, Len: p.len}, base.ETag)
+		}
+		b := &body{ReadSeeker: snap.Reader(ctx, p.off, p.len)}
+		done, err := up.Part(ctx, n, b)
+		return done, b.explain(err)
+	})
+}
+
+// copyable reports whether ranges of base may be copied: its version must be known, and S3 copies ranges only of
+// objects above 5 MiB (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
+func copyable(base *s3client.ObjectInfo) bool {
+	return base != nil && base.ETag != "" && base.Size > s3client.MinPartSize
+}
+
+// complete adds to the service's answer what it did not repeat.
+func complete(info s3client.ObjectInfo, key string, size int64, opt s3client.PutOptions) s3client.ObjectInfo {
+	info.Key, info.Size = key, size
+	if info.Meta == nil {
+		info.Meta = opt.Meta
+	}
+	if info.System == (s3client.System{}) {
+		info.System = opt.System
+	}
+	return info
+}
+
+// body remembers why reading the content failed, as the client need not hand that error on.
+type body struct {
+	io.ReadSeeker
+	err error
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// Seek starts another attempt, which need not fail for the same reason.
+func (b *body) Seek(offset int64, whence int) (int64, error) {
+	b.err = nil
+	return b.ReadSeeker.Seek(offset, whence)
+}
+
+// explain returns err with the reason that reading gave, if that made the request fail.
+func (b *body) explain(err error) error {
+	if err != nil && b.err != nil {
+		return fmt.Errorf("read the content to store: %w", b.err)
+	}
+	return err
 }

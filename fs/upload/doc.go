@@ -1,0 +1,13 @@
+// Package upload turns the frozen content of a file into an object.
+//
+// Commit sends a small file as one PUT and a larger one as a multipart upload whose parts run in parallel. Ranges that
+// did not change since the object version the file is based on do not travel: the service copies them (UploadPartCopy,
+// on the condition that the version is still in place). The plan of parts is a pure function (plan.go) of the extents
+// and S3's limits. Part bodies read straight from the file's local data; nothing is buffered here.
+//
+// Copy copies an object inside the service, by CopyObject or, above a limit, by parallel UploadPartCopy.
+//
+// The object that was there stays until the new one is complete. Whatever fails ends the upload: the other parts are
+// cancelled and waited for, the upload is aborted on a context of its own, and the error that came first is returned.
+// Nothing is retried here (package s3client/retry does).
+package upload
