@@ -1,0 +1,26 @@
+// Package pebbledb is a meta.DB on Pebble, the embedded engine.
+//
+// # Transactions
+//
+// One Update runs at a time: its function, over an indexed batch, and the application of the batch to the memtable.
+// That is the simplest serializable order, takes microseconds, and never runs a function twice. The wait for the disk
+// is outside: ApplyNoSyncWait gives the batch its place in the log, the next Update begins at once, and SyncWait
+// returns when the log is synced up to that place. So any number of Updates share one fsync (group commit), and one
+// client alone pays exactly one.
+//
+// A View is a Pebble snapshot. It may see a batch that is not synced yet, as may a later Update. The log is synced in
+// order: what an Update built upon is durable when the Update is. An Update that writes nothing waits for the last
+// batch before it, so that an answer like "it is deleted already" is as durable as the deletion. Its context is heeded
+// until the batch is applied, not after: then the only honest answer is the disk's.
+//
+// # Crashes
+//
+// Pebble's log and manifest carry checksums; a torn end of the log is cut at open, and everything synced is replayed.
+// When the log cannot be written (a failing disk), Pebble cannot go on and neither can we: the logger's Fatalf
+// panics, and the next start finds what was acknowledged. A full disk must not lead there, so an Update is refused
+// with meta.ErrNoSpace while there is still room for the log, flushes and deletions.
+//
+// # Memory
+//
+// 64 MiB of block cache and at most 3 memtables of 32 MiB.
+package pebbledb

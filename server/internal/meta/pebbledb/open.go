@@ -1,0 +1,148 @@
+package pebbledb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"pail/server/internal/meta"
+)
+
+// Options of a database. The zero value is right for a server.
+type Options struct {
+	FS           vfs.FS       // nil: the operating system's
+	Log          *slog.Logger // nil: discarded
+	CacheSize    int64        // of blocks, in bytes; 0: 64 MiB
+	MemTableSize uint64       // in bytes; 0: 32 MiB
+}
+
+// engineFormat is Pebble's own format. It is pinned: a newer library must not make a database that an older pail
+// cannot open, unless we decide so.
+const engineFormat = pebble.FormatValueSeparation
+
+// Open opens or creates the database in dir. A directory that another process uses is meta.ErrLocked, one that another
+// version of pail wrote is meta.ErrVersion.
+func Open(dir string, opt Options) (*DB, error) {
+	opt = opt.withDefaults()
+	if err := opt.FS.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("metadata directory %s: %w", dir, err)
+	}
+	lock, err := pebble.LockDirectory(dir, opt.FS)
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("metadata directory %s: %w", dir, err)
+		}
+		return nil, fmt.Errorf("%w: cannot lock %s: %w", meta.ErrLocked, filepath.Join(dir, "LOCK"), err)
+	}
+	db, err := open(dir, opt, lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return db, nil
+}
+
+func open(dir string, opt Options, lock *pebble.Lock) (*DB, error) {
+	p, err := pebble.Open(dir, opt.pebble(lock))
+	if err != nil {
+		return nil, fmt.Errorf("metadata directory %s: %w", dir, err)
+	}
+	db := &DB{dir: dir, fs: opt.FS, pebble: p, lock: lock, writer: make(chan struct{}, 1)}
+	if err := db.checkFormat(); err != nil {
+		return nil, errors.Join(fmt.Errorf("metadata directory %s: %w", dir, err), p.Close())
+	}
+	return db, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = 64 << 20
+	}
+	if o.MemTableSize == 0 {
+		o.MemTableSize = 32 << 20
+	}
+	return o
+}
+
+func (o Options) pebble(lock *pebble.Lock) *pebble.Options {
+	p := &pebble.Options{
+		FS:                          o.FS,
+		Lock:                        lock,
+		Logger:                      logger{o.Log},
+		FormatMajorVersion:          engineFormat,
+		CacheSize:                   o.CacheSize,
+		MemTableSize:                o.MemTableSize,
+		MemTableStopWritesThreshold: 3,
+		MaxOpenFiles:                500,
+	}
+	for i := range p.Levels {
+		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most reads before a write find nothing
+	}
+	return p
+}
+
+const (
+	formatMagic = "pail metadata"
+	tagMagic    = 1
+	tagVersion  = 2
+)
+
+// checkFormat reads the format row of a database, and writes that of an empty one.
+func (db *DB) checkFormat() error {
+	return db.Update(context.Background(), func(t meta.Txn) error {
+		key := meta.FormatKey()
+		record, err := t.Get(key)
+		if errors.Is(err, meta.ErrNotFound) {
+			return writeFormat(t, key)
+		}
+		if err != nil {
+			return err
+		}
+		payload, err := meta.Unseal(key, record)
+		if err != nil {
+			return err
+		}
+		var magic string
+		var version uint64
+		for d := meta.NewDecoder(payload); d.Next(); {
+			switch d.Tag() {
+			case tagMagic:
+				magic = d.String()
+			case tagVersion:
+				version = d.Uint()
+			}
+		}
+		if magic != formatMagic || version != meta.FormatVersion {
+			return fmt.Errorf("%w: it holds %q version %d, this program knows version %d", meta.ErrVersion, magic,
+				version, meta.FormatVersion)
+		}
+		return nil
+	})
+}
+
+func writeFormat(t meta.Txn, key []byte) error {
+	it := t.Iter(nil, nil)
+	defer it.Close()
+	if it.First() {
+		return fmt.Errorf("%w: it is a Pebble database that is not pail's", meta.ErrVersion)
+	}
+	if err := it.Err(); err != nil {
+		return err
+	}
+	var e meta.Encoder
+	e.String(tagMagic, formatMagic)
+	e.Uint(tagVersion, meta.FormatVersion)
+	return t.Set(key, meta.Seal(key, e.Bytes()))
+}

@@ -1,0 +1,119 @@
+package pebbledb
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"pail/server/internal/meta"
+)
+
+// DB is a meta.DB on Pebble.
+type DB struct {
+	dir    string
+	fs     vfs.FS
+	pebble *pebble.DB
+	lock   *pebble.Lock
+
+	// running is held shared by each View and Update, and whole by Close.
+	running sync.RWMutex
+	closed  bool // guarded by running
+
+	writer chan struct{} // holds one token while an Update runs its function and applies its batch
+	last   *commit       // guarded by writer: the batch applied last
+	space  space         // guarded by writer
+}
+
+var _ meta.DB = (*DB)(nil)
+
+// commit is a batch on its way to the disk.
+type commit struct {
+	done chan struct{}
+	err  error // valid after done
+}
+
+// View implements meta.DB. A View must not be begun within another.
+func (db *DB) View(ctx context.Context, fn func(meta.Reader) error) error {
+	if err := db.begin(ctx); err != nil {
+		return err
+	}
+	defer db.running.RUnlock()
+	s := db.pebble.NewSnapshot()
+	r := &reader{source: s}
+	defer s.Close() // after the iterators that fn may have left open
+	defer r.closeIterators()
+	return fn(r)
+}
+
+// Update implements meta.DB.
+func (db *DB) Update(ctx context.Context, fn func(meta.Txn) error) error {
+	if err := db.begin(ctx); err != nil {
+		return err
+	}
+	defer db.running.RUnlock()
+	b := db.pebble.NewIndexedBatch()
+	c, mine, err := db.apply(ctx, b, fn)
+	if err == nil && mine {
+		c.err = b.SyncWait()
+		close(c.done)
+	}
+	err = errors.Join(err, b.Close())
+	if err != nil || c == nil {
+		return err
+	}
+	<-c.done
+	return c.err
+}
+
+// apply runs fn alone and applies the batch. It gives the commit to wait for, nil when there is none, and whether it
+// is that of b, to be finished by the caller.
+func (db *DB) apply(ctx context.Context, b *pebble.Batch, fn func(meta.Txn) error) (c *commit, mine bool, err error) {
+	select {
+	case db.writer <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	defer func() { <-db.writer }()
+	t := &txn{reader: reader{source: b}, batch: b}
+	if err := t.run(fn); err != nil {
+		return nil, false, err
+	}
+	if b.Empty() {
+		return db.last, false, nil
+	}
+	if err := db.space.admit(db, int64(b.Len()), t.deletes > 0); err != nil {
+		return nil, false, err
+	}
+	if err := db.pebble.ApplyNoSyncWait(b, pebble.Sync); err != nil {
+		return nil, false, err
+	}
+	db.last = &commit{done: make(chan struct{})}
+	return db.last, true, nil
+}
+
+// begin takes running shared, unless it fails.
+func (db *DB) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	db.running.RLock()
+	if db.closed {
+		db.running.RUnlock()
+		return meta.ErrClosed
+	}
+	return nil
+}
+
+// Close implements meta.DB.
+func (db *DB) Close() error {
+	db.running.Lock()
+	defer db.running.Unlock()
+	if db.closed {
+		return nil
+	}
+	db.closed = true
+	return errors.Join(db.pebble.Close(), db.lock.Close())
+}
