@@ -1,0 +1,29 @@
+// Package fs shows a volume.Volume to the kernel through FUSE. It is the only importer of go-fuse and the only place
+// where errors become errno values; everything with a meaning of its own lives in volume.
+//
+// One node type stands for every inode, whatever its kind, and one handle type for every open file. The kernel knows an
+// inode by the number that volume gave it, so two lookups that lead to one volume.Inode give one go-fuse Inode
+// (nodes.go). Directory handles answer READDIRPLUS from the listing that they walk (readdir.go).
+//
+// # Time and interrupts
+//
+// The kernel keeps names and attributes for a second by default, and the absence of a name for a second too. What this
+// mount creates, removes or renames is known to the kernel at once, as it goes through the kernel; what another client
+// makes appears when the time is over. It is also the longest time for which stat may show the state before another
+// client's change, while open always asks the service.
+//
+// A signal to a process that waits for FUSE cancels the request only after a grace, and only where nothing is changed:
+// reads, lookups and attribute requests then fail with EINTR. Programs that take signals all the time (a profiler, Go's
+// scheduler) so never see EINTR from a request that was about to succeed. Requests that change something are not
+// interrupted at all: their result would be unknown. The time they may take is bounded by the client below.
+//
+// # Locks
+//
+// Acquire left before right: go-fuse's own locks < node.mu < nodes.mu. No volume call is made under a lock of this
+// package, and nothing here waits for the network while it holds one.
+//
+// # What may fail
+//
+// A panic in a request is logged with its stack and fails that request alone, with EIO. An error that has no errno of
+// its own becomes EIO and is logged once, with operation, inode number and the service's request id.
+package fs

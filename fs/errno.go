@@ -1,0 +1,103 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"pail/fs/volume"
+	"pail/s3client"
+)
+
+// toErrno is the one translation of errors into errno values. nil is 0; what it does not know is EIO.
+func toErrno(err error) syscall.Errno {
+	is := func(targets ...error) bool {
+		for _, target := range targets {
+			if errors.Is(err, target) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case err == nil:
+		return 0
+	case is(context.Canceled):
+		return syscall.EINTR
+	case is(volume.ErrNotExist):
+		return syscall.ENOENT
+	case is(volume.ErrExist):
+		return syscall.EEXIST
+	case is(volume.ErrNotEmpty):
+		return syscall.ENOTEMPTY
+	case is(volume.ErrNotDir):
+		return syscall.ENOTDIR
+	case is(volume.ErrIsDir):
+		return syscall.EISDIR
+	case is(volume.ErrNoAttr):
+		return syscall.ENODATA
+	case is(volume.ErrNameTooLong):
+		return syscall.ENAMETOOLONG
+	case is(volume.ErrReadOnly):
+		return syscall.EROFS
+	case is(volume.ErrInvalid):
+		return syscall.EINVAL
+	case is(volume.ErrNotSupported, s3client.ErrUnsupported):
+		return syscall.ENOTSUP
+	case is(volume.ErrNoSpace, s3client.ErrNoSpace):
+		return syscall.ENOSPC
+	case is(volume.ErrTooBig, s3client.ErrTooLarge):
+		return syscall.EFBIG
+	case is(volume.ErrCrossDevice):
+		return syscall.EXDEV
+	case is(volume.ErrPermission):
+		return syscall.EPERM
+	case is(s3client.ErrAccess):
+		return syscall.EACCES
+	case is(volume.ErrBadHandle):
+		return syscall.EBADF
+	case is(volume.ErrStale, s3client.ErrPrecondition):
+		return syscall.ESTALE
+	case is(context.DeadlineExceeded):
+		return syscall.ETIMEDOUT
+	case is(s3client.ErrNotFound):
+		return syscall.ENOENT
+	default:
+		return syscall.EIO
+	}
+}
+
+// telling says which failures a log reader wants to know about: those that no caller asked for.
+func telling(errno syscall.Errno) bool {
+	switch errno {
+	case syscall.EIO, syscall.EACCES, syscall.ESTALE, syscall.ETIMEDOUT, syscall.ENOSPC, syscall.EFBIG:
+		return true
+	}
+	return false
+}
+
+// errno translates the failure of op on v and logs it where it tells something.
+func (f *filesystem) errno(op string, v *volume.Inode, err error) syscall.Errno {
+	errno := toErrno(err)
+	if !telling(errno) {
+		return errno
+	}
+	args := []any{"op", op, "inode", v.Ino(), "errno", errno.Error(), "error", err}
+	if s3err := (*s3client.Error)(nil); errors.As(err, &s3err) && s3err.RequestID != "" {
+		args = append(args, "request_id", s3err.RequestID)
+	}
+	f.log.Error("request failed", args...)
+	return errno
+}
+
+// panicHandler answers a request whose handler panicked.
+func panicHandler(log *slog.Logger) func(any) fuse.Status {
+	return func(reason any) fuse.Status {
+		log.Error("panic in a request; it fails with EIO", "panic", reason, "stack", string(debug.Stack()))
+		return fuse.EIO
+	}
+}

@@ -1,0 +1,62 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"pail/fs/volume"
+)
+
+var (
+	_ fusefs.FileReader   = (*handle)(nil)
+	_ fusefs.FileWriter   = (*handle)(nil)
+	_ fusefs.FileFlusher  = (*handle)(nil)
+	_ fusefs.FileReleaser = (*handle)(nil)
+)
+
+// handle is an open file.
+type handle struct {
+	n *node
+	h *volume.Handle
+}
+
+// Read implements fusefs.FileReader. The bytes go into go-fuse's own buffer, which is pooled and written to the kernel
+// before it is used again; a result that lends pooled blocks instead would need a Slices method, as Done comes too early.
+func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	ctx, end := interruptible(ctx)
+	defer end()
+	n, err := h.h.ReadAt(ctx, dest, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, h.n.fs.errno("read", h.n.v, err)
+	}
+	return fuse.ReadResultData(dest[:n]), 0
+}
+
+// Write implements fusefs.FileWriter. It is not broken off in the middle: the kernel has changed its pages already.
+func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
+	n, err := h.h.WriteAt(detached(ctx), data, off)
+	if err != nil && n == 0 {
+		return 0, h.n.fs.errno("write", h.n.v, err)
+	}
+	return uint32(n), 0
+}
+
+// Flush implements fusefs.FileFlusher: close(2) returns what became of the data.
+func (h *handle) Flush(ctx context.Context) syscall.Errno {
+	if err := h.h.Flush(detached(ctx)); err != nil {
+		return h.n.fs.errno("flush", h.n.v, err)
+	}
+	return 0
+}
+
+// Release implements fusefs.FileReleaser.
+func (h *handle) Release(context.Context) syscall.Errno {
+	h.h.Release()
+	h.n.closed()
+	return 0
+}

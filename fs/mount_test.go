@@ -1,0 +1,230 @@
+package fs_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"pail/fs"
+	"pail/fs/attr"
+	"pail/fs/keymap"
+	"pail/fs/readahead"
+	"pail/fs/stage"
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+// The mount is served by a second process, this test binary started again: a process that waits in the kernel for its
+// own mount can stop its own goroutines from answering. The second process ends when its standard input does, so that
+// no mount outlives the tests, however they end.
+
+const serveEnv = "PAIL_TEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveEnv); dir != "" {
+		if err := serveBucket(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// order is what another client of the bucket is told to do; reply is what came of it.
+type order struct {
+	Op, Key string
+	Body    []byte
+	Meta    s3client.Meta
+}
+
+type reply struct {
+	Body  []byte
+	Info  s3client.ObjectInfo
+	Keys  []string
+	Error string
+}
+
+// serveBucket mounts an empty bucket at dir and takes orders until standard input ends.
+func serveBucket(dir string) error {
+	ctx := context.Background()
+	client := memclient.New(memclient.Options{Bucket: "bucket"})
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	vol, err := newVolume(ctx, client.Another(), log)
+	if err != nil {
+		return err
+	}
+	session, err := fs.Mount(ctx, dir, vol, fs.Options{Source: "bucket", AllowOther: os.Geteuid() == 0, Log: log})
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(os.Stdout)
+	if err := out.Encode(reply{}); err != nil {
+		return errors.Join(err, session.Detach())
+	}
+	for orders := json.NewDecoder(os.Stdin); ; {
+		var o order
+		if err := orders.Decode(&o); err != nil {
+			break
+		}
+		if err := out.Encode(obey(ctx, client, o)); err != nil {
+			break
+		}
+	}
+	patience, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err = session.Unmount(patience)
+	if err != nil {
+		err = errors.Join(err, session.Detach())
+	}
+	return errors.Join(err, session.Close(ctx))
+}
+
+func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger) (*volume.Volume, error) {
+	caps, err := client.Probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	area, err := stage.New(stage.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return volume.New(volume.Options{
+		Client:      client,
+		Caps:        caps,
+		Keys:        keymap.New(""),
+		Defaults:    attr.Defaults{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), FileMode: 0o644, DirMode: 0o755},
+		Stage:       area,
+		Readahead:   readahead.NewPool(readahead.Options{Client: client, MemoryLimit: 32 << 20}),
+		Upload:      upload.New(upload.Options{Client: client}),
+		TTL:         time.Second,
+		NegativeTTL: time.Second,
+		Log:         log,
+	})
+}
+
+func obey(ctx context.Context, client *memclient.Client, o order) (r reply) {
+	var err error
+	switch o.Op {
+	case "put":
+		r.Info, err = client.Put(ctx, o.Key, strings.NewReader(string(o.Body)), s3client.PutOptions{Meta: o.Meta})
+	case "get":
+		var obj *s3client.Object
+		if obj, err = client.Get(ctx, o.Key, s3client.GetOptions{}); err == nil {
+			r.Info = obj.Info
+			r.Body, err = io.ReadAll(obj.Body)
+			err = errors.Join(err, obj.Body.Close())
+		}
+	case "delete":
+		err = client.Delete(ctx, o.Key)
+	case "keys":
+		r.Keys = client.Keys()
+	default:
+		err = fmt.Errorf("no order %q", o.Op)
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return r
+}
+
+// mount is a mounted bucket and another client of it.
+type mount struct {
+	t   *testing.T
+	dir string
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	enc *json.Encoder
+	dec *json.Decoder
+}
+
+// newMount mounts an empty bucket. The test's end unmounts it and fails when that does not work.
+func newMount(t *testing.T) *mount {
+	t.Helper()
+	needFUSE(t)
+	m := &mount{t: t, dir: filepath.Join(t.TempDir(), "mnt")}
+	if err := os.Mkdir(m.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m.cmd = exec.Command("/proc/self/exe")
+	m.cmd.Env = append(os.Environ(), serveEnv+"="+m.dir)
+	m.cmd.Stderr = os.Stderr
+	out, err := m.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.in, err = m.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.end)
+	m.enc, m.dec = json.NewEncoder(m.in), json.NewDecoder(bufio.NewReader(out))
+	if err := m.dec.Decode(&reply{}); err != nil {
+		t.Fatalf("the mount did not start: %v", err)
+	}
+	return m
+}
+
+func (m *mount) end() {
+	m.in.Close()
+	timer := time.AfterFunc(time.Minute, func() { m.cmd.Process.Kill() })
+	defer timer.Stop()
+	if err := m.cmd.Wait(); err != nil {
+		m.t.Errorf("the process of the mount: %v", err)
+	}
+	if syscall.Unmount(m.dir, syscall.MNT_DETACH) == nil {
+		m.t.Errorf("%s was still mounted after its process ended", m.dir)
+	}
+}
+
+// order lets another client do something.
+func (m *mount) order(o order) reply {
+	m.t.Helper()
+	var r reply
+	if err := errors.Join(m.enc.Encode(o), m.dec.Decode(&r)); err != nil {
+		m.t.Fatal(err)
+	}
+	return r
+}
+
+func (m *mount) path(elem ...string) string {
+	return filepath.Join(append([]string{m.dir}, elem...)...)
+}
+
+// stored returns an object's content.
+func (m *mount) stored(key string) string {
+	m.t.Helper()
+	r := m.order(order{Op: "get", Key: key})
+	if r.Error != "" {
+		m.t.Fatalf("get %s: %s", key, r.Error)
+	}
+	return string(r.Body)
+}
+
+func needFUSE(t *testing.T) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err == nil {
+		f.Close()
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("CI must be able to mount: %v", err)
+	}
+	t.Skipf("mounts cannot be made here (modprobe fuse, or run the container with --device /dev/fuse): %v", err)
+}

@@ -1,0 +1,80 @@
+package fs
+
+import (
+	"context"
+	"sync"
+	"syscall"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"pail/fs/volume"
+)
+
+var (
+	_ fusefs.InodeEmbedder   = (*node)(nil)
+	_ fusefs.NodeOnForgetter = (*node)(nil)
+	_ fusefs.NodeStatfser    = (*node)(nil)
+)
+
+// node is an inode of any kind as go-fuse sees it.
+type node struct {
+	fusefs.Inode
+
+	fs *filesystem
+	v  *volume.Inode
+
+	holds int // requests that are about to make the node known; guarded by fs.nodes.mu
+
+	mu struct {
+		sync.Mutex
+		pages pages
+	}
+}
+
+// OnForget implements fusefs.NodeOnForgetter.
+func (n *node) OnForget() { n.fs.nodes.forgotten(n) }
+
+// Statfs implements fusefs.NodeStatfser.
+func (n *node) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
+	ctx, end := interruptible(ctx)
+	defer end()
+	st := n.fs.vol.Statfs(ctx)
+	block := uint64(st.BlockSize)
+	out.Blocks, out.Bfree, out.Bavail = st.Size/block, st.Free/block, st.Available/block
+	out.Files, out.Ffree = st.Files, st.FilesFree
+	out.Bsize, out.Frsize, out.NameLen = st.BlockSize, st.BlockSize, st.NameLen
+	return 0
+}
+
+// blockSize is what stat(2) calls the preferred size of I/O. Programs that write through stdio take it for their buffer,
+// and FUSE asks for large writes; NFS says its wsize here for the same reason.
+const blockSize = 128 << 10
+
+// fill puts a volume's attributes into the kernel's form.
+func fill(out *fuse.Attr, st volume.Stat) {
+	out.Ino, out.Size, out.Blocks, out.Nlink = st.Ino, st.Size, st.Blocks, st.Nlink
+	out.Mode, out.Rdev, out.Blksize = st.Mode, uint32(st.Rdev), blockSize
+	out.Uid, out.Gid = st.UID, st.GID
+	out.Atime, out.Atimensec = unixTime(st.Atime)
+	out.Mtime, out.Mtimensec = unixTime(st.Mtime)
+	out.Ctime, out.Ctimensec = unixTime(st.Ctime)
+}
+
+// unixTime splits t as FUSE does; seconds before 1970 are negative numbers in two's complement.
+func unixTime(t time.Time) (sec uint64, nsec uint32) {
+	if t.IsZero() {
+		return 0, 0
+	}
+	return uint64(t.Unix()), uint32(t.Nanosecond())
+}
+
+// caller returns who sent the request.
+func caller(ctx context.Context) volume.Caller {
+	c, ok := fuse.FromContext(ctx)
+	if !ok {
+		return volume.Caller{}
+	}
+	return volume.Caller{UID: c.Uid, GID: c.Gid}
+}

@@ -1,0 +1,66 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"pail/fs/volume"
+)
+
+var (
+	_ fusefs.NodeGetattrer = (*node)(nil)
+	_ fusefs.NodeSetattrer = (*node)(nil)
+)
+
+// Getattr implements fusefs.NodeGetattrer. The handle adds nothing: an inode knows what is written to it through any.
+func (n *node) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	ctx, end := interruptible(ctx)
+	defer end()
+	st, err := n.fs.vol.Getattr(ctx, n.v)
+	if err != nil {
+		return n.fs.errno("getattr", n.v, err)
+	}
+	fill(&out.Attr, st)
+	return 0
+}
+
+// Setattr implements fusefs.NodeSetattrer. With a handle (ftruncate) the change may wait for the handle's flush.
+func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	var h *volume.Handle
+	if open, ok := f.(*handle); ok {
+		h = open.h
+	}
+	st, err := n.fs.vol.Setattr(detached(ctx), n.v, changes(in), h)
+	if err != nil {
+		return n.fs.errno("setattr", n.v, err)
+	}
+	fill(&out.Attr, st)
+	out.SetTimeout(n.fs.attrTimeout) // go-fuse does it for Getattr only
+	return 0
+}
+
+// changes returns what a request asks to set. The change time is not among it: it is the volume's own.
+func changes(in *fuse.SetAttrIn) (set volume.SetAttr) {
+	if mode, ok := in.GetMode(); ok {
+		set.Mode = &mode
+	}
+	if uid, ok := in.GetUID(); ok {
+		set.UID = &uid
+	}
+	if gid, ok := in.GetGID(); ok {
+		set.GID = &gid
+	}
+	if size, ok := in.GetSize(); ok {
+		set.Size = &size
+	}
+	if atime, ok := in.GetATime(); ok {
+		set.Atime = &atime
+	}
+	if mtime, ok := in.GetMTime(); ok {
+		set.Mtime = &mtime
+	}
+	return set
+}

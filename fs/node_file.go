@@ -1,0 +1,79 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"pail/fs/volume"
+)
+
+var (
+	_ fusefs.NodeOpener  = (*node)(nil)
+	_ fusefs.NodeCreater = (*node)(nil)
+	_ fusefs.NodeFsyncer = (*node)(nil)
+	_ fusefs.NodeIoctler = (*node)(nil)
+)
+
+// Open implements fusefs.NodeOpener. O_DIRECT needs nothing from here: the kernel leaves its cache out by itself.
+func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	// An open that truncates changes something; any other may be interrupted.
+	work, end := interruptible(ctx)
+	defer end()
+	if flags&syscall.O_TRUNC != 0 {
+		work = detached(ctx)
+	}
+	h, err := n.fs.vol.Open(work, n.v, openFlags(flags))
+	if err != nil {
+		return nil, 0, n.fs.errno("open", n.v, err)
+	}
+	st, err := n.fs.vol.Getattr(work, n.v)
+	if err != nil {
+		h.Release()
+		return nil, 0, n.fs.errno("open", n.v, err)
+	}
+	return &handle{n: n, h: h}, n.opened(versionOf(st)), 0
+}
+
+// Create implements fusefs.NodeCreater. The kernel sends it also for a name that another client has made meanwhile, so
+// the inode may be a known one.
+func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fusefs.Inode, fusefs.FileHandle, uint32, syscall.Errno) {
+	v, h, st, err := n.fs.vol.Create(detached(ctx), n.v, name, mode&07777, openFlags(flags), caller(ctx))
+	if err != nil {
+		return nil, nil, 0, n.fs.errno("create", n.v, err)
+	}
+	inode := n.entry(ctx, v, st, out)
+	child := inode.Operations().(*node)
+	return inode, &handle{n: child, h: h}, child.opened(versionOf(st)), 0
+}
+
+// Fsync implements fusefs.NodeFsyncer for handles of files.
+func (n *node) Fsync(ctx context.Context, f fusefs.FileHandle, _ uint32) syscall.Errno {
+	h, ok := f.(*handle)
+	if !ok {
+		return 0 // a directory is on the service as soon as it is changed
+	}
+	if err := h.h.Fsync(detached(ctx)); err != nil {
+		return n.fs.errno("fsync", n.v, err)
+	}
+	return 0
+}
+
+// Ioctl implements fusefs.NodeIoctler.
+func (n *node) Ioctl(context.Context, fusefs.FileHandle, uint32, uint64, []byte, []byte) (int32, syscall.Errno) {
+	return 0, syscall.ENOTTY
+}
+
+// openFlags translates the flags of open(2).
+func openFlags(flags uint32) volume.OpenFlags {
+	access := flags & syscall.O_ACCMODE
+	return volume.OpenFlags{
+		Read:     access != syscall.O_WRONLY,
+		Write:    access != syscall.O_RDONLY,
+		Append:   flags&syscall.O_APPEND != 0,
+		Truncate: flags&syscall.O_TRUNC != 0,
+		Excl:     flags&syscall.O_EXCL != 0,
+	}
+}

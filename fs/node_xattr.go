@@ -1,0 +1,79 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+)
+
+var (
+	_ fusefs.NodeGetxattrer    = (*node)(nil)
+	_ fusefs.NodeSetxattrer    = (*node)(nil)
+	_ fusefs.NodeListxattrer   = (*node)(nil)
+	_ fusefs.NodeRemovexattrer = (*node)(nil)
+)
+
+// capabilityXattr is what the kernel asks for before every write(2), to take file capabilities away. A bucket keeps
+// none, so the answer costs nothing.
+const capabilityXattr = "security.capability"
+
+// Getxattr implements fusefs.NodeGetxattrer.
+func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
+	if name == capabilityXattr {
+		return 0, syscall.ENODATA
+	}
+	ctx, end := interruptible(ctx)
+	defer end()
+	value, err := n.fs.vol.Getxattr(ctx, n.v, name)
+	if err != nil {
+		return 0, n.fs.errno("getxattr", n.v, err)
+	}
+	return sized(dest, value)
+}
+
+// Setxattr implements fusefs.NodeSetxattrer.
+func (n *node) Setxattr(ctx context.Context, name string, value []byte, flags uint32) syscall.Errno {
+	if name == capabilityXattr {
+		return syscall.ENOTSUP
+	}
+	// The kernel's buffer is its own again after this call.
+	if err := n.fs.vol.Setxattr(detached(ctx), n.v, name, append([]byte{}, value...), int(flags)); err != nil {
+		return n.fs.errno("setxattr", n.v, err)
+	}
+	return 0
+}
+
+// Listxattr implements fusefs.NodeListxattrer.
+func (n *node) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errno) {
+	ctx, end := interruptible(ctx)
+	defer end()
+	names, err := n.fs.vol.Listxattr(ctx, n.v)
+	if err != nil {
+		return 0, n.fs.errno("listxattr", n.v, err)
+	}
+	var list []byte
+	for _, name := range names {
+		list = append(append(list, name...), 0)
+	}
+	return sized(dest, list)
+}
+
+// Removexattr implements fusefs.NodeRemovexattrer.
+func (n *node) Removexattr(ctx context.Context, name string) syscall.Errno {
+	if name == capabilityXattr {
+		return syscall.ENODATA
+	}
+	if err := n.fs.vol.Removexattr(detached(ctx), n.v, name); err != nil {
+		return n.fs.errno("removexattr", n.v, err)
+	}
+	return 0
+}
+
+// sized answers a request that may only ask for the size: ERANGE tells a caller whose buffer is too small.
+func sized(dest, value []byte) (uint32, syscall.Errno) {
+	if len(dest) < len(value) {
+		return uint32(len(value)), syscall.ERANGE
+	}
+	return uint32(copy(dest, value)), 0
+}

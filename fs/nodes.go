@@ -1,0 +1,108 @@
+package fs
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+
+	"pail/fs/volume"
+)
+
+// filesystem is what all nodes of a mount share.
+type filesystem struct {
+	vol         *volume.Volume
+	log         *slog.Logger
+	attrTimeout time.Duration
+	nodes       nodes
+}
+
+// nodes finds the node of an inode, so that however often an inode is looked up, the kernel knows it by one number.
+//
+// go-fuse makes a node known to the kernel only after the operation that returned it has ended, and may decide in that
+// moment that the same node is forgotten. A node is therefore held from the operation that returns it until the request
+// is answered (request.go), and dropped when the kernel has forgotten it and nobody holds it.
+type nodes struct {
+	forget func(*volume.Inode)
+
+	mu struct {
+		sync.Mutex
+		byInode map[*volume.Inode]*node
+		held    map[<-chan struct{}][]*node // by the cancel channel of the request, which is its own
+	}
+}
+
+func newFilesystem(vol *volume.Volume, opt Options) *filesystem {
+	f := &filesystem{vol: vol, log: opt.Log, attrTimeout: opt.AttrTimeout}
+	f.nodes.forget = vol.Forget
+	f.nodes.mu.byInode = map[*volume.Inode]*node{}
+	f.nodes.mu.held = map[<-chan struct{}][]*node{}
+	return f
+}
+
+// child returns the go-fuse inode of v for a request on parent, and holds it until release is called with the Done
+// channel of ctx.
+func (f *filesystem) child(ctx context.Context, parent *node, v *volume.Inode) *fusefs.Inode {
+	t := &f.nodes
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.mu.byInode[v]
+	if n == nil {
+		n = &node{fs: f, v: v}
+		t.mu.byInode[v] = n
+	}
+	n.holds++
+	request := ctx.Done()
+	t.mu.held[request] = append(t.mu.held[request], n)
+	// Under the lock, as NewInode fills a new node in, and returns one that it knows as it is.
+	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: v.Mode() & syscall.S_IFMT, Ino: v.Ino()})
+}
+
+// release ends what a request held.
+func (t *nodes) release(request <-chan struct{}) {
+	t.mu.Lock()
+	held := t.mu.held[request]
+	delete(t.mu.held, request)
+	var gone []*volume.Inode
+	for _, n := range held {
+		n.holds--
+		gone = t.dropLocked(n, gone)
+	}
+	t.mu.Unlock()
+	for _, v := range gone {
+		t.forget(v)
+	}
+}
+
+// forgotten is go-fuse's message that the kernel has dropped n. It may come late, when n is known to the kernel again.
+func (t *nodes) forgotten(n *node) {
+	t.mu.Lock()
+	gone := t.dropLocked(n, nil)
+	t.mu.Unlock()
+	for _, v := range gone {
+		t.forget(v)
+	}
+}
+
+// dropLocked drops n if the kernel does not know it and nobody is about to make it known, and adds its inode to gone.
+func (t *nodes) dropLocked(n *node, gone []*volume.Inode) []*volume.Inode {
+	if n.holds > 0 || t.mu.byInode[n.v] != n {
+		return gone
+	}
+	//lint:ignore SA1019 OnForget, offered instead, is the event; this is the state that it has to be checked against
+	if !n.Forgotten() {
+		return gone
+	}
+	delete(t.mu.byInode, n.v)
+	return append(gone, n.v)
+}
+
+// len returns the number of nodes that the kernel may know.
+func (t *nodes) len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.mu.byInode)
+}

@@ -1,0 +1,25 @@
+package fs_test
+
+import (
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/posixtest"
+)
+
+// notPromised are the tests of go-fuse's suite that ask for what an S3 mount does not promise.
+var notPromised = map[string]string{
+	"Fallocate":        "fallocate(2) answers EOPNOTSUPP, so that posix_fallocate(3) writes the zeros",
+	"Link":             "an object has one key: link(2) answers EPERM",
+	"LinkUnlinkRename": "an object has one key: link(2) answers EPERM",
+}
+
+func TestPosixSuite(t *testing.T) {
+	for name, test := range posixtest.All {
+		t.Run(name, func(t *testing.T) {
+			if reason, ok := notPromised[name]; ok {
+				t.Skip(reason)
+			}
+			test(t, newMount(t).dir)
+		})
+	}
+}

@@ -1,0 +1,79 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"pail/fs/volume"
+)
+
+var (
+	_ fusefs.NodeOpendirHandler = (*node)(nil)
+	_ fusefs.FileReaddirenter   = (*dirHandle)(nil)
+	_ fusefs.FileLookuper       = (*dirHandle)(nil)
+	_ fusefs.FileSeekdirer      = (*dirHandle)(nil)
+	_ fusefs.FileFsyncdirer     = (*dirHandle)(nil)
+	_ fusefs.FileReleasedirer   = (*dirHandle)(nil)
+)
+
+// dirHandle is an open directory. go-fuse makes one call at a time.
+type dirHandle struct {
+	n *node
+	d *volume.DirHandle
+}
+
+// OpendirHandle implements fusefs.NodeOpendirHandler.
+func (n *node) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	ctx, end := interruptible(ctx)
+	defer end()
+	d, err := n.fs.vol.OpenDir(ctx, n.v)
+	if err != nil {
+		return nil, 0, n.fs.errno("opendir", n.v, err)
+	}
+	return &dirHandle{n: n, d: d}, 0, 0
+}
+
+// Readdirent implements fusefs.FileReaddirenter; nil without an error is the end.
+func (d *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
+	ctx, end := interruptible(ctx)
+	defer end()
+	e, more, err := d.d.Next(ctx)
+	if err != nil {
+		return nil, d.n.fs.errno("readdir", d.n.v, err)
+	}
+	if !more {
+		return nil, 0
+	}
+	return &fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off}, 0
+}
+
+// Lookup implements fusefs.FileLookuper for READDIRPLUS. An error leaves the entry without attributes, and the kernel
+// asks for them when somebody wants them.
+func (d *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	work, end := interruptible(ctx)
+	defer end()
+	v, st, err := d.d.Lookup(work, name)
+	if err != nil {
+		return nil, d.n.fs.errno("lookup", d.n.v, err)
+	}
+	return d.n.entry(ctx, v, st, out), 0
+}
+
+// Seekdir implements fusefs.FileSeekdirer.
+func (d *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
+	ctx, end := interruptible(ctx)
+	defer end()
+	if err := d.d.Seek(ctx, off); err != nil {
+		return d.n.fs.errno("seekdir", d.n.v, err)
+	}
+	return 0
+}
+
+// Fsyncdir implements fusefs.FileFsyncdirer: a directory is on the service as soon as it is changed.
+func (d *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }
+
+// Releasedir implements fusefs.FileReleasedirer.
+func (d *dirHandle) Releasedir(context.Context, uint32) { d.d.Close() }

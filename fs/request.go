@@ -1,0 +1,56 @@
+package fs
+
+import "github.com/hanwen/go-fuse/v2/fuse"
+
+var _ fuse.RawFileSystem = (*requests)(nil)
+
+// requests stands between the kernel and go-fuse's node tree. It ends the holds on nodes when a request is answered,
+// and says ENOSYS, which the kernel remembers, to what the volume has no better way for than the kernel's own.
+type requests struct {
+	fuse.RawFileSystem
+	nodes *nodes
+}
+
+// Lookup implements fuse.RawFileSystem.
+func (r *requests) Lookup(cancel <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	defer r.nodes.release(cancel)
+	return r.RawFileSystem.Lookup(cancel, header, name, out)
+}
+
+// Mknod implements fuse.RawFileSystem.
+func (r *requests) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
+	defer r.nodes.release(cancel)
+	return r.RawFileSystem.Mknod(cancel, in, name, out)
+}
+
+// Mkdir implements fuse.RawFileSystem.
+func (r *requests) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
+	defer r.nodes.release(cancel)
+	return r.RawFileSystem.Mkdir(cancel, in, name, out)
+}
+
+// Symlink implements fuse.RawFileSystem.
+func (r *requests) Symlink(cancel <-chan struct{}, header *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
+	defer r.nodes.release(cancel)
+	return r.RawFileSystem.Symlink(cancel, header, target, name, out)
+}
+
+// Create implements fuse.RawFileSystem.
+func (r *requests) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
+	defer r.nodes.release(cancel)
+	return r.RawFileSystem.Create(cancel, in, name, out)
+}
+
+// ReadDirPlus implements fuse.RawFileSystem.
+func (r *requests) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	defer r.nodes.release(cancel)
+	return r.RawFileSystem.ReadDirPlus(cancel, in, out)
+}
+
+// Fallocate implements fuse.RawFileSystem: posix_fallocate(3) writes zeros itself, fallocate(2) says EOPNOTSUPP.
+func (r *requests) Fallocate(<-chan struct{}, *fuse.FallocateIn) fuse.Status { return fuse.ENOSYS }
+
+// CopyFileRange implements fuse.RawFileSystem: the kernel copies by reading and writing.
+func (r *requests) CopyFileRange(<-chan struct{}, *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
+	return 0, fuse.ENOSYS
+}

@@ -1,0 +1,164 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"pail/fs/volume"
+	"pail/s3client"
+)
+
+func TestToErrno(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want syscall.Errno
+	}{
+		{nil, 0},
+		{volume.ErrNotExist, syscall.ENOENT},
+		{fmt.Errorf("wrapped: %w", volume.ErrNotEmpty), syscall.ENOTEMPTY},
+		{&s3client.Error{Err: s3client.ErrNotFound}, syscall.ENOENT},
+		{&s3client.Error{Err: s3client.ErrNoBucket}, syscall.ENOENT},
+		{&s3client.Error{Err: s3client.ErrCredentials}, syscall.EACCES},
+		{&s3client.Error{Err: s3client.ErrPrecondition}, syscall.ESTALE},
+		{&s3client.Error{Err: context.Canceled}, syscall.EINTR},
+		{&s3client.Error{Err: context.DeadlineExceeded}, syscall.ETIMEDOUT},
+		{&s3client.Error{Err: s3client.ErrTooLarge}, syscall.EFBIG},
+		{&s3client.Error{Err: s3client.ErrNoSpace}, syscall.ENOSPC},
+		{&s3client.Error{Err: s3client.ErrUnavailable}, syscall.EIO},
+		{&s3client.Error{Err: s3client.ErrRange}, syscall.EIO},
+		{errors.New("anything"), syscall.EIO},
+	} {
+		if got := toErrno(test.err); got != test.want {
+			t.Errorf("%v: got %v, want %v", test.err, got, test.want)
+		}
+	}
+}
+
+func TestPanicBecomesEIOAndALogLine(t *testing.T) {
+	var out bytes.Buffer
+	handler := panicHandler(slog.New(slog.NewTextHandler(&out, nil)))
+	if got := handler("boom"); got != fuse.EIO {
+		t.Errorf("status %v", got)
+	}
+	if text := out.String(); !strings.Contains(text, "boom") || !strings.Contains(text, "TestPanicBecomes") {
+		t.Errorf("log has no reason or no stack: %s", text)
+	}
+}
+
+func TestInterruptHasAGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		interrupt := make(chan struct{})
+		ctx, end := interruptible(&fuse.Context{Cancel: interrupt})
+		defer end()
+		start := time.Now()
+		done := ctx.Done()
+		close(interrupt)
+		<-done
+		if got := time.Since(start); got != interruptGrace {
+			t.Errorf("cancelled after %v", got)
+		}
+		if !errors.Is(ctx.Err(), context.Canceled) {
+			t.Errorf("Err is %v", ctx.Err())
+		}
+	})
+}
+
+func TestRequestThatEndsInGraceIsNotCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		interrupt := make(chan struct{})
+		ctx, end := interruptible(&fuse.Context{Cancel: interrupt})
+		ctx.Done()
+		close(interrupt)
+		time.Sleep(interruptGrace / 2)
+		end()
+		synctest.Wait() // the watcher is gone
+		if ctx.Err() != nil {
+			t.Error(ctx.Err())
+		}
+	})
+}
+
+func TestCallerSurvivesDetaching(t *testing.T) {
+	ctx := &fuse.Context{Caller: fuse.Caller{Owner: fuse.Owner{Uid: 7, Gid: 8}}}
+	if got := caller(detached(ctx)); got != (volume.Caller{UID: 7, GID: 8}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPagesAreKeptForTheSameVersionOnly(t *testing.T) {
+	one, two := version{size: 1}, version{size: 2}
+	n := &node{}
+	keeps := func(v version) bool { return n.opened(v)&fuse.FOPEN_KEEP_CACHE != 0 }
+	if keeps(one) {
+		t.Error("kept before anything was known")
+	}
+	n.closed()
+	if !keeps(one) {
+		t.Error("dropped the same version")
+	}
+	if keeps(two) { // one is still open and may read late
+		t.Error("kept another version's pages")
+	}
+	if keeps(two) {
+		t.Error("kept while a handle of the older version could still fill the cache")
+	}
+	for range 3 {
+		n.closed()
+	}
+	if keeps(two) {
+		t.Error("kept what two versions had filled")
+	}
+	if !keeps(two) {
+		t.Error("dropped although only one version was read since")
+	}
+}
+
+func TestDirectMountFlags(t *testing.T) {
+	for _, test := range []struct {
+		opt  Options
+		want uintptr
+	}{
+		{Options{}, unix.MS_NOSUID | unix.MS_NODEV},
+		{Options{ReadOnly: true, KernelFlags: []string{"noatime", "noexec"}}, unix.MS_NOSUID | unix.MS_NODEV | unix.MS_RDONLY | unix.MS_NOATIME | unix.MS_NOEXEC},
+		{Options{KernelFlags: []string{"dev", "suid"}}, unix.MS_MGC_VAL},
+		{Options{KernelFlags: []string{"suid", "nosuid", "dev"}}, unix.MS_NOSUID},
+	} {
+		var m fuse.MountOptions
+		test.opt.direct(&m)
+		if m.DirectMountFlags != test.want {
+			t.Errorf("%+v: flags %#x, want %#x", test.opt, m.DirectMountFlags, test.want)
+		}
+	}
+}
+
+func TestHelperGetsNoWordThatUsersMayNotUse(t *testing.T) {
+	var m fuse.MountOptions
+	Options{ReadOnly: true, KernelFlags: []string{"suid", "dev", "noatime", "relatime"}}.helper(&m)
+	if got := strings.Join(m.Options, ","); got != "default_permissions,ro,noatime" {
+		t.Errorf("options %q", got)
+	}
+}
+
+func TestUnescape(t *testing.T) {
+	if got := unescape(`/mnt/a\040b\134c\09`); got != `/mnt/a b\c\09` {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestTimesBefore1970(t *testing.T) {
+	sec, nsec := unixTime(time.Unix(-2, 500))
+	if int64(sec) != -2 || nsec != 500 {
+		t.Errorf("%d %d", int64(sec), nsec)
+	}
+}
