@@ -1,0 +1,56 @@
+// Package metrics counts the server's requests for Prometheus. All names of metrics are in this file.
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pail/server/internal/s3api"
+)
+
+// Requests is an s3api.Observer.
+type Requests struct {
+	total    *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	received *prometheus.CounterVec
+	sent     *prometheus.CounterVec
+	inFlight prometheus.Gauge
+}
+
+// New registers the collectors with reg.
+func New(reg prometheus.Registerer) (*Requests, error) {
+	m := &Requests{
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pail_s3_requests_total",
+			Help: "Requests answered, by operation and S3 error code (OK for none)."}, []string{"op", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pail_s3_request_duration_seconds",
+			Help:    "Time from a request's header to the end of its answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5, 30, 120}}, []string{"op"}),
+		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pail_s3_received_bytes_total",
+			Help: "Bytes of request bodies."}, []string{"op"}),
+		sent: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pail_s3_sent_bytes_total",
+			Help: "Bytes of answer bodies."}, []string{"op"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "pail_s3_requests_in_flight",
+			Help: "Requests being answered."}),
+	}
+	for _, c := range []prometheus.Collector{m.total, m.duration, m.received, m.sent, m.inFlight} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Start counts a request in.
+func (m *Requests) Start(string) { m.inFlight.Inc() }
+
+// Done counts a request out.
+func (m *Requests) Done(e s3api.Event) {
+	code := e.Code
+	if code == "" {
+		code = "OK"
+	}
+	m.inFlight.Dec()
+	m.total.WithLabelValues(e.Op, code).Inc()
+	m.duration.WithLabelValues(e.Op).Observe(e.Duration.Seconds())
+	m.received.WithLabelValues(e.Op).Add(float64(e.In))
+	m.sent.WithLabelValues(e.Op).Add(float64(e.Out))
+}

@@ -1,0 +1,174 @@
+package s3api
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pail/server/internal/s3err"
+	"pail/server/internal/sigauth"
+	"pail/server/internal/store"
+)
+
+// Options are the parts of an API. Store and Verifier must be set.
+type Options struct {
+	Store    *store.Store
+	Verifier *sigauth.Verifier
+	Region   string           // "" means us-east-1
+	Domains  []string         // hosts below which a first label is a bucket (virtual-host style)
+	Log      *slog.Logger     // nil discards
+	Now      func() time.Time // nil means time.Now
+	Observe  Observer         // nil observes nothing
+}
+
+// Observer is told of every request. Its methods are called concurrently and must not block.
+type Observer interface {
+	// Start is called when the operation is known; op is a name of the operation table, or "Unknown".
+	Start(op string)
+	// Done is called once for each Start, after the answer.
+	Done(Event)
+}
+
+// Event is one answered request.
+type Event struct {
+	Op       string
+	Status   int
+	Code     string // S3's error code, "" on success
+	Duration time.Duration
+	In, Out  int64 // bytes of the two bodies, as they travelled
+}
+
+// API is the handler. It is safe for concurrent use.
+type API struct {
+	store    *store.Store
+	verifier *sigauth.Verifier
+	log      *slog.Logger
+	now      func() time.Time
+	observe  Observer
+
+	region  string
+	domains []string
+	routes  *routes
+	idBase  uint64 // request ids are idBase + count
+	hostID  string
+
+	count   atomic.Uint64
+	buffers sync.Pool // of *xmlBuf
+}
+
+// New makes the handler of an S3 service.
+func New(opt Options) *API {
+	a := &API{store: opt.Store, verifier: opt.Verifier, log: opt.Log, now: opt.Now, observe: opt.Observe,
+		region: opt.Region, routes: newRoutes(ops())}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.observe == nil {
+		a.observe = noObserver{}
+	}
+	if a.region == "" {
+		a.region = defaultRegion
+	}
+	for _, d := range opt.Domains {
+		a.domains = append(a.domains, strings.ToLower(strings.Trim(d, ".")))
+	}
+	var seed [40]byte
+	_, _ = rand.Read(seed[:]) // never fails (crypto/rand)
+	a.idBase = binary.BigEndian.Uint64(seed[:8])
+	a.hostID = base64.StdEncoding.EncodeToString(seed[8:])
+	a.buffers.New = func() any { return &xmlBuf{b: make([]byte, 0, 4096)} }
+	return a
+}
+
+type noObserver struct{}
+
+func (noObserver) Start(string) {}
+func (noObserver) Done(Event)   {}
+
+// ServeHTTP answers one S3 request.
+func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	start := a.now()
+	r := &request{api: a, http: hr, w: &answer{ResponseWriter: w}, id: a.nextID(), opName: "Unknown"}
+	r.body = &bodyReader{rc: http.NewResponseController(w), body: hr.Body}
+	hr.Body = r.body
+	h := w.Header()
+	h.Set("Server", "pail")
+	h.Set("X-Amz-Request-Id", r.id)
+	h.Set("X-Amz-Id-2", a.hostID)
+	cut := r.run()
+	e := Event{Op: r.opName, Status: r.w.status, Code: r.code, Duration: a.now().Sub(start), In: r.body.n, Out: r.w.n}
+	a.observe.Done(e)
+	a.log.Debug("request", "op", e.Op, "method", hr.Method, "uri", redactURI(hr.RequestURI), "status", e.Status, "code", e.Code,
+		"in", e.In, "out", e.Out, "took", e.Duration, "remote", hr.RemoteAddr, "request", r.id)
+	if cut {
+		panic(http.ErrAbortHandler) // net/http closes the connection, and logs nothing
+	}
+}
+
+func (a *API) nextID() string {
+	return fmt.Sprintf("%016X", a.idBase+a.count.Add(1))
+}
+
+// run serves the request to its end. It reports whether the connection must be cut because the answer had begun.
+func (r *request) run() (cut bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.api.log.Error("panic in a request", "op", r.opName, "request", r.id, "panic", p, "stack", string(debug.Stack()))
+			cut = r.fail(s3err.New(s3err.InternalError))
+		}
+	}()
+	err := r.route()
+	r.api.observe.Start(r.opName)
+	if err == nil {
+		err = r.serve()
+	}
+	if err != nil {
+		return r.fail(err)
+	}
+	return false
+}
+
+// route parses the URL and finds the operation.
+func (r *request) route() error {
+	if err := r.parse(); err != nil {
+		return err
+	}
+	o, err := r.api.routes.find(r.scope(), r.http.Method, r.query, r.http.Header)
+	if err != nil {
+		return err
+	}
+	r.op, r.opName = o, o.name
+	return nil
+}
+
+// serve authenticates, authorizes and answers.
+func (r *request) serve() error {
+	if r.op.public {
+		return r.op.serve(r)
+	}
+	var err error
+	if r.identity, r.payload, err = r.api.verifier.Authenticate(r.http); err != nil {
+		return err
+	}
+	if r.op.serve == nil {
+		return s3err.Newf(s3err.NotImplemented, "%s is not implemented.", r.op.name).With("Operation", r.op.name)
+	}
+	if err := authorize(r); err != nil {
+		return err
+	}
+	if err := r.checkHeaders(); err != nil {
+		return err
+	}
+	return r.op.serve(r)
+}

@@ -1,0 +1,51 @@
+package s3api
+
+import (
+	"net/http"
+
+	"pail/server/internal/s3err"
+	"pail/server/internal/store"
+)
+
+const bucketsToken = "buckets"
+
+func listBuckets(r *request) error {
+	limit, err := r.countArg("max-buckets", maxBuckets, maxBuckets)
+	if err != nil {
+		return err
+	}
+	if r.arg("max-buckets") != "" && limit == 0 {
+		return invalidArgument("max-buckets", "0", "Argument max-buckets must be an integer between 1 and 10000")
+	}
+	after, _, err := r.tokenArg(bucketsToken)
+	if err != nil {
+		return err
+	}
+	if region := r.arg("bucket-region"); region != "" && region != r.api.region {
+		return s3err.Newf(s3err.InvalidArgument, "Argument value %s is not a valid AWS Region for this endpoint", region).
+			With("ArgumentName", "bucket-region").With("ArgumentValue", region)
+	}
+	prefix := r.arg("prefix")
+	list, next, err := r.api.store.ListBuckets(r.http.Context(), store.ListBucketsQuery{Prefix: prefix, After: after, Max: limit})
+	if err != nil {
+		return err
+	}
+	x := r.doc()
+	x.root("ListAllMyBucketsResult")
+	x.owner("Owner", r.owner())
+	x.open("Buckets")
+	for _, b := range list {
+		x.open("Bucket")
+		x.text("Name", b.Name)
+		x.time("CreationDate", b.Created)
+		x.text("BucketRegion", r.regionOf(b))
+		x.close("Bucket")
+	}
+	x.close("Buckets")
+	x.optional("Prefix", prefix)
+	if next != "" {
+		x.text("ContinuationToken", makeToken(bucketsToken, next))
+	}
+	x.close("ListAllMyBucketsResult")
+	return r.send(http.StatusOK, x)
+}

@@ -1,0 +1,204 @@
+package s3api
+
+import (
+	"encoding/base64"
+	"mime"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"pail/server/internal/s3err"
+	"pail/server/internal/store"
+)
+
+const (
+	metaPrefix  = "X-Amz-Meta-"
+	maxMetaSize = 2 << 10 // names without the prefix, and values (S3: 2 KB)
+
+	defaultContentType  = "binary/octet-stream"
+	defaultStorageClass = "STANDARD"
+)
+
+// objectHeaders are those that describe an object, which an error's answer must not keep.
+var objectHeaders = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Range",
+	"Accept-Ranges", "Expires"}
+
+// storageClasses are the names that S3 knows. The class is kept and given back; all objects are stored alike.
+var storageClasses = []string{"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
+	"DEEP_ARCHIVE", "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"}
+
+// cannedACLs are S3's names, with whether the owner-only access that every bucket has is what they ask for.
+var cannedACLs = map[string]bool{"private": true, "bucket-owner-full-control": true, "bucket-owner-read": true,
+	"public-read": false, "public-read-write": false, "authenticated-read": false, "aws-exec-read": false, "log-delivery-write": false}
+
+// refusedHeaders promise what the server does not do; taking the request without it would be a silent lie.
+var refusedHeaders = []string{
+	"X-Amz-Server-Side-Encryption",
+	"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
+	"X-Amz-Server-Side-Encryption-Context",
+	"X-Amz-Server-Side-Encryption-Customer-Algorithm",
+	"X-Amz-Server-Side-Encryption-Customer-Key",
+	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm",
+	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
+	"X-Amz-Tagging",
+	"X-Amz-Object-Lock-Mode",
+	"X-Amz-Object-Lock-Retain-Until-Date",
+	"X-Amz-Object-Lock-Legal-Hold",
+	"X-Amz-Bucket-Object-Lock-Enabled",
+	"X-Amz-Write-Offset-Bytes",
+}
+
+// checkHeaders refuses what any request may carry and none may mean: see refusedHeaders. ACLs are refused as AWS does
+// for a bucket whose ownership is enforced (its default, and the only state of pail's buckets).
+func (r *request) checkHeaders() error {
+	h := r.http.Header
+	for _, name := range refusedHeaders {
+		if v := h[name]; v != nil && !(strings.EqualFold(v[0], "false") && name == "X-Amz-Bucket-Object-Lock-Enabled") {
+			return notImplementedHeader(name)
+		}
+	}
+	for name := range h {
+		if strings.HasPrefix(name, "X-Amz-Grant-") {
+			return s3err.New(s3err.AccessControlListNotSupported)
+		}
+	}
+	if acl := h.Get("X-Amz-Acl"); acl != "" {
+		ours, known := cannedACLs[acl]
+		if !known {
+			return invalidArgument("x-amz-acl", acl, "Invalid Argument")
+		}
+		if !ours {
+			return s3err.New(s3err.AccessControlListNotSupported)
+		}
+	}
+	return nil
+}
+
+// attrs reads what the client says of a new object.
+func (r *request) attrs() (store.Attrs, error) {
+	h := r.http.Header
+	a := store.Attrs{
+		ContentType:        h.Get("Content-Type"),
+		CacheControl:       h.Get("Cache-Control"),
+		ContentDisposition: h.Get("Content-Disposition"),
+		ContentEncoding:    contentEncoding(h.Values("Content-Encoding")),
+		ContentLanguage:    h.Get("Content-Language"),
+		Expires:            h.Get("Expires"),
+		StorageClass:       h.Get("X-Amz-Storage-Class"),
+		WebsiteRedirect:    h.Get("X-Amz-Website-Redirect-Location"),
+	}
+	if a.ContentType == "" {
+		a.ContentType = defaultContentType
+	}
+	if err := checkStorageClass(a.StorageClass); err != nil {
+		return a, err
+	}
+	if w := a.WebsiteRedirect; w != "" && !strings.HasPrefix(w, "/") && !strings.HasPrefix(w, "http://") && !strings.HasPrefix(w, "https://") {
+		return a, s3err.Newf(s3err.InvalidArgument, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+	}
+	var err error
+	a.Meta, err = userMetadata(h)
+	return a, err
+}
+
+func checkStorageClass(class string) error {
+	if class != "" && !slices.Contains(storageClasses, class) {
+		return s3err.New(s3err.InvalidStorageClass).With("StorageClassRequested", class)
+	}
+	return nil
+}
+
+// contentEncoding joins the header's values without "aws-chunked", which says how the request travelled and nothing
+// about the object.
+func contentEncoding(values []string) string {
+	var keep []string
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, ",") {
+			if part = strings.TrimSpace(part); part != "" && !strings.EqualFold(part, "aws-chunked") {
+				keep = append(keep, part)
+			}
+		}
+	}
+	return strings.Join(keep, ",")
+}
+
+// userMetadata collects x-amz-meta-*. A name sent twice has its values joined by commas, as AWS does.
+func userMetadata(h http.Header) (map[string]string, error) {
+	var meta map[string]string
+	size := 0
+	for name, values := range h {
+		if !strings.HasPrefix(name, metaPrefix) {
+			continue
+		}
+		if meta == nil {
+			meta = map[string]string{}
+		}
+		name = strings.ToLower(name[len(metaPrefix):])
+		value := strings.Join(values, ",")
+		size += len(name) + len(value)
+		meta[name] = value
+	}
+	if size > maxMetaSize {
+		return nil, s3err.New(s3err.MetadataTooLarge).With("Size", itoa(size)).With("MaxSizeAllowed", itoa(maxMetaSize))
+	}
+	return meta, nil
+}
+
+// setAttrs writes an object's headers.
+func setAttrs(h http.Header, a *store.Attrs) {
+	set(h, "Content-Type", a.ContentType)
+	set(h, "Cache-Control", a.CacheControl)
+	set(h, "Content-Disposition", a.ContentDisposition)
+	set(h, "Content-Encoding", a.ContentEncoding)
+	set(h, "Content-Language", a.ContentLanguage)
+	set(h, "Expires", a.Expires)
+	set(h, "X-Amz-Website-Redirect-Location", a.WebsiteRedirect)
+	if a.StorageClass != defaultStorageClass {
+		set(h, "X-Amz-Storage-Class", a.StorageClass) // AWS leaves STANDARD out
+	}
+	for name, value := range a.Meta {
+		h[metaHeader(name)] = []string{headerValue(value)}
+	}
+}
+
+func set(h http.Header, name, value string) {
+	if value != "" {
+		h.Set(name, value)
+	}
+}
+
+// metaHeader is the header of a metadata name, in the canonical form of package net/http.
+func metaHeader(name string) string { return textproto.CanonicalMIMEHeaderKey(metaPrefix + name) }
+
+// headerValue makes a stored value fit for a header: what is not US-ASCII travels as an encoded word of RFC 2047, as
+// AWS documents. Bytes that are not UTF-8 are taken as Latin-1, the old charset of HTTP headers.
+func headerValue(value string) string {
+	ascii := true
+	for i := 0; i < len(value) && ascii; i++ {
+		ascii = value[i] >= 0x20 && value[i] < 0x7f || value[i] == '\t'
+	}
+	if ascii {
+		return value
+	}
+	if !utf8.ValidString(value) {
+		runes := make([]rune, 0, len(value))
+		for i := range len(value) {
+			runes = append(runes, rune(value[i]))
+		}
+		value = string(runes)
+	}
+	if len(value) > 45 { // mime would fold a long value into several words
+		return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?="
+	}
+	return mime.BEncoding.Encode("UTF-8", value)
+}
+
+// storageClass is the class as XML names it.
+func storageClass(class string) string {
+	if class == "" {
+		return defaultStorageClass
+	}
+	return class
+}

@@ -1,0 +1,196 @@
+package s3api
+
+import (
+	"encoding/xml"
+	"errors"
+	"net/http"
+	"strings"
+
+	"pail/server/internal/checksum"
+	"pail/server/internal/s3err"
+	"pail/server/internal/store"
+)
+
+const maxParts = store.MaxParts
+
+func createUpload(r *request) error {
+	attrs, err := r.attrs()
+	if err != nil {
+		return err
+	}
+	in := store.UploadInput{Bucket: r.bucket, Key: r.key, Owner: r.owner().id, Attrs: attrs}
+	if in.Algorithm, err = r.algorithmHeader("X-Amz-Checksum-Algorithm"); err != nil {
+		return err
+	}
+	if in.ChecksumType, err = r.checksumType(in.Algorithm); err != nil {
+		return err
+	}
+	id, err := r.api.store.CreateUpload(r.http.Context(), in)
+	if err != nil {
+		return err
+	}
+	if in.Algorithm != "" {
+		r.w.Header().Set("X-Amz-Checksum-Algorithm", string(in.Algorithm))
+		r.w.Header().Set("X-Amz-Checksum-Type", in.ChecksumType)
+	}
+	x := r.doc()
+	x.root("InitiateMultipartUploadResult")
+	x.text("Bucket", r.bucket)
+	x.text("Key", r.key)
+	x.text("UploadId", id)
+	x.close("InitiateMultipartUploadResult")
+	return r.send(http.StatusOK, x)
+}
+
+// checksumType reads x-amz-checksum-type, or gives the algorithm's default.
+func (r *request) checksumType(a checksum.Algorithm) (string, error) {
+	v := strings.ToUpper(r.header("X-Amz-Checksum-Type"))
+	switch {
+	case v == "" && a == "":
+		return "", nil
+	case v == "":
+		return a.DefaultType(), nil
+	case a == "":
+		return "", s3err.Newf(s3err.InvalidRequest, "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+	case v != checksum.Composite && v != checksum.FullObject:
+		return "", s3err.Newf(s3err.InvalidRequest, "Value for x-amz-checksum-type header is invalid.")
+	case !a.Supports(v):
+		return "", s3err.Newf(s3err.InvalidRequest, "The %s checksum type cannot be used with the %s checksum algorithm.", v, strings.ToLower(string(a)))
+	}
+	return v, nil
+}
+
+func abortUpload(r *request) error {
+	if err := r.api.store.AbortUpload(r.http.Context(), r.bucket, r.key, r.arg("uploadId")); err != nil {
+		return err
+	}
+	return r.empty(http.StatusNoContent)
+}
+
+// completeRequest is the body of CompleteMultipartUpload.
+type completeRequest struct {
+	XMLName xml.Name `xml:"CompleteMultipartUpload"`
+	Part    []struct {
+		PartNumber        int
+		ETag              string
+		ChecksumCRC32     string
+		ChecksumCRC32C    string
+		ChecksumCRC64NVME string
+		ChecksumSHA1      string
+		ChecksumSHA256    string
+	}
+}
+
+func completeUpload(r *request) error {
+	in, err := r.completeInput()
+	if err != nil {
+		return err
+	}
+	o, err := r.api.store.CompleteUpload(r.http.Context(), in)
+	if err != nil {
+		var part *store.PartError
+		if errors.As(err, &part) {
+			e, _ := From(err)
+			return e.With("UploadId", in.UploadID)
+		}
+		return err
+	}
+	set(r.w.Header(), "X-Amz-Version-Id", o.VersionID)
+	x := r.doc()
+	x.root("CompleteMultipartUploadResult")
+	x.text("Location", r.location())
+	x.text("Bucket", r.bucket)
+	x.text("Key", r.key)
+	x.etag(o.ETag)
+	x.checksum(o.Checksum, o.ChecksumType)
+	x.close("CompleteMultipartUploadResult")
+	return r.send(http.StatusOK, x)
+}
+
+// location is the object's URL as the client reached it.
+func (r *request) location() string {
+	scheme := "http"
+	if r.http.TLS != nil {
+		scheme = "https"
+	}
+	path, _ := splitURI(r.http.RequestURI)
+	return scheme + "://" + r.http.Host + path
+}
+
+func (r *request) completeInput() (store.CompleteInput, error) {
+	in := store.CompleteInput{Bucket: r.bucket, Key: r.key, UploadID: r.arg("uploadId")}
+	var err error
+	if in.Cond, err = r.writeConditions(); err != nil {
+		return in, err
+	}
+	if v := r.header("X-Amz-Mp-Object-Size"); v != "" {
+		n, ok := parseSize(v)
+		if !ok {
+			return in, invalidArgument("x-amz-mp-object-size", v, "x-amz-mp-object-size must be a number of bytes")
+		}
+		in.Size = &n
+	}
+	if in.Checksum, err = r.objectChecksum(); err != nil {
+		return in, err
+	}
+	in.ChecksumType = strings.ToUpper(r.header("X-Amz-Checksum-Type"))
+	body, err := r.readControl(maxXMLBody)
+	if err != nil {
+		return in, err
+	}
+	var c completeRequest
+	if err := parseXML(body, &c); err != nil {
+		return in, err
+	}
+	in.Parts, err = c.parts()
+	return in, err
+}
+
+// objectChecksum reads the checksum that the finished object must have. Here x-amz-checksum-* is about the object and
+// not about the body of the request.
+func (r *request) objectChecksum() (*checksum.Sum, error) {
+	for _, a := range checksum.Algorithms() {
+		v := r.header(a.Header())
+		if v == "" {
+			continue
+		}
+		sum, err := a.DecodeObject(v)
+		if err != nil {
+			return nil, s3err.Newf(s3err.InvalidRequest, "Value for %s header is invalid.", a.Header())
+		}
+		return &sum, nil
+	}
+	return nil, nil
+}
+
+func (c *completeRequest) parts() ([]store.CompletedPart, error) {
+	if len(c.Part) == 0 {
+		return nil, s3err.New(s3err.MalformedXML)
+	}
+	if len(c.Part) > maxParts {
+		return nil, s3err.New(s3err.MalformedXML)
+	}
+	parts := make([]store.CompletedPart, len(c.Part))
+	for i, p := range c.Part {
+		if p.PartNumber < 1 || p.PartNumber > maxParts {
+			return nil, invalidArgument("PartNumber", itoa(p.PartNumber), "Part number must be an integer between 1 and 10000, inclusive")
+		}
+		parts[i] = store.CompletedPart{N: p.PartNumber, ETag: unquoteETag(p.ETag)}
+		sums := []struct {
+			algorithm checksum.Algorithm
+			value     string
+		}{{checksum.CRC32, p.ChecksumCRC32}, {checksum.CRC32C, p.ChecksumCRC32C}, {checksum.CRC64NVME, p.ChecksumCRC64NVME},
+			{checksum.SHA1, p.ChecksumSHA1}, {checksum.SHA256, p.ChecksumSHA256}}
+		for _, s := range sums {
+			if s.value == "" {
+				continue
+			}
+			sum, err := s.algorithm.Decode(s.value)
+			if err != nil {
+				return nil, s3err.New(s3err.InvalidPart).With("PartNumber", itoa(p.PartNumber))
+			}
+			parts[i].Sum = sum
+		}
+	}
+	return parts, nil
+}

@@ -1,0 +1,111 @@
+package s3api
+
+import (
+	"net/http"
+	"strings"
+
+	"pail/server/internal/checksum"
+	"pail/server/internal/s3err"
+	"pail/server/internal/store"
+)
+
+func uploadPart(r *request) error {
+	n, err := r.partArg()
+	if err != nil {
+		return err
+	}
+	up, err := r.upload(maxPutSize)
+	if err != nil {
+		return err
+	}
+	u, err := r.api.store.HeadUpload(r.http.Context(), r.bucket, r.key, r.arg("uploadId"))
+	if err != nil {
+		return err
+	}
+	if err := up.fit(u.Algorithm); err != nil {
+		return err
+	}
+	part, err := r.api.store.PutPart(r.http.Context(), store.PartInput{
+		Bucket: r.bucket, Key: r.key, UploadID: r.arg("uploadId"), N: n, Body: up.body, Size: up.size,
+		Algorithm: up.algorithm, Verify: up.verify})
+	if err != nil {
+		return err
+	}
+	h := r.w.Header()
+	h["Etag"] = []string{`"` + part.ETag + `"`}
+	if !part.Checksum.IsZero() {
+		h.Set(part.Checksum.Algorithm.Header(), part.Checksum.String())
+	}
+	return r.empty(http.StatusOK)
+}
+
+// fit makes a part's checksum the one that the upload keeps.
+func (up *upload) fit(kept checksum.Algorithm) error {
+	switch {
+	case kept == "":
+		up.keepNone()
+	case up.expected != "" && up.expected != kept:
+		return s3err.Newf(s3err.InvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
+			strings.ToLower(string(kept)), strings.ToLower(string(up.expected)))
+	default:
+		up.algorithm = kept
+	}
+	return nil
+}
+
+func uploadPartCopy(r *request) error {
+	n, err := r.partArg()
+	if err != nil {
+		return err
+	}
+	src, err := parseCopySource(r.header("X-Amz-Copy-Source"))
+	if err != nil {
+		return err
+	}
+	in := store.CopyPartInput{Bucket: r.bucket, Key: r.key, UploadID: r.arg("uploadId"), N: n,
+		SrcBucket: src.bucket, SrcKey: src.key, SrcVersionID: src.version,
+		SrcCond: r.sourceConditions("X-Amz-Copy-Source-"), Len: -1}
+	rng := r.header("X-Amz-Copy-Source-Range")
+	if rng != "" {
+		if in.Off, in.Len, err = parseCopyRange(rng); err != nil {
+			return err
+		}
+	}
+	part, source, err := r.api.store.CopyPart(r.http.Context(), in)
+	if err != nil {
+		return copyPartError(err, in, rng)
+	}
+	set(r.w.Header(), "X-Amz-Copy-Source-Version-Id", source.VersionID)
+	x := r.doc()
+	x.root("CopyPartResult")
+	x.time("LastModified", part.LastModified)
+	x.etag(part.ETag)
+	x.checksum(part.Checksum, "")
+	x.close("CopyPartResult")
+	return r.send(http.StatusOK, x)
+}
+
+func copyPartError(err error, in store.CopyPartInput, rng string) error {
+	e, _ := From(err)
+	if e.Code == s3err.InvalidRange {
+		return invalidArgument("x-amz-copy-source-range", rng, "Range specified is not valid for the source object")
+	}
+	return sourceError(err, in.SrcBucket, in.SrcKey)
+}
+
+// parseCopyRange reads "bytes=first-last", both given.
+func parseCopyRange(v string) (off, length int64, err error) {
+	bad := invalidArgument("x-amz-copy-source-range", v, "The x-amz-copy-source-range value must be of the form "+
+		"bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+	spec, ok := strings.CutPrefix(v, "bytes=")
+	first, last, dash := strings.Cut(spec, "-")
+	if !ok || !dash {
+		return 0, 0, bad
+	}
+	off, ok1 := parseSize(first)
+	end, ok2 := parseSize(last)
+	if !ok1 || !ok2 || end < off || end-off+1 <= 0 {
+		return 0, 0, bad
+	}
+	return off, end - off + 1, nil
+}

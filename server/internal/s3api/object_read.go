@@ -1,0 +1,288 @@
+package s3api
+
+import (
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"pail/server/internal/s3err"
+	"pail/server/internal/store"
+)
+
+// readInput is what GET and HEAD tell the store.
+func readInput(r *request) store.ReadInput {
+	return store.ReadInput{VersionID: r.arg("versionId")}
+}
+
+// reading is a GET or HEAD of an object.
+type reading struct {
+	in       store.ReadInput
+	rng      string // the Range header
+	part     int    // partNumber, 0 for none
+	checksum bool   // x-amz-checksum-mode: ENABLED
+}
+
+func (r *request) reading() (reading, error) {
+	g := reading{in: readInput(r), rng: r.header("Range"), checksum: strings.EqualFold(r.header("X-Amz-Checksum-Mode"), "ENABLED")}
+	g.in.Cond = r.readConditions()
+	if err := r.checkOverrides(); err != nil {
+		return g, err
+	}
+	if _, ok := r.query["partNumber"]; !ok {
+		return g, nil
+	}
+	var err error
+	if g.part, err = r.partArg(); err != nil {
+		return g, err
+	}
+	if g.rng != "" {
+		return g, s3err.Newf(s3err.InvalidRequest, "Cannot specify both Range header and partNumber query parameter")
+	}
+	g.in.PartNumber = g.part
+	return g, nil
+}
+
+func getObject(r *request) error {
+	g, err := r.reading()
+	if err != nil {
+		return err
+	}
+	obj, err := r.api.store.GetObject(r.http.Context(), r.bucket, r.key, g.in)
+	if err != nil {
+		return r.readError(g, err)
+	}
+	defer obj.Close()
+	s, err := r.span(g, &obj.Object)
+	if err != nil {
+		return err
+	}
+	r.setObjectHeaders(g, s, &obj.Object)
+	r.w.WriteHeader(s.status)
+	return r.copyOut(obj, s)
+}
+
+// copyOut sends the span in pieces, so that a client that stops reading is noticed.
+func (r *request) copyOut(obj *store.ObjectReader, s span) error {
+	rc := http.NewResponseController(r.w)
+	for off, left := s.off, s.length; left > 0; {
+		_ = rc.SetWriteDeadline(time.Now().Add(answerIdle))
+		n, err := obj.CopyRange(r.w, off, min(left, answerChunk))
+		if err == nil && n == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+		off, left = off+n, left-n
+	}
+	_ = rc.SetWriteDeadline(time.Time{})
+	return nil
+}
+
+func headObject(r *request) error {
+	g, err := r.reading()
+	if err != nil {
+		return err
+	}
+	obj, err := r.api.store.HeadObject(r.http.Context(), r.bucket, r.key, g.in)
+	if err != nil {
+		return r.readError(g, err)
+	}
+	s, err := r.span(g, &obj)
+	if err != nil {
+		return err
+	}
+	r.setObjectHeaders(g, s, &obj)
+	r.w.WriteHeader(s.status)
+	return nil
+}
+
+// readError adds to NotModified what a cache needs of the object, by asking for it without conditions.
+func (r *request) readError(g reading, err error) error {
+	e, _ := From(err)
+	if e.Code != s3err.NotModified {
+		return err
+	}
+	g.in.Cond = store.Conditions{}
+	if o, herr := r.api.store.HeadObject(r.http.Context(), r.bucket, r.key, g.in); herr == nil {
+		setValidators(r.w.Header(), &o)
+		set(r.w.Header(), "Cache-Control", o.Attrs.CacheControl)
+		set(r.w.Header(), "Expires", o.Attrs.Expires)
+	}
+	return err
+}
+
+func setValidators(h http.Header, o *store.Object) {
+	h["Etag"] = []string{`"` + o.ETag + `"`}
+	h.Set("Last-Modified", o.LastModified.UTC().Format(http.TimeFormat))
+	set(h, "X-Amz-Version-Id", o.VersionID)
+}
+
+// span is the part of an object that an answer carries.
+type span struct {
+	off, length int64
+	status      int // 200 or 206
+}
+
+// span picks the bytes that the request asks for. S3 ignores a Range that it cannot parse or that names several ranges.
+func (r *request) span(g reading, o *store.Object) (span, error) {
+	whole := span{length: o.Size, status: http.StatusOK}
+	if g.part > 0 {
+		off, n, err := o.PartRange(g.part)
+		if err != nil {
+			return span{}, s3err.New(s3err.InvalidPartNumber).With("PartNumberRequested", itoa(g.part)).
+				With("ActualPartCount", itoa(max(o.PartCount, 1)))
+		}
+		if o.Size == 0 {
+			return whole, nil
+		}
+		return span{off: off, length: n, status: http.StatusPartialContent}, nil
+	}
+	if g.rng == "" || !r.ifRange(o) {
+		return whole, nil
+	}
+	off, n, state := parseRange(g.rng, o.Size)
+	switch state {
+	case rangeIgnored:
+		return whole, nil
+	case rangeUnsatisfiable:
+		return span{}, s3err.New(s3err.InvalidRange).With("RangeRequested", g.rng).With("ActualObjectSize", itoa64(o.Size))
+	}
+	return span{off: off, length: n, status: http.StatusPartialContent}, nil
+}
+
+// ifRange reports whether If-Range, where it is given, names this version (RFC 9110, 13.1.5).
+func (r *request) ifRange(o *store.Object) bool {
+	v := r.header("If-Range")
+	if v == "" {
+		return true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return o.LastModified.UTC().Truncate(time.Second).Equal(t)
+	}
+	return v == `"`+o.ETag+`"`
+}
+
+type rangeState int
+
+const (
+	rangeOK rangeState = iota
+	rangeIgnored
+	rangeUnsatisfiable
+)
+
+// parseRange reads "bytes=a-b", "bytes=a-" or "bytes=-n" for an object of size bytes.
+func parseRange(header string, size int64) (off, length int64, state rangeState) {
+	spec, ok := strings.CutPrefix(header, "bytes=")
+	first, last, dash := strings.Cut(strings.TrimSpace(spec), "-")
+	if !ok || !dash || strings.Contains(spec, ",") {
+		return 0, 0, rangeIgnored
+	}
+	if first == "" {
+		n, ok := parseOffset(last)
+		switch {
+		case !ok:
+			return 0, 0, rangeIgnored
+		case n == 0 || size == 0:
+			return 0, 0, rangeUnsatisfiable
+		}
+		n = min(n, size)
+		return size - n, n, rangeOK
+	}
+	off, ok = parseOffset(first)
+	if !ok {
+		return 0, 0, rangeIgnored
+	}
+	end := size - 1
+	if last != "" {
+		e, ok := parseOffset(last)
+		if !ok || e < off {
+			return 0, 0, rangeIgnored
+		}
+		end = min(e, end)
+	}
+	if off >= size {
+		return 0, 0, rangeUnsatisfiable
+	}
+	return off, end - off + 1, rangeOK
+}
+
+// parseOffset reads digits; a number too large for any object is the largest offset.
+func parseOffset(v string) (int64, bool) {
+	n, err := strconv.ParseUint(v, 10, 63)
+	if errors.Is(err, strconv.ErrRange) {
+		return math.MaxInt64, true
+	}
+	return int64(n), err == nil
+}
+
+// setObjectHeaders writes the headers of an object's answer.
+func (r *request) setObjectHeaders(g reading, s span, o *store.Object) {
+	h := r.w.Header()
+	setAttrs(h, &o.Attrs)
+	setValidators(h, o)
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("Content-Length", itoa64(s.length))
+	if s.status == http.StatusPartialContent {
+		b := make([]byte, 0, 64)
+		b = strconv.AppendInt(append(b, "bytes "...), s.off, 10)
+		b = strconv.AppendInt(append(b, '-'), s.off+s.length-1, 10)
+		b = strconv.AppendInt(append(b, '/'), o.Size, 10)
+		h.Set("Content-Range", string(b))
+	}
+	if g.part > 0 && o.PartCount > 0 {
+		h.Set("X-Amz-Mp-Parts-Count", itoa(o.PartCount))
+	}
+	if g.checksum && (s.length == o.Size || g.part > 0) {
+		setChecksum(h, g.part, o)
+	}
+	r.overrideHeaders(h)
+}
+
+// setChecksum shows the checksum of the whole object, or of the part that is answered. A client would hold a range's
+// bytes against it, so an answer with a range has none.
+func setChecksum(h http.Header, part int, o *store.Object) {
+	sum := o.Checksum
+	if part > 0 && o.PartCount > 0 {
+		sum = o.Parts[part-1].Checksum
+	}
+	if sum.IsZero() {
+		return
+	}
+	h.Set(sum.Algorithm.Header(), sum.String())
+	h.Set("X-Amz-Checksum-Type", o.ChecksumType)
+}
+
+// overrides are the parameters by which a signed GET or HEAD sets headers of its answer.
+var overrides = map[string]string{
+	"response-content-type":        "Content-Type",
+	"response-content-language":    "Content-Language",
+	"response-expires":             "Expires",
+	"response-cache-control":       "Cache-Control",
+	"response-content-disposition": "Content-Disposition",
+	"response-content-encoding":    "Content-Encoding",
+}
+
+func (r *request) checkOverrides() error {
+	if !r.identity.Anonymous {
+		return nil
+	}
+	for name := range r.query {
+		if overrides[name] != "" {
+			return s3err.Newf(s3err.InvalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
+		}
+	}
+	return nil
+}
+
+func (r *request) overrideHeaders(h http.Header) {
+	for name, values := range r.query {
+		if header := overrides[name]; header != "" && values[0] != "" {
+			h.Set(header, values[0])
+		}
+	}
+}

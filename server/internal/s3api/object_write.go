@@ -1,0 +1,80 @@
+package s3api
+
+import (
+	"net/http"
+
+	"pail/server/internal/store"
+)
+
+func putObject(r *request) error {
+	attrs, err := r.attrs()
+	if err != nil {
+		return err
+	}
+	cond, err := r.writeConditions()
+	if err != nil {
+		return err
+	}
+	up, err := r.upload(maxPutSize)
+	if err != nil {
+		return err
+	}
+	if err := r.foresee(cond); err != nil {
+		return err
+	}
+	o, err := r.api.store.PutObject(r.http.Context(), store.PutInput{
+		Bucket: r.bucket, Key: r.key, Owner: r.owner().id, Body: up.body, Size: up.size, Attrs: attrs, Cond: cond,
+		Algorithm: up.algorithm, Verify: up.verify})
+	if err != nil {
+		return err
+	}
+	h := r.w.Header()
+	h["Etag"] = []string{`"` + o.ETag + `"`}
+	set(h, "X-Amz-Version-Id", o.VersionID)
+	if !o.Checksum.IsZero() {
+		h.Set(o.Checksum.Algorithm.Header(), o.Checksum.String())
+		set(h, "X-Amz-Checksum-Type", o.ChecksumType)
+	}
+	return r.empty(http.StatusOK)
+}
+
+// foresee finds out what would fail after the body, for a client that waits to be told so (Expect: 100-continue) or
+// that is about to send much. The store decides again, in the transaction that makes the object visible.
+func (r *request) foresee(cond store.Conditions) error {
+	if r.http.Header.Get("Expect") == "" && r.http.ContentLength >= 0 && r.http.ContentLength < 1<<20 {
+		return nil
+	}
+	ctx := r.http.Context()
+	if _, err := r.api.store.HeadBucket(ctx, r.bucket); err != nil {
+		return err
+	}
+	if len(cond.IfMatch) == 0 && len(cond.IfNoneMatch) == 0 {
+		return nil
+	}
+	_, err := r.api.store.HeadObject(ctx, r.bucket, r.key, store.ReadInput{Cond: store.Conditions{IfMatch: cond.IfMatch}})
+	if len(cond.IfMatch) > 0 {
+		return err
+	}
+	if err == nil {
+		return &store.PreconditionError{Condition: "If-None-Match"}
+	}
+	return nil
+}
+
+func deleteObject(r *request) error {
+	cond, err := r.deleteConditions()
+	if err != nil {
+		return err
+	}
+	res, err := r.api.store.DeleteObject(r.http.Context(), r.bucket, r.key, store.DeleteInput{
+		Key: r.key, VersionID: r.arg("versionId"), Cond: cond})
+	if err != nil {
+		return err
+	}
+	h := r.w.Header()
+	set(h, "X-Amz-Version-Id", res.VersionID)
+	if res.DeleteMarker {
+		h.Set("X-Amz-Delete-Marker", "true")
+	}
+	return r.empty(http.StatusNoContent)
+}

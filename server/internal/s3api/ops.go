@@ -1,0 +1,125 @@
+package s3api
+
+// scope says what an operation is about: the first of service, bucket and object that its URL names in full.
+type scope string
+
+const (
+	onService scope = "service"
+	onBucket  scope = "bucket"
+	onObject  scope = "object"
+)
+
+// op is one row of the operation table. A request is an op's when method and scope are equal, all of query is there
+// ("name" or "name=value") and the header, if one is named, is there. Of several the one that asks for most wins.
+//
+// The first word of query is the op's sub-resource: a request naming a sub-resource that the table does not have for
+// its method is answered MethodNotAllowed, never taken for the plain operation (PUT /b/k?policy must not store k).
+type op struct {
+	name   string
+	method string
+	scope  scope
+	query  []string
+	header string
+	public bool                 // served without credentials
+	serve  func(*request) error // nil: NotImplemented
+}
+
+// Operation describes one row of the operation table to documentation and tests.
+type Operation struct {
+	Name, Method, Scope string
+	Query               []string
+	Header              string
+	Served              bool // false: answered NotImplemented
+}
+
+// Operations lists every operation of S3 in the order of the table.
+func Operations() []Operation {
+	rows := ops()
+	list := make([]Operation, len(rows))
+	for i, o := range rows {
+		list[i] = Operation{Name: o.name, Method: o.method, Scope: string(o.scope), Query: o.query,
+			Header: o.header, Served: o.serve != nil}
+	}
+	return list
+}
+
+// q makes the query column of the table readable.
+func q(names ...string) []string { return names }
+
+// ops is the table: every operation of the S3 API reference (2026), and the browser's two, POST and OPTIONS.
+func ops() []op {
+	var all []op
+	all = append(all, serviceOps()...)
+	all = append(all, bucketOps()...)
+	all = append(all, bucketConfigOps()...)
+	all = append(all, objectOps()...)
+	return append(all, multipartOps()...)
+}
+
+func serviceOps() []op {
+	return []op{
+		{name: "ListBuckets", method: "GET", scope: onService, serve: listBuckets},
+		{name: "ListDirectoryBuckets", method: "GET", scope: onService, query: q("x-id=ListDirectoryBuckets")},
+		{name: "PreflightRequest", method: "OPTIONS", scope: onService, public: true, serve: preflight},
+		{name: "WriteGetObjectResponse", method: "POST", scope: onBucket, header: "X-Amz-Request-Route"},
+	}
+}
+
+func bucketOps() []op {
+	return []op{
+		{name: "CreateBucket", method: "PUT", scope: onBucket, serve: createBucket},
+		{name: "HeadBucket", method: "HEAD", scope: onBucket, serve: headBucket},
+		{name: "DeleteBucket", method: "DELETE", scope: onBucket, serve: deleteBucket},
+		{name: "GetBucketLocation", method: "GET", scope: onBucket, query: q("location"), serve: getBucketLocation},
+		{name: "ListObjects", method: "GET", scope: onBucket, serve: listObjectsV1},
+		{name: "ListObjectsV2", method: "GET", scope: onBucket, query: q("list-type=2"), serve: listObjectsV2},
+		{name: "ListObjectVersions", method: "GET", scope: onBucket, query: q("versions")},
+		{name: "ListMultipartUploads", method: "GET", scope: onBucket, query: q("uploads"), serve: listUploads},
+		{name: "DeleteObjects", method: "POST", scope: onBucket, query: q("delete"), serve: deleteObjects},
+		{name: "PostObject", method: "POST", scope: onBucket},
+		{name: "PreflightRequest", method: "OPTIONS", scope: onBucket, public: true, serve: preflight},
+		{name: "CreateSession", method: "GET", scope: onBucket, query: q("session")},
+	}
+}
+
+func objectOps() []op {
+	return []op{
+		{name: "PutObject", method: "PUT", scope: onObject, serve: putObject},
+		{name: "GetObject", method: "GET", scope: onObject, serve: getObject},
+		{name: "HeadObject", method: "HEAD", scope: onObject, serve: headObject},
+		{name: "DeleteObject", method: "DELETE", scope: onObject, serve: deleteObject},
+		{name: "CopyObject", method: "PUT", scope: onObject, header: "X-Amz-Copy-Source", serve: copyObject},
+		{name: "RenameObject", method: "PUT", scope: onObject, query: q("renameObject"), serve: renameObject},
+		{name: "PreflightRequest", method: "OPTIONS", scope: onObject, public: true, serve: preflight},
+		{name: "PostObject", method: "POST", scope: onObject},
+		{name: "GetObjectAcl", method: "GET", scope: onObject, query: q("acl"), serve: getObjectACL},
+		{name: "PutObjectAcl", method: "PUT", scope: onObject, query: q("acl")},
+		{name: "GetObjectTagging", method: "GET", scope: onObject, query: q("tagging"), serve: getObjectTagging},
+		{name: "PutObjectTagging", method: "PUT", scope: onObject, query: q("tagging")},
+		{name: "DeleteObjectTagging", method: "DELETE", scope: onObject, query: q("tagging")},
+		{name: "GetObjectAttributes", method: "GET", scope: onObject, query: q("attributes")},
+		{name: "GetObjectLegalHold", method: "GET", scope: onObject, query: q("legal-hold"), serve: noObjectLock},
+		{name: "PutObjectLegalHold", method: "PUT", scope: onObject, query: q("legal-hold")},
+		{name: "GetObjectRetention", method: "GET", scope: onObject, query: q("retention"), serve: noObjectLock},
+		{name: "PutObjectRetention", method: "PUT", scope: onObject, query: q("retention")},
+		{name: "GetObjectTorrent", method: "GET", scope: onObject, query: q("torrent")},
+		{name: "RestoreObject", method: "POST", scope: onObject, query: q("restore")},
+		{name: "SelectObjectContent", method: "POST", scope: onObject, query: q("select")},
+		{name: "UpdateObjectEncryption", method: "PUT", scope: onObject, query: q("encryption")},
+		{name: "GetObjectAnnotation", method: "GET", scope: onObject, query: q("annotation")},
+		{name: "PutObjectAnnotation", method: "PUT", scope: onObject, query: q("annotation")},
+		{name: "DeleteObjectAnnotation", method: "DELETE", scope: onObject, query: q("annotation")},
+		{name: "ListObjectAnnotations", method: "GET", scope: onObject, query: q("annotation", "x-id=ListObjectAnnotations")},
+	}
+}
+
+func multipartOps() []op {
+	return []op{
+		{name: "CreateMultipartUpload", method: "POST", scope: onObject, query: q("uploads"), serve: createUpload},
+		{name: "UploadPart", method: "PUT", scope: onObject, query: q("uploadId"), serve: uploadPart},
+		{name: "UploadPartCopy", method: "PUT", scope: onObject, query: q("uploadId"), header: "X-Amz-Copy-Source", serve: uploadPartCopy},
+		{name: "CompleteMultipartUpload", method: "POST", scope: onObject, query: q("uploadId"), serve: completeUpload},
+		{name: "AbortMultipartUpload", method: "DELETE", scope: onObject, query: q("uploadId"), serve: abortUpload},
+		{name: "ListParts", method: "GET", scope: onObject, query: q("uploadId"), serve: listParts},
+	}
+}

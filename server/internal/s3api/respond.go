@@ -1,0 +1,146 @@
+package s3api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"pail/server/internal/s3err"
+)
+
+// answer notes what has been written.
+type answer struct {
+	http.ResponseWriter
+	status int
+	n      int64
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+		a.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	n, err := a.ResponseWriter.Write(p)
+	a.n += int64(n)
+	return n, err
+}
+
+// ReadFrom keeps net/http's way to sendfile open.
+func (a *answer) ReadFrom(src io.Reader) (int64, error) {
+	a.WriteHeader(http.StatusOK)
+	n, err := io.Copy(a.ResponseWriter, src)
+	a.n += n
+	return n, err
+}
+
+// Unwrap serves http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// doc takes an empty document from the pool; send gives it back.
+func (r *request) doc() *xmlBuf {
+	x := r.api.buffers.Get().(*xmlBuf)
+	x.b = x.b[:0]
+	return x
+}
+
+// send answers status with the document.
+func (r *request) send(status int, x *xmlBuf) error {
+	r.sendBytes(status, x.b)
+	if cap(x.b) <= 4<<20 {
+		r.api.buffers.Put(x)
+	}
+	return nil
+}
+
+func (r *request) sendBytes(status int, b []byte) {
+	h := r.w.Header()
+	h.Set("Content-Type", "application/xml")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	r.w.WriteHeader(status)
+	if r.http.Method != http.MethodHead {
+		_, _ = r.w.Write(b) // a client that is gone needs no answer
+	}
+}
+
+// empty answers status without a body.
+func (r *request) empty(status int) error {
+	if status != http.StatusNoContent {
+		r.w.Header().Set("Content-Length", "0")
+	}
+	r.w.WriteHeader(status)
+	return nil
+}
+
+// fail answers an error. It reports whether the answer had already begun, and so the connection must be cut.
+func (r *request) fail(err error) (cut bool) {
+	e := r.translate(err)
+	r.code = string(e.Code)
+	if r.w.status != 0 {
+		r.api.log.Debug("answer cut", "op", r.opName, "request", r.id, "error", err)
+		return true
+	}
+	h := r.w.Header()
+	for _, name := range objectHeaders {
+		h.Del(name)
+	}
+	switch {
+	case e.Status == http.StatusNotModified:
+		r.w.WriteHeader(e.Status)
+	case r.http.Method == http.MethodHead:
+		h.Del("Content-Type")
+		h.Del("Content-Length")
+		r.w.WriteHeader(e.Status)
+	default:
+		r.sendBytes(e.Status, e.AppendXML(nil, s3err.Context{Resource: r.resource(), RequestID: r.id, HostID: r.api.hostID}))
+	}
+	return false
+}
+
+// bodyIdle is how long a client may be silent in the middle of a body, and answerIdle how long it may take to read
+// answerChunk bytes of an answer.
+const (
+	bodyIdle    = 60 * time.Second
+	answerIdle  = 120 * time.Second
+	answerChunk = 32 << 20
+)
+
+// bodyReader is the request's body: it counts, marks errors as the client's, and bounds how long a client may be silent.
+type bodyReader struct {
+	rc       *http.ResponseController
+	body     io.ReadCloser
+	n        int64
+	deadline time.Time
+}
+
+// bodyError is a request body that ended early.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return "request body: " + e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	if now := time.Now(); b.deadline.Sub(now) < bodyIdle/2 {
+		b.deadline = now.Add(bodyIdle)
+		_ = b.rc.SetReadDeadline(b.deadline) // a writer without deadlines (a test's recorder) has none to bound
+	}
+	n, err := b.body.Read(p)
+	b.n += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &bodyError{err}
+	}
+	return n, err
+}
+
+func (b *bodyReader) Close() error { return b.body.Close() }
+
+// timedOut reports whether the error is a client that fell silent.
+func (e *bodyError) timedOut() bool { return errors.Is(e.err, os.ErrDeadlineExceeded) }
+
+func itoa(n int) string { return strconv.Itoa(n) }
