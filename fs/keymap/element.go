@@ -83,7 +83,7 @@ func chain(elem, last string) []string {
 		end, size := start, 0
 		for end < len(elem) {
 			_, n := utf8.DecodeRuneInString(elem[end:])
-			w := len(escape(elem[end : end+n]))
+			w := len(escapeBytes(elem[end : end+n]))
 			if size+w > chunkSize {
 				break
 			}
@@ -93,17 +93,22 @@ func chain(elem, last string) []string {
 		if end == len(elem) {
 			tag = last
 		}
-		names = append(names, escape(elem[start:end])+tag)
+		names = append(names, escapeBytes(elem[start:end])+tag)
 		start = end
 	}
 	return names
 }
 
-// escape writes NUL, "/" and "%" as %XX, and the dot that begins "." and "..".
+// escape returns the body of an element's alias: escapeBytes, and the first dot of "." and ".." so that ls shows it.
 func escape(elem string) string {
 	if elem == "." || elem == ".." {
 		return "%2E" + elem[1:]
 	}
+	return escapeBytes(elem)
+}
+
+// escapeBytes writes NUL, "/" and "%" as %XX.
+func escapeBytes(elem string) string {
 	if !strings.ContainsAny(elem, "\x00%/") {
 		return elem
 	}

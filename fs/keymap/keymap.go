@@ -118,7 +118,7 @@ func (m Map) ClashAlias(path string) (dir string, ok bool) {
 // directory. The file lives and dies with the directory's marker.
 func (m Map) MarkerContent(path string) (dir string, ok bool) {
 	p := parse(path)
-	if !p.legalFile() || p.clash {
+	if !p.legalFile() {
 		return "", false
 	}
 	dir, marker, ok := m.Path(p.key(m.prefix))

@@ -120,7 +120,7 @@ func (l *Lister) object(info *s3client.ObjectInfo) {
 // ownMarker shows what bytes the marker of the listed directory itself has. A synthetic directory has no marker.
 func (l *Lister) ownMarker(info *s3client.ObjectInfo) {
 	if info.Size > 0 && !dirType(info) && l.conts == nil {
-		l.out = append(l.out, Name{Name: shortName(""), Key: info.Key, Info: info})
+		l.group("").file = info
 	}
 }
 
