@@ -16,12 +16,12 @@ const (
 	trailerSignature = "x-amz-trailer-signature"
 )
 
-// readTrailers reads to the end of the body. Lines end in CRLF or LF, and empty ones may stand anywhere: minio-go puts
-// one before the signature, and AWS's own page shows one after the last chunk. The last line is empty.
+// readTrailers reads to the end of the body. Lines end in CRLF or LF, and empty ones may stand anywhere or be missing:
+// minio-go puts one before the signature, others put one after the last chunk, and some leave out the last. They carry
+// nothing: a body that was cut short is told by its length.
 func (c *chunkReader) readTrailers() error {
 	var canonical []byte
 	var signature string
-	ended := false
 	for left := maxTrailers; ; {
 		line, err := c.readLine(left)
 		if err == io.EOF {
@@ -31,7 +31,7 @@ func (c *chunkReader) readTrailers() error {
 			return cutShort(err)
 		}
 		left -= len(line) + 1
-		if ended = len(line) == 0; ended {
+		if len(line) == 0 {
 			continue
 		}
 		name, value, ok := splitTrailer(line)
@@ -46,9 +46,6 @@ func (c *chunkReader) readTrailers() error {
 			return err
 		}
 		canonical = append(append(append(append(canonical, name...), ':'), value...), '\n')
-	}
-	if !ended {
-		return cutShort(io.EOF)
 	}
 	return c.checkTrailers(canonical, signature)
 }
