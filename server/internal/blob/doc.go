@@ -1,2 +1,32 @@
-// Package blob keeps the bytes of objects in immutable files.
+// Package blob keeps the bytes of large objects in immutable files.
+//
+// # Files
+//
+// A blob is the file DIR/blobs/<last two digits of its ID>/<ID>: the object's bytes from offset 0, so that they can be
+// handed to sendfile or a FUSE backing file as they are; then a footer with a CRC-32C for each 128 KiB chunk, and a
+// trailer of fixed length with magic, version, chunk length, size and checksums (footer.go). 128 KiB is the largest read
+// a mount amplifies a random read to.
+//
+// IDs are never used again, so a blob is written under its final name at once. A rename would bring nothing: nobody
+// reads a blob that no metadata names, and metadata names it only after Commit. Without it, the directory entry can be
+// made durable beside the data instead of after it, and there is one journal entry less. Commit syncs file and
+// directory and only then returns; so a crash leaves whole blobs and orphans, never a blob with a hole. Orphans are
+// found with All and removed by the owner of the metadata.
+//
+// # Faults
+//
+// Bytes are verified before they are handed out, each chunk as a whole: a damaged chunk is ErrDamaged, never data. A
+// read so costs at most one chunk more at either end, from the page cache. The length is reserved with fallocate where
+// it is known, so that a full volume is ErrNoSpace before the first byte. A file that could not be written is removed. A
+// failed fsync is final (the kernel may have dropped the pages): the blob is removed, the caller starts anew.
+//
+// # Memory
+//
+// Writer and Blob hold no buffer but a checksum table of 4 bytes a chunk while writing; copying goes through a few
+// 1 MiB buffers that are kept for ever, because fresh memory costs more than copying does.
+//
+// # File system
+//
+// All access goes through FS, which is small enough for blobtest.MemFS, a file system in memory that can lose power: what
+// was not synced may be there, be partly there or be gone afterwards.
 package blob

@@ -1,0 +1,316 @@
+// Package blobtest helps to test blobs and what stands on them: a file system in memory that can lose power, run full,
+// and fail at a chosen call.
+package blobtest
+
+import (
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"pail/server/internal/blob"
+)
+
+// block is the unit in which unsynced data may or may not reach the disk.
+const block = 4096
+
+// MemFS is a blob.FS in memory. It is safe for concurrent use.
+type MemFS struct {
+	// Hook, when set before use, is called at the start of each call with its name ("create", "write", "sync",
+	// "syncdir", "remove", ...) and path; an error fails the call. It may call Crash.
+	Hook func(op, path string) error
+	// Capacity, when set before use, is the number of bytes that fit.
+	Capacity int64
+
+	mu      sync.Mutex
+	used    int64
+	entries map[string]*node // by path: as a reader sees it
+	durable map[string]*node // by path: what SyncDir made durable
+}
+
+// node is a directory or a file.
+type node struct {
+	dir    bool
+	data   []byte
+	synced []byte // data at the last Sync
+}
+
+var _ blob.FS = (*MemFS)(nil)
+
+// NewMemFS makes a file system with a root directory "/".
+func NewMemFS() *MemFS {
+	root := &node{dir: true}
+	return &MemFS{entries: map[string]*node{"/": root}, durable: map[string]*node{"/": root}}
+}
+
+// Crash gives the file system as it may be found after a power cut at this moment: with all that was synced, and with
+// each unsynced block and directory entry at a chance of percent. While during runs, nothing changes here; so other
+// storage can be cut at the same moment.
+func (m *MemFS) Crash(rnd *rand.Rand, percent int, during func()) *MemFS {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	during()
+	lucky := func() bool { return rnd.IntN(100) < percent }
+	after := NewMemFS()
+	after.Capacity = m.Capacity
+	for path, n := range m.entries {
+		if m.durable[path] == n || lucky() {
+			after.entries[path] = n.crash(lucky)
+		}
+	}
+	for path, n := range m.durable {
+		if m.entries[path] == nil && lucky() { // the removal was not synced
+			after.entries[path] = n.crash(lucky)
+		}
+	}
+	for path, n := range after.entries {
+		after.durable[path] = n
+		after.used += int64(len(n.data))
+	}
+	return after
+}
+
+func (n *node) crash(lucky func() bool) *node {
+	data := append([]byte(nil), n.synced...)
+	for off := 0; off < len(n.data); off += block {
+		if !lucky() {
+			continue
+		}
+		end := min(off+block, len(n.data))
+		if end > len(data) {
+			data = append(data, make([]byte, end-len(data))...)
+		}
+		copy(data[off:end], n.data[off:end])
+	}
+	return &node{dir: n.dir, data: data, synced: append([]byte(nil), data...)}
+}
+
+// Corrupt flips a bit of the file.
+func (m *MemFS) Corrupt(path string, bit int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries[path].data[bit/8] ^= 1 << (bit % 8)
+}
+
+// Truncate cuts the file.
+func (m *MemFS) Truncate(path string, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries[path].data = m.entries[path].data[:n]
+}
+
+// Files gives the paths of all files.
+func (m *MemFS) Files() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []string
+	for path, n := range m.entries {
+		if !n.dir {
+			list = append(list, path)
+		}
+	}
+	return list
+}
+
+func (m *MemFS) hook(op, path string) error {
+	if m.Hook == nil {
+		return nil
+	}
+	if err := m.Hook(op, path); err != nil {
+		return &fs.PathError{Op: op, Path: path, Err: err}
+	}
+	return nil
+}
+
+func pathError(op, path string, err error) error { return &fs.PathError{Op: op, Path: path, Err: err} }
+
+// Mkdir implements blob.FS.
+func (m *MemFS) Mkdir(dir string) (made bool, err error) {
+	if err := m.hook("mkdir", dir); err != nil {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := m.entries[dir]; n != nil && n.dir {
+		return false, nil
+	}
+	if m.entries[dir] != nil || m.entries[filepath.Dir(dir)] == nil {
+		return false, pathError("mkdir", dir, fs.ErrNotExist)
+	}
+	m.entries[dir] = &node{dir: true}
+	return true, nil
+}
+
+// Create implements blob.FS.
+func (m *MemFS) Create(path string) (blob.File, error) {
+	if err := m.hook("create", path); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.entries[path] != nil {
+		return nil, pathError("create", path, fs.ErrExist)
+	}
+	if m.entries[filepath.Dir(path)] == nil {
+		return nil, pathError("create", path, fs.ErrNotExist)
+	}
+	n := &node{}
+	m.entries[path] = n
+	return &file{fs: m, node: n, path: path}, nil
+}
+
+// Open implements blob.FS.
+func (m *MemFS) Open(path string) (blob.File, error) {
+	if err := m.hook("open", path); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.entries[path]
+	if n == nil || n.dir {
+		return nil, pathError("open", path, fs.ErrNotExist)
+	}
+	return &file{fs: m, node: n, path: path}, nil
+}
+
+// Remove implements blob.FS.
+func (m *MemFS) Remove(path string) error {
+	if err := m.hook("remove", path); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.entries[path]
+	if n == nil {
+		return pathError("remove", path, fs.ErrNotExist)
+	}
+	delete(m.entries, path)
+	m.used -= int64(len(n.data))
+	return nil
+}
+
+// ReadDir implements blob.FS.
+func (m *MemFS) ReadDir(dir string) ([]string, error) {
+	if err := m.hook("readdir", dir); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var names []string
+	for path := range m.entries {
+		if filepath.Dir(path) == dir && path != dir {
+			names = append(names, filepath.Base(path))
+		}
+	}
+	return names, nil
+}
+
+// Stat implements blob.FS.
+func (m *MemFS) Stat(path string) (blob.Stat, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.entries[path]
+	if n == nil || n.dir {
+		return blob.Stat{}, pathError("stat", path, fs.ErrNotExist)
+	}
+	return blob.Stat{Bytes: int64(len(n.data)), Modified: time.Unix(1, 0)}, nil
+}
+
+// SyncDir implements blob.FS.
+func (m *MemFS) SyncDir(dir string) error {
+	if err := m.hook("syncdir", dir); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for path := range m.durable {
+		if filepath.Dir(path) == dir && m.entries[path] == nil {
+			delete(m.durable, path)
+		}
+	}
+	for path, n := range m.entries {
+		if filepath.Dir(path) == dir {
+			m.durable[path] = n
+		}
+	}
+	return nil
+}
+
+type file struct {
+	fs   *MemFS
+	node *node
+	path string
+}
+
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.fs.hook("read", f.path); err != nil {
+		return 0, err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if off >= int64(len(f.node.data)) {
+		return 0, io.EOF
+	}
+	n := copy(p, f.node.data[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.fs.hook("write", f.path); err != nil {
+		return 0, err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.growLocked(off + int64(len(p))); err != nil {
+		return 0, err
+	}
+	return copy(f.node.data[off:], p), nil
+}
+
+func (f *file) growLocked(size int64) error {
+	grow := size - int64(len(f.node.data))
+	if grow <= 0 {
+		return nil
+	}
+	if f.fs.Capacity > 0 && f.fs.used+grow > f.fs.Capacity {
+		return pathError("write", f.path, syscall.ENOSPC)
+	}
+	f.fs.used += grow
+	f.node.data = append(f.node.data, make([]byte, grow)...)
+	return nil
+}
+
+func (f *file) Allocate(n int64) error {
+	if err := f.fs.hook("allocate", f.path); err != nil {
+		return err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	return f.growLocked(n)
+}
+
+func (f *file) Sync() error {
+	if err := f.fs.hook("sync", f.path); err != nil {
+		return err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	f.node.synced = append([]byte(nil), f.node.data...)
+	return nil
+}
+
+func (f *file) Size() (int64, error) {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	return int64(len(f.node.data)), nil
+}
+
+func (f *file) Close() error     { return nil }
+func (f *file) OSFile() *os.File { return nil }

@@ -1,0 +1,188 @@
+package blob
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Options of a Store of files.
+type Options struct {
+	FS  FS               // nil: the operating system's
+	Now func() time.Time // nil: time.Now; only makes IDs
+}
+
+// Files is a Store of files in a directory.
+type Files struct {
+	fs      FS
+	now     func() time.Time
+	dir     string // DIR/blobs
+	buffers *Buffers
+	syncs   dirSyncs
+}
+
+var _ Store = (*Files)(nil)
+
+// copyBuffer is the length of the buffers that reads go through; a multiple of ChunkSize.
+const copyBuffer = 1 << 20
+
+// Open opens or makes the store in dir. It fails when it cannot write there.
+func Open(dir string, opt Options) (*Files, error) {
+	if opt.FS == nil {
+		opt.FS = OS{}
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	s := &Files{fs: opt.FS, now: opt.Now, dir: filepath.Join(dir, "blobs"), buffers: NewBuffers(32, copyBuffer)}
+	s.syncs.fs = opt.FS
+	if err := s.makeDirs(); err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	if err := s.probe(); err != nil {
+		return nil, fmt.Errorf("data directory %s is not writable: %w", dir, err)
+	}
+	return s, nil
+}
+
+// makeDirs makes the directories that are missing, durably.
+func (s *Files) makeDirs() error {
+	if err := mkdirAll(s.fs, s.dir); err != nil {
+		return err
+	}
+	for i := range 256 {
+		if _, err := s.fs.Mkdir(filepath.Join(s.dir, fmt.Sprintf("%02x", i))); err != nil {
+			return err
+		}
+	}
+	return s.fs.SyncDir(s.dir)
+}
+
+func mkdirAll(fsys FS, dir string) error {
+	made, err := fsys.Mkdir(dir)
+	parent := filepath.Dir(dir)
+	if errors.Is(err, fs.ErrNotExist) && parent != dir {
+		if err := mkdirAll(fsys, parent); err != nil {
+			return err
+		}
+		made, err = fsys.Mkdir(dir)
+	}
+	if err != nil || !made {
+		return err
+	}
+	return fsys.SyncDir(parent)
+}
+
+// probe makes and removes a file, to fail now rather than at the first request.
+func (s *Files) probe() error {
+	path := filepath.Join(s.dir, "probe-"+s.newID().String())
+	f, err := s.fs.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), s.fs.Remove(path))
+}
+
+// newID makes an ID: milliseconds in 6 bytes, so that IDs sort by age, and 10 random bytes.
+func (s *Files) newID() ID { return NewID(s.now()) }
+
+// NewID makes an ID of that time that no other equals.
+func NewID(now time.Time) (id ID) {
+	binary.BigEndian.PutUint64(id[:], uint64(now.UnixMilli())<<16)
+	rand.Read(id[6:]) // never fails
+	return id
+}
+
+func (s *Files) path(id ID) string { return filepath.Join(s.dirOf(id), id.String()) }
+
+func (s *Files) dirOf(id ID) string { return filepath.Join(s.dir, id.String()[30:]) }
+
+// Create implements Store.
+func (s *Files) Create(ctx context.Context, size int64) (Writer, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	id := s.newID()
+	w := &writer{store: s, id: id, path: s.path(id), want: size}
+	f, err := s.fs.Create(w.path)
+	if err != nil {
+		return nil, storageError(err)
+	}
+	w.file = f
+	if size > 0 {
+		if err := f.Allocate(trailer{chunk: ChunkSize, size: size}.fileSize()); err != nil {
+			w.Abort()
+			return nil, storageError(err)
+		}
+	}
+	return w, nil
+}
+
+// Open implements Store.
+func (s *Files) Open(ctx context.Context, id ID) (Blob, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := s.fs.Open(s.path(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := readTrailer(f, id)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &reader{file: f, trailer: t, buffers: s.buffers}, nil
+}
+
+// Remove implements Store. The removal need not be durable: a blob that comes back is an orphan.
+func (s *Files) Remove(_ context.Context, id ID) error {
+	if err := s.fs.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// All implements Store. Files that are no blobs are left out.
+func (s *Files) All(ctx context.Context, fn func(ID, Stat) error) error {
+	for i := range 256 {
+		sub := fmt.Sprintf("%02x", i)
+		names, err := s.fs.ReadDir(filepath.Join(s.dir, sub))
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			id, ok := ParseID(name)
+			if !ok || name[30:] != sub {
+				continue
+			}
+			stat, err := s.fs.Stat(s.path(id))
+			if err != nil {
+				continue // it went meanwhile, or is no file
+			}
+			if err := fn(id, stat); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// storageError gives a full volume its name.
+func storageError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	return err
+}
