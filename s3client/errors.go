@@ -60,6 +60,9 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		fmt.Fprintf(&b, " (%s)", e.Message)
 	}
+	if e.Region != "" && errors.Is(e.Err, ErrRedirect) {
+		fmt.Fprintf(&b, ": it is in region %s", e.Region)
+	}
 	if e.RequestID != "" {
 		fmt.Fprintf(&b, " [request %s]", e.RequestID)
 	}

@@ -1,0 +1,216 @@
+package awss3
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"pail/s3client"
+)
+
+// upload is a handle on a multipart upload.
+type upload struct {
+	c    *Client
+	key  string
+	id   string
+	opt  s3client.PutOptions
+	sums bool // the upload was begun with CRC64NVME: parts and their list carry it
+}
+
+var _ s3client.Upload = (*upload)(nil)
+
+// NewUpload starts a multipart upload.
+func (c *Client) NewUpload(ctx context.Context, key string, opt s3client.PutOptions) (s3client.Upload, error) {
+	r, err := c.newObjectRequest(s3client.OpNewUpload, http.MethodPost, key)
+	if err != nil {
+		return nil, err
+	}
+	r.query = "uploads="
+	if err := c.setNew(r, opt.Meta, opt.System); err != nil {
+		return nil, err
+	}
+	if !c.checksumsOff.Load() {
+		set(r.header, "X-Amz-Checksum-Algorithm", "CRC64NVME")
+		set(r.header, "X-Amz-Checksum-Type", "FULL_OBJECT")
+	}
+	resp, err := c.do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer finish(resp)
+	res, err := c.copyResult(ctx, r, resp, "InitiateMultipartUploadResult")
+	if err != nil {
+		return nil, err
+	}
+	if res.uploadID == "" {
+		return nil, c.newError(r, fmt.Errorf("%w: the answer names no upload", s3client.ErrUnavailable))
+	}
+	return &upload{c: c, key: key, id: res.uploadID, opt: opt, sums: r.usesChecksums()}, nil
+}
+
+// ResumeUpload returns a handle on an upload. Whether it was begun with checksums is not known, so parts go without.
+func (c *Client) ResumeUpload(_ context.Context, key, id string, opt s3client.PutOptions) (s3client.Upload, error) {
+	if key == "" || id == "" {
+		return nil, &s3client.Error{Op: s3client.OpNewUpload, Bucket: c.opt.Bucket, Key: key, Message: "key or upload id is empty", Err: s3client.ErrInvalid}
+	}
+	return &upload{c: c, key: key, id: id, opt: opt}, nil
+}
+
+// usesChecksums says whether r carries checksum headers.
+func (r *request) usesChecksums() bool {
+	return r.header["X-Amz-Checksum-Algorithm"] != nil || r.header[checksumHeader] != nil || r.header["X-Amz-Checksum-Mode"] != nil
+}
+
+// dropChecksums removes them.
+func (r *request) dropChecksums() {
+	for _, name := range []string{"X-Amz-Checksum-Algorithm", "X-Amz-Checksum-Type", "X-Amz-Checksum-Mode", checksumHeader} {
+		delete(r.header, name)
+	}
+	r.noSums = true
+}
+
+// ID returns the service's name of the upload.
+func (u *upload) ID() string { return u.id }
+
+func (u *upload) newPart(op string, n int) (*request, error) {
+	r := u.c.newRequest(op, http.MethodPut, u.key)
+	if n < 1 || n > s3client.MaxParts {
+		e := u.c.newError(r, s3client.ErrInvalid)
+		e.Message = fmt.Sprintf("part %d is not within 1 and %d", n, s3client.MaxParts)
+		return nil, e
+	}
+	r.query = "partNumber=" + strconv.Itoa(n) + "&uploadId=" + escapeQuery(u.id)
+	u.c.writeKey().set(r.header)
+	return r, nil
+}
+
+// Part stores a part.
+func (u *upload) Part(ctx context.Context, n int, body io.ReadSeeker) (s3client.Part, error) {
+	r, err := u.newPart(s3client.OpPart, n)
+	if err != nil {
+		return s3client.Part{}, err
+	}
+	if err := u.c.setBody(r, body); err != nil {
+		return s3client.Part{}, err
+	}
+	r.noSums = !u.sums
+	resp, err := u.c.do(ctx, r)
+	if err != nil {
+		return s3client.Part{}, err
+	}
+	finish(resp)
+	etag := s3client.ParseETag(first(resp.Header, "Etag"))
+	return s3client.Part{N: n, ETag: etag, Size: r.body.size, Checksum: r.body.checksum}, nil
+}
+
+// CopyPart makes a part from a range of another object.
+func (u *upload) CopyPart(ctx context.Context, n int, src string, rng s3client.Range, ifMatch s3client.ETag) (s3client.Part, error) {
+	var part s3client.Part
+	err := u.c.withReadKey(func(k *customerKey) error {
+		r, err := u.newPart(s3client.OpCopyPart, n)
+		if err != nil {
+			return err
+		}
+		if rng.Off < 0 || rng.Len <= 0 {
+			return u.c.newError(r, s3client.ErrInvalid)
+		}
+		set(r.header, "X-Amz-Copy-Source", u.c.copySource(src))
+		set(r.header, "X-Amz-Copy-Source-Range", fmt.Sprintf("bytes=%d-%d", rng.Off, rng.Off+rng.Len-1))
+		if ifMatch != "" {
+			set(r.header, "X-Amz-Copy-Source-If-Match", ifMatch.Header())
+		}
+		k.setSource(r.header)
+		resp, err := u.c.do(ctx, r)
+		if err != nil {
+			return err
+		}
+		defer finish(resp)
+		res, err := u.c.copyResult(ctx, r, resp, "CopyPartResult")
+		part = s3client.Part{N: n, ETag: res.etag, Size: rng.Len, Checksum: res.checksum}
+		return err
+	})
+	if err != nil {
+		return s3client.Part{}, err
+	}
+	return part, nil
+}
+
+// Complete makes the object visible.
+func (u *upload) Complete(ctx context.Context, parts []s3client.Part) (s3client.ObjectInfo, error) {
+	r := u.c.newRequest(s3client.OpComplete, http.MethodPost, u.key)
+	r.query = "uploadId=" + escapeQuery(u.id)
+	set(r.header, "Content-Type", "application/xml")
+	setConditions(r.header, u.opt.IfMatch, u.opt.IfNoneMatch)
+	u.c.writeKey().set(r.header)
+	size, known := sizeOf(parts)
+	if known {
+		set(r.header, "X-Amz-Mp-Object-Size", strconv.FormatInt(size, 10))
+	}
+	if err := u.c.setBody(r, bytes.NewReader(u.completeBody(parts))); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	r.noSums = true // here the header would mean the object's checksum
+	resp, err := u.c.do(ctx, r)
+	if err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	defer finish(resp)
+	res, err := u.c.copyResult(ctx, r, resp, "CompleteMultipartUploadResult")
+	if err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	info := s3client.ObjectInfo{Key: u.key, ETag: res.etag, VersionID: first(resp.Header, "X-Amz-Version-Id")}
+	if known {
+		info.Size = size
+	}
+	return info, nil
+}
+
+// sizeOf adds the parts' sizes; not known if one of several has none.
+func sizeOf(parts []s3client.Part) (size int64, known bool) {
+	for _, p := range parts {
+		if p.Size <= 0 {
+			return 0, false
+		}
+		size += p.Size
+	}
+	return size, len(parts) > 0
+}
+
+func (u *upload) completeBody(parts []s3client.Part) []byte {
+	var b bytes.Buffer
+	b.WriteString(`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
+	for _, p := range parts {
+		b.WriteString("<Part>")
+		if u.sums && p.Checksum != "" {
+			b.WriteString("<ChecksumCRC64NVME>")
+			_ = xml.EscapeText(&b, []byte(p.Checksum)) // a bytes.Buffer takes everything
+			b.WriteString("</ChecksumCRC64NVME>")
+		}
+		b.WriteString("<ETag>")
+		_ = xml.EscapeText(&b, []byte(p.ETag.Header()))
+		b.WriteString("</ETag><PartNumber>" + strconv.Itoa(p.N) + "</PartNumber></Part>")
+	}
+	b.WriteString("</CompleteMultipartUpload>")
+	return b.Bytes()
+}
+
+// Abort frees the parts.
+func (u *upload) Abort(ctx context.Context) error {
+	r := u.c.newRequest(s3client.OpAbort, http.MethodDelete, u.key)
+	r.query = "uploadId=" + escapeQuery(u.id)
+	resp, err := u.c.do(ctx, r)
+	if err != nil {
+		if errors.Is(err, s3client.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	finish(resp)
+	return nil
+}

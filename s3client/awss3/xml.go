@@ -1,0 +1,303 @@
+package awss3
+
+import (
+	"bytes"
+	"errors"
+	"unicode/utf8"
+)
+
+// scanner walks an XML document in memory, element by element, without building anything. It knows what S3's answers
+// are made of: elements, attributes (skipped), text with entities, CDATA, comments, processing instructions and a
+// document type (skipped). Name spaces are dropped from names.
+//
+// The walk is a nest of loops: child enters the next child of the current element, and each child must be consumed by
+// string, by skip, or by a loop over its own children. The first error ends all loops; err keeps it.
+type scanner struct {
+	data  []byte
+	pos   int
+	empty bool // the element just entered was <x/>
+	depth int
+	err   error
+}
+
+var (
+	errXML       = errors.New("malformed XML")
+	errTruncated = errors.New("truncated XML")
+)
+
+// maxXMLDepth bounds nesting; S3's answers have five levels.
+const maxXMLDepth = 32
+
+func newScanner(data []byte) *scanner { return &scanner{data: data} }
+
+// child enters the next child of the current element and returns its name; at the element's end it leaves the element
+// and returns false. At the top it enters the root element.
+func (x *scanner) child() ([]byte, bool) {
+	if x.empty {
+		x.empty = false
+		x.depth--
+		return nil, false
+	}
+	for x.err == nil {
+		if !x.toMarkup() {
+			return nil, false
+		}
+		switch {
+		case x.skipNonElement():
+		case x.at("</"):
+			x.leave()
+			return nil, false
+		default:
+			return x.enter()
+		}
+	}
+	return nil, false
+}
+
+// toMarkup moves to the next '<'. The document's end is an error inside an element only.
+func (x *scanner) toMarkup() bool {
+	i := bytes.IndexByte(x.data[x.pos:], '<')
+	if i >= 0 {
+		x.pos += i
+		return true
+	}
+	x.pos = len(x.data)
+	if x.depth > 0 {
+		x.err = errTruncated
+	}
+	return false
+}
+
+func (x *scanner) at(s string) bool { return bytes.HasPrefix(x.data[x.pos:], []byte(s)) }
+
+// skipNonElement skips a comment, a CDATA section, a processing instruction or a declaration.
+func (x *scanner) skipNonElement() bool {
+	switch {
+	case x.at("<!--"):
+		x.past("-->")
+	case x.at("<![CDATA["):
+		x.past("]]>")
+	case x.at("<?"):
+		x.past("?>")
+	case x.at("<!"):
+		x.past(">")
+	default:
+		return false
+	}
+	return true
+}
+
+// past moves behind the next end.
+func (x *scanner) past(end string) {
+	i := bytes.Index(x.data[x.pos:], []byte(end))
+	if i < 0 {
+		x.err = errTruncated
+		return
+	}
+	x.pos += i + len(end)
+}
+
+// enter reads a start tag.
+func (x *scanner) enter() ([]byte, bool) {
+	name, end := x.tag(1)
+	if x.err != nil {
+		return nil, false
+	}
+	if x.depth++; x.depth > maxXMLDepth {
+		x.err = errXML
+		return nil, false
+	}
+	x.empty = x.data[end-1] == '/'
+	x.pos = end + 1
+	if len(name) == 0 {
+		x.err = errXML
+		return nil, false
+	}
+	return name, true
+}
+
+// leave reads an end tag. That its name is the one that was entered is not checked: depth keeps the balance.
+func (x *scanner) leave() {
+	_, end := x.tag(2)
+	if x.err != nil {
+		return
+	}
+	if x.depth--; x.depth < 0 {
+		x.err = errXML
+	}
+	x.pos = end + 1
+}
+
+// tag returns the local name of the tag at pos, whose name begins skip bytes on, and the index of its '>'.
+func (x *scanner) tag(skip int) (name []byte, end int) {
+	i := x.pos + skip
+	begin := i
+	for i < len(x.data) && !isSpace(x.data[i]) && x.data[i] != '>' && x.data[i] != '/' {
+		if x.data[i] == ':' {
+			begin = i + 1
+		}
+		i++
+	}
+	name = x.data[min(begin, len(x.data)):i]
+	var quote byte
+	for ; i < len(x.data); i++ {
+		switch c := x.data[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '>':
+			return name, i
+		}
+	}
+	x.err = errTruncated
+	return nil, 0
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+// skip consumes the current element.
+func (x *scanner) skip() {
+	for {
+		if _, ok := x.child(); !ok {
+			return
+		}
+		x.skip()
+	}
+}
+
+// text consumes the current element and returns its own text, which lies in the document or, if it held entities, in
+// new memory. Text around child elements, which S3 does not have, is joined.
+func (x *scanner) text() []byte {
+	if x.empty {
+		x.empty = false
+		x.depth--
+		return nil
+	}
+	var out []byte
+	for x.err == nil {
+		begin := x.pos
+		if !x.toMarkup() {
+			x.err = errTruncated
+			return nil
+		}
+		out = join(out, x.unescape(x.data[begin:x.pos]))
+		switch begin := x.pos; {
+		case x.at("</"):
+			x.leave()
+			return out
+		case x.at("<![CDATA["):
+			x.past("]]>")
+			if x.err == nil {
+				out = join(out, x.data[begin+len("<![CDATA["):x.pos-len("]]>")])
+			}
+		case x.skipNonElement():
+		default:
+			if _, ok := x.enter(); ok {
+				x.skip()
+			}
+		}
+	}
+	return nil
+}
+
+// join appends b to a without changing the document that a may lie in.
+func join(a, b []byte) []byte {
+	if len(a) == 0 {
+		return b
+	}
+	return append(a[:len(a):len(a)], b...)
+}
+
+// string is text as a string.
+func (x *scanner) string() string { return string(x.text()) }
+
+// unescape replaces entities and line ends.
+func (x *scanner) unescape(b []byte) []byte {
+	i := bytes.IndexAny(b, "&\r")
+	if i < 0 {
+		return b
+	}
+	out := append(make([]byte, 0, len(b)), b[:i]...)
+	for i < len(b) {
+		switch {
+		case b[i] == '&':
+			end := bytes.IndexByte(b[i:], ';')
+			if end < 0 {
+				x.err = errXML
+				return nil
+			}
+			r, ok := entity(b[i+1 : i+end])
+			if !ok {
+				x.err = errXML
+				return nil
+			}
+			out = utf8.AppendRune(out, r)
+			i += end + 1
+		case b[i] == '\r':
+			if i+1 == len(b) || b[i+1] != '\n' {
+				out = append(out, '\n')
+			}
+			i++
+		default:
+			out = append(out, b[i])
+			i++
+		}
+	}
+	return out
+}
+
+func entity(name []byte) (rune, bool) {
+	switch string(name) {
+	case "amp":
+		return '&', true
+	case "lt":
+		return '<', true
+	case "gt":
+		return '>', true
+	case "quot":
+		return '"', true
+	case "apos":
+		return '\'', true
+	}
+	if len(name) < 2 || name[0] != '#' {
+		return 0, false
+	}
+	return charRef(name[1:])
+}
+
+// charRef reads the digits of &#10; or &#xA;.
+func charRef(digits []byte) (rune, bool) {
+	base := rune(10)
+	if digits[0] == 'x' {
+		base, digits = 16, digits[1:]
+	}
+	if len(digits) == 0 {
+		return 0, false
+	}
+	var r rune
+	for _, c := range digits {
+		d := hexDigit(c)
+		if d < 0 || d >= base {
+			return 0, false
+		}
+		if r = r*base + d; r > utf8.MaxRune {
+			return 0, false
+		}
+	}
+	return r, true
+}
+
+func hexDigit(c byte) rune {
+	switch {
+	case '0' <= c && c <= '9':
+		return rune(c - '0')
+	case 'a' <= c && c <= 'f':
+		return rune(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return rune(c-'A') + 10
+	}
+	return -1
+}
