@@ -20,6 +20,7 @@ type chunkSigner struct {
 	scope     string    // time and credential scope, with the line ends
 	prev      [signatureHex]byte
 	want      [signatureHex]byte
+	sum       [sha256.Size]byte
 	buf       []byte // string to sign
 }
 
@@ -46,8 +47,7 @@ func (s *chunkSigner) verifyChunk() error {
 	const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	s.begin("AWS4-HMAC-SHA256-PAYLOAD\n")
 	s.buf = append(append(s.buf, emptyHash...), '\n')
-	var sum [sha256.Size]byte
-	s.buf = hex.AppendEncode(s.buf, s.hash.Sum(sum[:0]))
+	s.buf = hex.AppendEncode(s.buf, s.hash.Sum(s.sum[:0]))
 	s.hash.Reset()
 	return s.compare()
 }
@@ -67,10 +67,9 @@ func (s *chunkSigner) begin(algorithm string) {
 }
 
 func (s *chunkSigner) compare() error {
-	var sum [sha256.Size]byte
 	s.mac.Reset()
 	s.mac.Write(s.buf)
-	hex.Encode(s.prev[:], s.mac.Sum(sum[:0]))
+	hex.Encode(s.prev[:], s.mac.Sum(s.sum[:0]))
 	if hmac.Equal(s.prev[:], s.want[:]) {
 		return nil
 	}

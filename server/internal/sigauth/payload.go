@@ -102,7 +102,11 @@ func announcedTrailers(h http.Header) ([]string, error) {
 		}
 	}
 	for _, name := range names {
-		if _, ok := checksum.ParseHeader(name); !ok {
+		_, ok := checksum.ParseHeader(name)
+		if !ok && strings.HasPrefix(name, checksum.HeaderPrefix) {
+			return nil, s3err.New(s3err.NotImplemented).With("Header", name)
+		}
+		if !ok {
 			return nil, s3err.Newf(s3err.InvalidRequest, "The value specified in the x-amz-trailer header is not supported")
 		}
 	}
