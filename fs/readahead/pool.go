@@ -3,46 +3,130 @@ package readahead
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"sync"
 
 	"pail/s3client"
 )
 
+// Defaults of Options.
+const (
+	DefaultMemoryLimit = 128 << 20
+	DefaultBlockSize   = 8 << 20
+	DefaultMaxWindow   = 8
+
+	smallBudget    = 64 << 20 // below it, blocks are smallBlockSize by default
+	smallBlockSize = 4 << 20
+	minChunks      = 4 // of a pool
+)
+
+// ErrClosed is what reads of a closed source get.
+var ErrClosed = os.ErrClosed
+
 // Options configure a Pool. Sizes are bytes; zero values take the defaults.
 type Options struct {
 	Client      s3client.Client
-	MemoryLimit int64
-	BlockSize   int64
-	MaxWindow   int
+	MemoryLimit int64 // for the data of all sources together; at least 512 KiB
+	BlockSize   int64 // largest request; at most a quarter of MemoryLimit
+	MaxWindow   int   // blocks that one sequential reader may have under way
 	Log         *slog.Logger
 }
 
-// ObjectID names one version of an object.
+// ObjectID names one version of an object. With an empty ETag only its size tells a changed object.
 type ObjectID struct {
 	Key  string
 	ETag s3client.ETag
 	Size int64
 }
 
-// Source reads one object version.
+// Source reads one object version. It is safe for concurrent use.
 type Source interface {
+	// ReadAt reads as io.ReaderAt does; io.EOF comes with fewer bytes than asked for. It returns at once when ctx ends.
+	// An error matching s3client.ErrPrecondition says that the version is not there any more.
 	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
+	// Close cancels what is under way, waits for it and frees the memory. Reads in progress fail with ErrClosed.
 	Close() error
 }
 
-// Pool fetches.
-type Pool struct{}
+// Pool makes sources that share a memory budget. It is safe for concurrent use.
+type Pool struct {
+	client    s3client.Client
+	log       *slog.Logger
+	blockSize int64
+	window    int64 // bytes that one stream may have ahead of its reader
 
-// NewPool returns a Pool.
-func NewPool(o Options) *Pool { return &Pool{} }
+	mu struct {
+		sync.Mutex
+		closed  bool
+		sources map[*source]struct{}
+		memory
+	}
+}
 
-// Open returns a Source.
-func (p *Pool) Open(id ObjectID) Source { return source{} }
+// NewPool returns a Pool. It takes memory only when it is needed.
+func NewPool(o Options) *Pool {
+	limit := max(withDefault(o.MemoryLimit, DefaultMemoryLimit)/chunkSize, minChunks)
+	block := o.BlockSize
+	switch {
+	case block > 0:
+	case limit*chunkSize < smallBudget:
+		block = smallBlockSize
+	default:
+		block = DefaultBlockSize
+	}
+	blockChunks := min(max(block/chunkSize, 1), limit/4)
+	p := &Pool{client: o.Client, log: o.Log, blockSize: blockChunks * chunkSize}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.mu.sources = map[*source]struct{}{}
+	p.mu.memory = newMemory(int(limit), mapSlab)
+	room := int64(p.mu.limit-p.mu.reserve)*chunkSize - p.blockSize // one block is being read
+	p.window = min(int64(withDefault(int64(o.MaxWindow), DefaultMaxWindow))*p.blockSize, room)
+	return p
+}
 
-// Close ends it.
-func (p *Pool) Close() error { return nil }
+func withDefault(v, def int64) int64 {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
 
-type source struct{}
+// Open returns a source of the object version id. It asks nothing of the service.
+func (p *Pool) Open(id ObjectID) Source {
+	s := &source{pool: p, id: id}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.closed {
+		s.cancel()
+		s.closed = true
+		return s
+	}
+	p.mu.sources[s] = struct{}{}
+	return s
+}
 
-func (source) ReadAt(context.Context, []byte, int64) (int, error) { return 0, errors.ErrUnsupported }
-func (source) Close() error                                       { return nil }
+// Close closes all sources and gives the memory back.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.mu.closed = true
+	sources := make([]*source, 0, len(p.mu.sources))
+	for s := range p.mu.sources {
+		sources = append(sources, s)
+	}
+	p.mu.Unlock()
+	var errs []error
+	for _, s := range sources {
+		errs = append(errs, s.Close())
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.mu.release(); err != nil {
+		errs = append(errs, fmt.Errorf("free block memory: %w", err))
+	}
+	return errors.Join(errs...)
+}

@@ -154,7 +154,7 @@ func (f *File) lockForChange(ctx context.Context) error {
 		select {
 		case <-held.done:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ctx.Err()
 		}
 	}
 }

@@ -1,0 +1,24 @@
+// Package readahead reads object versions through parallel range requests, within one memory budget for the whole
+// mount.
+//
+// A Source is one immutable object version, read at any offsets by any number of goroutines. Sequential readers are
+// recognised (several at a time on one source) and get data fetched ahead of them: in blocks that double up to
+// Options.BlockSize, at most Options.MaxWindow of them at once, and never more than a few times what the reader has
+// proved to want. Any other read costs one request of little more than what it asked for.
+//
+// A block is a contiguous range that one GET brings. Its bytes are served as they arrive. Blocks belong to the source,
+// not to the reader who asked: a reader whose context ends leaves at once and the fetch goes on; Close of the source
+// cancels it. GETs carry If-Match, so that bytes of another version are never mixed in; s3client.ErrPrecondition says
+// that the version is gone. A block that was fetched ahead and failed is forgotten; a reader who then needs it asks
+// again, and gets the error of its own request only.
+//
+// Memory is chunks of 128 KiB, cut from slabs that are mapped when first needed and kept until the pool closes, since
+// memory given back to the system is slow to get again. A block takes all its chunks before its GET starts. Blocks
+// that nobody needs at the moment make room in this order: those read to their end, those fetched for one read, those
+// fetched ahead; fetches ahead that are still under way are cancelled last. Fetching ahead may use only the first two
+// and leaves a reserve. A demanded read that finds no room waits in a queue for a single chunk, and holds none while it
+// waits. So there is always a fetch that can finish, and demanded reads never block each other for good.
+//
+// Locks: Pool.mu guards everything, sources and blocks included; it is held for table look-ups only, never while bytes
+// are copied or requested. A reader pins the block it copies from, which keeps its chunks in place.
+package readahead

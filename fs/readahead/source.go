@@ -1,0 +1,307 @@
+package readahead
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+	"sync"
+)
+
+// smallObject is the size up to which the first read, if it begins at the start, brings the whole object.
+const smallObject = 1 << 20
+
+// source is one open object version.
+type source struct {
+	pool   *Pool
+	id     ObjectID
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // fetches and readers; Add only under Pool.mu while not closed
+
+	// Guarded by Pool.mu.
+	closed  bool
+	blocks  []*block // by offset, never overlapping
+	streams streams
+}
+
+// Close implements Source.
+func (s *source) Close() error {
+	s.pool.mu.Lock()
+	s.closed = true
+	s.cancel()
+	for len(s.blocks) > 0 {
+		s.blocks[len(s.blocks)-1].dropLocked()
+	}
+	s.streams.list = nil
+	delete(s.pool.mu.sources, s)
+	s.pool.mu.grant()
+	s.pool.mu.Unlock()
+	s.wg.Wait()
+	return nil
+}
+
+// ReadAt implements Source.
+func (s *source) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read %q: negative offset %d", s.id.Key, off)
+	}
+	want := p[:min(int64(len(p)), max(s.id.Size-off, 0))]
+	if err := s.enter(off, int64(len(want))); err != nil {
+		return 0, err
+	}
+	defer s.wg.Done()
+	n := 0
+	for n < len(want) {
+		m, err := s.readBlock(ctx, want[n:], off+int64(n))
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// enter makes Close wait for this read, and lets it start the fetches that it and its stream need.
+func (s *source) enter(off, n int64) error {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	if s.closed {
+		return s.errClosed()
+	}
+	s.wg.Add(1)
+	if n > 0 {
+		s.planLocked(off, n)
+	}
+	return nil
+}
+
+func (s *source) errClosed() error { return fmt.Errorf("read %q: %w", s.id.Key, ErrClosed) }
+
+// readBlock reads the part of p that one block has. It may return 0 and no error, when a block that was fetched ahead
+// failed: the next call demands it.
+func (s *source) readBlock(ctx context.Context, p []byte, off int64) (int, error) {
+	mu := &s.pool.mu
+	mu.Lock()
+	if s.closed {
+		mu.Unlock()
+		return 0, s.errClosed()
+	}
+	b := s.blockAt(off)
+	if b == nil {
+		b = s.demandLocked(off, int64(len(p)))
+	}
+	b.pins++
+	at := off - b.off
+	need := min(at+int64(len(p)), b.size)
+	waitErr := s.waitLocked(ctx, b, need)
+	n := max(min(b.filled, need)-at, 0)
+	chunks, err := b.chunks, b.err
+	if n > 0 {
+		mu.Unlock()
+		copyOut(p[:n], chunks, at)
+		mu.Lock()
+	}
+	b.unpinLocked(n)
+	closed := s.closed
+	mu.Unlock()
+	switch {
+	case closed:
+		return int(n), s.errClosed()
+	case waitErr != nil:
+		return int(n), waitErr
+	case n == 0 && b.demanded:
+		return 0, err
+	}
+	return int(n), nil
+}
+
+// waitLocked waits, unlocked, until b has need bytes or its fetch is over. The block is pinned.
+func (s *source) waitLocked(ctx context.Context, b *block, need int64) error {
+	if b.filled >= need || b.done {
+		return nil
+	}
+	w := waiter{need, make(chan struct{})}
+	b.waiters = append(b.waiters, w)
+	s.pool.mu.Unlock()
+	defer s.pool.mu.Lock()
+	select {
+	case <-w.wake:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.ctx.Done():
+		return s.errClosed()
+	}
+}
+
+// planLocked starts the fetches for a read of [off, off+n), and for its stream.
+func (s *source) planLocked(off, n int64) {
+	first := s.streams.reads == 0
+	st, gone := s.streams.note(off, n, s.pool.blockSize)
+	for _, g := range gone {
+		s.abandonLocked(g)
+	}
+	if first && off == 0 && s.id.Size <= smallObject {
+		s.demandLocked(0, s.id.Size)
+		return
+	}
+	at := off
+	for b := s.blockAt(at); b != nil && at < off+n; b = s.blockAt(at) {
+		at = b.end()
+	}
+	if at < off+n {
+		at = s.demandNextLocked(st, at, off+n-at).end()
+	}
+	st.ahead = max(st.ahead, at)
+	s.fetchAheadLocked(st)
+	if st.sequential {
+		s.passLocked(st)
+	}
+}
+
+// demandNextLocked makes the block for a read of [off, off+n) of a stream, where no block is at off: a whole step if
+// the stream is sequential and there is room.
+func (s *source) demandNextLocked(st *stream, off, n int64) *block {
+	if st.sequential {
+		_, to := s.gapAt(off)
+		size := min(max(st.step, alignUp(n)), s.pool.blockSize, to-off)
+		if chunks := s.pool.mu.take(chunksFor(size), true); chunks != nil {
+			st.grow(s.pool.blockSize)
+			return s.startLocked(&block{off: off, size: size, chunks: chunks, demanded: true, ahead: len(chunks)})
+		}
+	}
+	return s.demandLocked(off, n)
+}
+
+// demandLocked makes a block for a read of [off, off+n), where no block is at off: as much of it as may be, at least
+// the byte at off.
+func (s *source) demandLocked(off, n int64) *block {
+	from, to := s.gapAt(off)
+	lo, hi := demandRange(off, n)
+	lo = max(lo, from)
+	hi = min(hi, to, lo+s.pool.blockSize)
+	chunks := s.pool.mu.take(chunksFor(hi-lo), false)
+	if chunks == nil { // it waits for a single one
+		lo = max(lo, alignDown(off))
+		hi = min(hi, lo+chunkSize)
+	}
+	return s.startLocked(&block{off: lo, size: hi - lo, chunks: chunks, demanded: true})
+}
+
+// demandRange rounds a read to chunks, unless that more than adds one chunk; then it is at least one chunk.
+func demandRange(off, n int64) (lo, hi int64) {
+	lo, hi = alignDown(off), alignUp(off+n)
+	if hi-lo > n+chunkSize {
+		return off, off + max(n, chunkSize)
+	}
+	return lo, hi
+}
+
+// fetchAheadLocked starts the blocks that st is going to need: the rest of the read itself, and for a sequential reader
+// what follows, as far as its record and the memory allow.
+func (s *source) fetchAheadLocked(st *stream) {
+	for st.ahead < s.id.Size {
+		if b := s.blockAt(st.ahead); b != nil {
+			st.ahead = b.end()
+			continue
+		}
+		size := s.nextSize(st)
+		if size == 0 {
+			return
+		}
+		chunks := s.pool.mu.take(chunksFor(size), true)
+		for chunks == nil && st.ahead-st.pos < chunkSize && size > 2*chunkSize {
+			size = alignUp(size / 2) // better a small one than none
+			chunks = s.pool.mu.take(chunksFor(size), true)
+		}
+		if chunks == nil {
+			return
+		}
+		b := s.startLocked(&block{off: st.ahead, size: size, chunks: chunks, ahead: len(chunks)})
+		st.ahead = b.end()
+		st.grow(s.pool.blockSize)
+	}
+}
+
+// nextSize returns the size of the stream's next block, 0 when it has enough ahead.
+func (s *source) nextSize(st *stream) int64 {
+	_, to := s.gapAt(st.ahead)
+	room := to - st.ahead
+	if missing := st.pos - st.ahead; missing > 0 {
+		if st.sequential {
+			missing = max(st.step, alignUp(missing))
+		}
+		return min(missing, s.pool.blockSize, room)
+	}
+	size := min(st.step, room)
+	if !st.sequential || st.ahead+size > st.horizon(s.pool.window) {
+		return 0
+	}
+	return size
+}
+
+// passLocked lets the memory go of blocks that lie behind the reader.
+func (s *source) passLocked(st *stream) {
+	upTo := st.pos - jitter
+	for i := s.indexAt(st.tail); i < len(s.blocks) && s.blocks[i].end() <= upTo; i++ {
+		b := s.blocks[i]
+		st.tail = b.end()
+		if b.ahead > 0 && !s.streams.wants(b.off, b.end()) {
+			b.spendLocked()
+		}
+	}
+}
+
+// abandonLocked cancels and frees what was fetched ahead for a stream, but for what others use.
+func (s *source) abandonLocked(st *stream) {
+	for i := s.indexAt(st.tail); i < len(s.blocks) && s.blocks[i].off < st.ahead; {
+		b := s.blocks[i]
+		if b.ahead > 0 && b.pins == 0 && !s.streams.wants(b.off, b.end()) {
+			b.dropLocked() // takes it out of s.blocks
+			continue
+		}
+		i++
+	}
+	s.pool.mu.grant()
+}
+
+// indexAt returns the index of the first block that ends behind off.
+func (s *source) indexAt(off int64) int {
+	return sort.Search(len(s.blocks), func(i int) bool { return s.blocks[i].end() > off })
+}
+
+// blockAt returns the block that holds off, or nil.
+func (s *source) blockAt(off int64) *block {
+	if i := s.indexAt(off); i < len(s.blocks) && s.blocks[i].off <= off {
+		return s.blocks[i]
+	}
+	return nil
+}
+
+// gapAt returns the range around off that no block has, where none has off.
+func (s *source) gapAt(off int64) (from, to int64) {
+	i := s.indexAt(off)
+	to = s.id.Size
+	if i > 0 {
+		from = s.blocks[i-1].end()
+	}
+	if i < len(s.blocks) {
+		to = s.blocks[i].off
+	}
+	return from, to
+}
+
+func (s *source) insertLocked(b *block) {
+	s.blocks = slices.Insert(s.blocks, s.indexAt(b.off), b)
+}
+
+func (s *source) removeLocked(b *block) {
+	if i := s.indexAt(b.off); i < len(s.blocks) && s.blocks[i] == b {
+		s.blocks = slices.Delete(s.blocks, i, i+1)
+	}
+}
