@@ -151,6 +151,7 @@ func sdkClient(t *testing.T, tls bool) (*s3.Client, *recorder) {
 	rec := &recorder{verifier: New(Options{Keys: exampleKeys(), Region: "us-east-1"})}
 	srv := httptest.NewUnstartedServer(rec)
 	if tls {
+		srv.EnableHTTP2 = true
 		srv.StartTLS()
 	} else {
 		srv.Start()
