@@ -28,13 +28,13 @@ func chunkedBy(s *chunkSigner, data []byte, sizes ...int) []byte {
 // signedStream makes a body with signed chunks, and what reads it.
 func signedStream(t testing.TB, data []byte, sizes ...int) (*Payload, []byte) {
 	t.Helper()
-	make := func() *chunkSigner {
+	signer := func() *chunkSigner {
 		c := claimV4{scope: scope{exampleKey, "20130524", "us-east-1"}, time: exampleTime(), payloadHash: streamingSigned,
 			signature: strings.Repeat("0", signatureHex)}
 		return newChunkSigner(deriveKey(exampleSecret, "20130524", "us-east-1"), c)
 	}
-	p := &Payload{chunked: true, signer: make(), length: int64(len(data)), buffers: verifierAt(exampleTime()).buffers}
-	return p, chunkedBy(make(), data, sizes...)
+	p := &Payload{chunked: true, signer: signer(), length: int64(len(data)), buffers: verifierAt(exampleTime()).buffers}
+	return p, chunkedBy(signer(), data, sizes...)
 }
 
 func decode(t testing.TB, p *Payload, src io.Reader, size int) ([]byte, error) {
