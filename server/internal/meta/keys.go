@@ -83,13 +83,18 @@ func ObjectName(key []byte) (name []byte, ok bool) {
 
 // UploadKey is the key of an upload in progress.
 func UploadKey(b BucketID, name string, id ID) []byte {
-	return append(append(UploadPrefix(b, name), escape, terminator), id[:]...)
+	return append(UploadsOf(b, name), id[:]...)
 }
 
 // UploadPrefix is the prefix of the keys of all uploads whose object name begins with prefix.
 func UploadPrefix(b BucketID, prefix string) []byte {
 	k := make([]byte, 0, 9+len(prefix)+2+16)
 	return appendEscaped(bucketKey(k, tableUpload, b), prefix)
+}
+
+// UploadsOf is the prefix of the keys of the uploads of exactly that object name.
+func UploadsOf(b BucketID, name string) []byte {
+	return append(UploadPrefix(b, name), escape, terminator)
 }
 
 // ParseUploadKey reads name and ID from an upload's key.

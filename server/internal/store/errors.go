@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+
+	"pail/server/internal/meta"
 )
 
 // What an operation can fail with; match with errors.Is. Errors of a request's body and of its context come back
@@ -28,6 +30,7 @@ var (
 	ErrInvalidRange        = errors.New("range lies outside the object")
 	ErrCopySourceTooLarge  = errors.New("copy source is larger than one copy may be")
 	ErrCopyToSelf          = errors.New("copy of an object onto itself changes nothing")
+	ErrKeyTooLong          = errors.New("key is too long")
 	ErrInvalidRename       = errors.New("rename must be from key to key or from prefix to prefix, neither inside the other")
 	ErrRenameNotEmpty      = errors.New("rename: destination prefix is not empty")
 	ErrRenameTooLarge      = errors.New("rename: prefix holds too many keys for one step")
@@ -77,3 +80,13 @@ func (e *DamagedError) Is(target error) bool { return target == ErrDamaged }
 
 // Unwrap gives the cause.
 func (e *DamagedError) Unwrap() error { return e.Err }
+
+// isRefusal tells an answer about one key of a batch from a failure of the whole.
+func isRefusal(err error) bool {
+	for _, refusal := range []error{ErrPrecondition, ErrNoSuchKey, ErrNoSuchVersion, ErrInvalidArgument, ErrKeyTooLong, meta.ErrDamaged} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}

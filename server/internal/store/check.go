@@ -1,0 +1,265 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"pail/server/internal/blob"
+	"pail/server/internal/meta"
+)
+
+// CheckOptions narrows a Check.
+type CheckOptions struct {
+	Bytes bool // also read all blobs and verify each byte
+}
+
+// CheckReport is what a Check found. An orphan is a blob that no row refers to: what a crash leaves behind, and no
+// problem.
+type CheckReport struct {
+	Buckets, Objects, Uploads, Parts, Blobs int
+	Orphans                                 int
+	Problems                                []error // at most maxProblems
+	MoreProblems                            int     // that are not among them
+}
+
+const maxProblems = 1000
+
+// Check reads all metadata and compares it with itself and with the blobs: each record is whole, all that is referred to
+// is there, and every reference count is right. It takes one snapshot, so it may run while the store is used. Its memory
+// grows with the number of blobs and shared rows, by some 50 bytes for each. The error is that of a Check that could not
+// be finished.
+func (s *Store) Check(ctx context.Context, opt CheckOptions) (CheckReport, error) {
+	c := &checker{ctx: ctx, store: s, opt: opt,
+		buckets: map[meta.BucketID]bool{}, uploads: map[meta.ID]bool{},
+		data: map[meta.ID]uint64{}, manifests: map[meta.ID]uint64{}, blobs: map[blob.ID]uint64{}}
+	err := s.view(ctx, func(r meta.Reader) error {
+		for _, step := range []func(meta.Reader) error{
+			c.checkBuckets, c.checkUploads, c.checkObjects, c.checkParts, c.checkManifests, c.checkData, c.checkRefs,
+			c.checkBlobs,
+		} {
+			if err := step(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = c.countOrphans()
+	}
+	return c.report, storeError(err)
+}
+
+// checker counts the references that the rows hold, and then compares.
+type checker struct {
+	ctx     context.Context
+	store   *Store
+	opt     CheckOptions
+	report  CheckReport
+	buckets map[meta.BucketID]bool
+	uploads map[meta.ID]bool
+	data    map[meta.ID]uint64
+	// Counted from objects; a manifest stays until checkManifests has seen it.
+	manifests map[meta.ID]uint64
+	blobs     map[blob.ID]uint64
+	known     map[blob.ID]bool // have a row
+}
+
+func (c *checker) problem(format string, args ...any) {
+	if len(c.report.Problems) == maxProblems {
+		c.report.MoreProblems++
+		return
+	}
+	c.report.Problems = append(c.report.Problems, fmt.Errorf(format, args...))
+}
+
+// walk decodes each row of a table. A damaged one is a problem.
+func walk[T any](c *checker, r meta.Reader, t meta.Table, decode func([]byte) (T, error), fn func(key []byte, v T)) error {
+	it := r.Iter(t.Bounds())
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		v, err := decodeRecord(it.Key(), it.Value(), decode)
+		if err != nil {
+			c.problem("%w", err)
+			continue
+		}
+		fn(it.Key(), v)
+	}
+	return it.Err()
+}
+
+func (c *checker) checkBuckets(r meta.Reader) error {
+	return walk(c, r, meta.Buckets, decodeBucket, func(key []byte, b bucketRow) {
+		c.report.Buckets++
+		if c.buckets[b.id] {
+			c.problem("bucket %q: its number %d is another bucket's", key[1:], b.id)
+		}
+		c.buckets[b.id] = true
+	})
+}
+
+func (c *checker) checkBucketOf(key []byte) {
+	if b, ok := meta.ParseBucketID(key); !ok || !c.buckets[b] {
+		c.problem("row %q belongs to no bucket", key)
+	}
+}
+
+func (c *checker) checkUploads(r meta.Reader) error {
+	return walk(c, r, meta.Uploads, decodeUpload, func(key []byte, _ *uploadRow) {
+		c.report.Uploads++
+		c.checkBucketOf(key)
+		if _, id, ok := meta.ParseUploadKey(key); ok {
+			c.uploads[id] = true
+		} else {
+			c.problem("row %q has a malformed key", key)
+		}
+	})
+}
+
+func (c *checker) checkObjects(r meta.Reader) error {
+	return walk(c, r, meta.Objects, decodeObject, func(key []byte, o *objectRow) {
+		c.report.Objects++
+		c.checkBucketOf(key)
+		switch o.body.kind {
+		case bodyNone:
+			if o.size != 0 {
+				c.problem("object %q has %d bytes and no body", key, o.size)
+			}
+		case bodyData:
+			c.data[o.body.id]++
+		case bodyBlob:
+			c.blobs[blob.ID(o.body.id)]++
+		case bodyManifest:
+			c.manifests[o.body.id]++
+			if _, err := loadManifest(r, o); err != nil {
+				c.problem("object %q: %w", key, err)
+			}
+		}
+	})
+}
+
+func (c *checker) checkParts(r meta.Reader) error {
+	return walk(c, r, meta.Parts, decodePart, func(key []byte, p *partRow) {
+		c.report.Parts++
+		if id, _ := meta.KeyID(key); !c.uploads[id] {
+			c.problem("part %q belongs to no upload", key)
+		}
+		for _, e := range p.extents {
+			c.blobs[e.blob]++
+		}
+	})
+}
+
+func (c *checker) checkManifests(r meta.Reader) error {
+	return walk(c, r, meta.Manifests, decodeManifest, func(key []byte, m *manifest) {
+		id, _ := meta.KeyID(key)
+		if c.manifests[id] == 0 {
+			c.problem("manifest %q belongs to no object", key)
+		}
+		for _, e := range m.extents {
+			c.blobs[e.blob]++
+		}
+	})
+}
+
+func (c *checker) checkData(r meta.Reader) error {
+	found := 0
+	err := walk(c, r, meta.Data, func(p []byte) (int, error) { return len(p), nil }, func(key []byte, _ int) {
+		id, _ := meta.KeyID(key)
+		if c.data[id] == 0 {
+			c.problem("data row %q belongs to no object", key)
+			return
+		}
+		found++
+	})
+	if found < len(c.data) {
+		c.problem("%d data rows are missing or damaged", len(c.data)-found)
+	}
+	return err
+}
+
+// checkRefs compares the counts of shared rows.
+func (c *checker) checkRefs(r meta.Reader) error {
+	shared := 0
+	err := walk(c, r, meta.Refs, decodeRefs, func(key []byte, row refsRow) {
+		table, id, ok := meta.ParseRefsKey(key)
+		counts := map[meta.Table]map[meta.ID]uint64{meta.Data: c.data, meta.Manifests: c.manifests}[table]
+		if !ok || row.count < 2 || counts[id] != row.count {
+			c.problem("row %q counts %d references, there are %d", key, row.count, counts[id])
+			return
+		}
+		shared++
+	})
+	for _, counts := range []map[meta.ID]uint64{c.data, c.manifests} {
+		for _, n := range counts {
+			if n > 1 {
+				shared--
+			}
+		}
+	}
+	if shared != 0 {
+		c.problem("%d counts of references are missing", -shared)
+	}
+	return err
+}
+
+// checkBlobs compares the counts of blobs, and looks for their files.
+func (c *checker) checkBlobs(r meta.Reader) error {
+	c.known = make(map[blob.ID]bool)
+	err := walk(c, r, meta.Blobs, decodeRefs, func(key []byte, row refsRow) {
+		m, _ := meta.KeyID(key)
+		id := blob.ID(m)
+		c.report.Blobs++
+		c.known[id] = true
+		if c.blobs[id] != row.count {
+			c.problem("blob %s counts %d references, there are %d", id, row.count, c.blobs[id])
+		}
+		if err := c.checkFile(id, row.size); err != nil {
+			c.problem("blob %s: %w", id, err)
+		}
+	})
+	for id := range c.blobs {
+		if !c.known[id] {
+			c.problem("blob %s is referred to, and has no row", id)
+		}
+	}
+	return err
+}
+
+// checkFile looks into the file of a blob. One that was freed since the snapshot may be gone.
+func (c *checker) checkFile(id blob.ID, size int64) error {
+	b, err := c.store.blobs.Open(c.ctx, id)
+	if errors.Is(err, blob.ErrNotFound) {
+		if orphan, err2 := c.store.isOrphan(c.ctx, id); orphan || err2 != nil {
+			return err2
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if b.Size() != size {
+		return fmt.Errorf("it has %d bytes, not %d", b.Size(), size)
+	}
+	if !c.opt.Bytes {
+		return nil
+	}
+	return blob.Verify(b)
+}
+
+// countOrphans counts the blobs without a row.
+func (c *checker) countOrphans() error {
+	return c.store.blobs.All(c.ctx, func(id blob.ID, _ blob.Stat) error {
+		if c.known[id] {
+			return nil
+		}
+		orphan, err := c.store.isOrphan(c.ctx, id)
+		if orphan {
+			c.report.Orphans++
+		}
+		return err
+	})
+}

@@ -1,0 +1,250 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"hash"
+	"io"
+
+	"pail/server/internal/blob"
+	"pail/server/internal/checksum"
+	"pail/server/internal/meta"
+)
+
+// streamBuffer is the length of the buffers that bodies go through.
+const streamBuffer = 1 << 20
+
+// source is a body to be taken in.
+type source struct {
+	body      io.Reader
+	size      int64 // or -1
+	algorithm checksum.Algorithm
+	verify    func(Computed) error
+	inline    bool // small bodies may become a data row
+}
+
+// content is a body that was taken in and is durable, or will be with the transaction that adds it.
+type content struct {
+	size   int64
+	md5    [16]byte
+	sum    checksum.Sum
+	body   body
+	record []byte // of the data row, from Store.inline
+}
+
+// blobs gives the new blobs, for Store.update.
+func (c *content) blobs() []blob.ID {
+	if c.body.kind != bodyBlob {
+		return nil
+	}
+	return []blob.ID{blob.ID(c.body.id)}
+}
+
+// extents gives the content as extents; it must not be inline.
+func (c *content) extents() []extent {
+	if c.body.kind == bodyNone {
+		return nil
+	}
+	return []extent{{blob: blob.ID(c.body.id), len: c.size}}
+}
+
+// add writes the rows of the content, with one reference.
+func (x *tx) add(c *content) error {
+	switch c.body.kind {
+	case bodyData:
+		return x.Set(meta.DataKey(c.body.id), c.record)
+	case bodyBlob:
+		return x.addBlob(blob.ID(c.body.id), c.size)
+	}
+	return nil
+}
+
+// recycle takes back the memory of a content that is stored now, or never will be.
+func (s *Store) recycle(c *content) {
+	if c.record != nil {
+		s.inline.Put(c.record)
+		c.record = nil
+	}
+}
+
+// ingest reads a body to its end, computes over it and stores it. When it fails, nothing is left of it.
+func (s *Store) ingest(ctx context.Context, src source) (*content, error) {
+	if src.size > MaxPutSize {
+		return nil, ErrEntityTooLarge
+	}
+	if src.body == nil {
+		src.body = bytes.NewReader(nil)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if src.inline && src.size >= 0 && src.size <= s.inlineLimit {
+		record := s.inline.Get()
+		n, _, err := fill(src.body, record[meta.RecordHeader:meta.RecordHeader+src.size])
+		if err == nil {
+			err = checkEnd(src, int64(n))
+		}
+		if err != nil {
+			s.inline.Put(record)
+			return nil, err
+		}
+		return s.finishInline(src, record, n)
+	}
+	first := s.buffers.Get()
+	n, end, err := fill(src.body, first)
+	if err != nil {
+		s.buffers.Put(first)
+		return nil, err
+	}
+	if end && src.inline && int64(n) <= s.inlineLimit && src.size < 0 {
+		record := s.inline.Get()
+		copy(record[meta.RecordHeader:], first[:n])
+		s.buffers.Put(first)
+		return s.finishInline(src, record, n)
+	}
+	return s.ingestBlob(ctx, src, first, n, end)
+}
+
+// finishInline makes a data row of the n bytes in record.
+func (s *Store) finishInline(src source, record []byte, n int) (*content, error) {
+	data := record[meta.RecordHeader : meta.RecordHeader+n]
+	c := &content{size: int64(n), md5: md5.Sum(data)}
+	if h := src.algorithm.New(); h != nil {
+		h.Write(data)
+		c.sum = checksum.Sum{Algorithm: src.algorithm, Value: h.Sum(nil)}
+	}
+	if err := c.verify(src); err != nil {
+		s.inline.Put(record)
+		return nil, err
+	}
+	if n == 0 {
+		s.inline.Put(record)
+		return c, nil
+	}
+	c.body = body{bodyData, s.newID()}
+	c.record = record[:meta.RecordHeader+n]
+	meta.SealInPlace(meta.DataKey(c.body.id), c.record)
+	return c, nil
+}
+
+func (c *content) verify(src source) error {
+	if src.verify == nil {
+		return nil
+	}
+	sum := c.md5
+	return src.verify(Computed{MD5: sum[:], Sum: c.sum, Size: c.size})
+}
+
+// ingestBlob streams the body into a blob, beginning with the n bytes in first, which are all when end is set.
+func (s *Store) ingestBlob(ctx context.Context, src source, first []byte, n int, end bool) (c *content, err error) {
+	w, err := s.blobs.Create(ctx, src.size)
+	if err != nil {
+		s.buffers.Put(first)
+		return nil, storeError(err)
+	}
+	s.reclaim.expect(w.ID())
+	c = &content{body: body{bodyBlob, meta.ID(w.ID())}}
+	defer func() {
+		if err != nil || c.body.kind == bodyNone {
+			w.Abort()
+			s.reclaim.settle([]blob.ID{w.ID()})
+		}
+	}()
+	if err := s.stream(ctx, src, w, c, first, n, end); err != nil {
+		return nil, err
+	}
+	if err := c.verify(src); err != nil {
+		return nil, err
+	}
+	if c.size == 0 {
+		c.body = body{}
+		return c, nil
+	}
+	return c, storeError(w.Commit())
+}
+
+// stream writes the body to w, while MD5 is computed beside it.
+func (s *Store) stream(ctx context.Context, src source, w blob.Writer, c *content, buf []byte, n int, end bool) error {
+	d := newDigest(s.buffers)
+	defer d.stop()
+	sum := src.algorithm.New()
+	for {
+		d.add(buf[:n])
+		c.size += int64(n)
+		if err := writePiece(src, w, sum, buf[:n], c.size); err != nil {
+			return err
+		}
+		if end {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		buf = d.buffer()
+		var err error
+		if n, end, err = fill(src.body, buf); err != nil {
+			d.add(buf[:0])
+			return err
+		}
+	}
+	if src.size >= 0 && c.size != src.size {
+		return ErrIncompleteBody
+	}
+	copy(c.md5[:], d.sum())
+	if sum != nil {
+		c.sum = checksum.Sum{Algorithm: src.algorithm, Value: sum.Sum(nil)}
+	}
+	return nil
+}
+
+// writePiece writes p, with which the body has that total.
+func writePiece(src source, w io.Writer, sum hash.Hash, p []byte, total int64) error {
+	switch {
+	case src.size >= 0 && total > src.size:
+		return ErrIncompleteBody
+	case total > MaxPutSize:
+		return ErrEntityTooLarge
+	}
+	if _, err := w.Write(p); err != nil {
+		return storeError(err)
+	}
+	if sum != nil {
+		sum.Write(p)
+	}
+	return nil
+}
+
+// fill reads until p is full or the body ends. A body that ends with another error than io.EOF gives that error.
+func fill(r io.Reader, p []byte) (n int, end bool, err error) {
+	for idle := 0; n < len(p); {
+		m, err := r.Read(p[n:])
+		n += m
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+		if m > 0 {
+			idle = 0
+		} else if idle++; idle == 100 {
+			return n, false, io.ErrNoProgress
+		}
+	}
+	return n, false, nil
+}
+
+// checkEnd reads on to the end of a body of which n bytes were read, since only there it may tell that it is not what
+// it should be.
+func checkEnd(src source, n int64) error {
+	if n != src.size {
+		return ErrIncompleteBody
+	}
+	var one [1]byte
+	m, end, err := fill(src.body, one[:])
+	if err == nil && (m > 0 || !end) {
+		err = ErrIncompleteBody
+	}
+	return err
+}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+
+	"pail/server/internal/meta"
+)
+
+// PutPart stores a part. Its bytes become a blob, however few they are, so that parts can be joined without reading.
+func (s *Store) PutPart(ctx context.Context, in PartInput) (PartInfo, error) {
+	if in.N < 1 || in.N > MaxParts {
+		return PartInfo{}, ErrInvalidPartNumber
+	}
+	src := source{body: in.Body, size: in.Size, verify: in.Verify}
+	err := s.view(ctx, func(r meta.Reader) error {
+		u, err := getUpload(r, in.Bucket, in.Key, in.UploadID)
+		if err != nil {
+			return err
+		}
+		src.algorithm, err = u.row.partAlgorithm(in.Algorithm)
+		return err
+	})
+	if err != nil {
+		return PartInfo{}, err
+	}
+	c, err := s.ingest(ctx, src)
+	if err != nil {
+		return PartInfo{}, err
+	}
+	row := &partRow{size: c.size, modified: s.now(), etag: c.md5, sum: c.sum, extents: c.extents()}
+	err = s.update(ctx, c.blobs(), func(x *tx) error {
+		if err := x.add(c); err != nil {
+			return err
+		}
+		return x.putPart(in.Bucket, in.Key, in.UploadID, in.N, row)
+	})
+	if err != nil {
+		return PartInfo{}, err
+	}
+	return row.info(in.N), nil
+}
+
+// putPart makes row part n of an upload, in place of one that was sent before. The row's references are taken already.
+func (x *tx) putPart(bucket, key, uploadID string, n int, row *partRow) error {
+	u, err := getUpload(x, bucket, key, uploadID)
+	if err != nil {
+		return err
+	}
+	at := meta.PartKey(u.id, n)
+	old, err := load(x, at, decodePart)
+	if err == nil {
+		err = x.releaseBlobs(old.extents)
+	}
+	if err := x.tolerateNone(err); err != nil {
+		return err
+	}
+	return save(x, at, row.encode())
+}
+
+// tolerateNone lets there being no row pass, and damage, as tolerate does.
+func (x *tx) tolerateNone(err error) error {
+	if missing(err, nil) == nil {
+		return nil
+	}
+	return x.tolerate(err)
+}

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"pail/server/internal/checksum"
+	"pail/server/internal/meta"
+)
+
+// MaxKeyLength is the length of the longest key, in bytes.
+const MaxKeyLength = 1024
+
+func checkKey(key string) error {
+	if key == "" {
+		return fmt.Errorf("%w: empty key", ErrInvalidArgument)
+	}
+	if len(key) > MaxKeyLength {
+		return ErrKeyTooLong
+	}
+	return nil
+}
+
+// PutObject stores an object whole or not at all. Conditions are decided in the transaction that makes it visible, and
+// once before the body is read, to spare a client the sending.
+func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
+	if err := checkKey(in.Key); err != nil {
+		return Object{}, err
+	}
+	err := s.view(ctx, func(r meta.Reader) error {
+		b, err := getBucket(r, in.Bucket)
+		if err != nil || in.Cond.empty() {
+			return err
+		}
+		old, err := findObject(r, b.id, in.Key)
+		if err != nil {
+			return err
+		}
+		return in.Cond.forWrite(old)
+	})
+	if err != nil {
+		return Object{}, err
+	}
+	c, err := s.ingest(ctx, source{body: in.Body, size: in.Size, algorithm: in.Algorithm, verify: in.Verify, inline: true})
+	if err != nil {
+		return Object{}, err
+	}
+	defer s.recycle(c)
+	row := &objectRow{size: c.size, modified: s.now(), etag: c.md5, owner: in.Owner, attrs: in.Attrs, sum: c.sum,
+		body: c.body}
+	if !c.sum.IsZero() {
+		row.sumType = checksum.FullObject
+	}
+	err = s.update(ctx, c.blobs(), func(x *tx) error {
+		b, err := getBucket(x, in.Bucket)
+		if err != nil {
+			return err
+		}
+		old, err := x.replaced(b.id, in.Key, in.Cond)
+		if err != nil {
+			return err
+		}
+		if err := x.add(c); err != nil {
+			return err
+		}
+		return x.put(b.id, in.Key, row, old)
+	})
+	if err != nil {
+		return Object{}, err
+	}
+	return row.object(in.Bucket, in.Key), nil
+}

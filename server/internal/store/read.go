@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+
+	"pail/server/internal/blob"
+	"pail/server/internal/meta"
+)
+
+// nullVersion names the version of an object that was written while its bucket had no versions.
+const nullVersion = "null"
+
+func checkVersion(id string) error {
+	if id != "" && id != nullVersion {
+		return ErrNoSuchVersion
+	}
+	return nil
+}
+
+// lookup finds an object for a read and decides its conditions. parts are loaded when they are asked for, or m always.
+func lookup(r meta.Reader, bucket, key string, in ReadInput, pieces bool) (*objectRow, *manifest, error) {
+	b, err := getBucket(r, bucket)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkVersion(in.VersionID); err != nil {
+		return nil, nil, err
+	}
+	row, err := getObject(r, b.id, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := in.Cond.forRead(row); err != nil {
+		return row, nil, err
+	}
+	if row.body.kind != bodyManifest || !pieces && !in.Parts && in.PartNumber == 0 {
+		return row, nil, nil
+	}
+	m, err := loadManifest(r, row)
+	return row, m, err
+}
+
+func loadManifest(r meta.Reader, row *objectRow) (*manifest, error) {
+	key := meta.ManifestKey(row.body.id, 0)
+	m, err := load(r, key, decodeManifest)
+	if err != nil {
+		return nil, missing(err, &meta.DamagedError{Key: key, Reason: "missing"})
+	}
+	if totalLen(m.extents) != row.size || len(m.parts) != row.parts {
+		return nil, &meta.DamagedError{Key: key, Reason: "does not fit its object"}
+	}
+	return m, nil
+}
+
+// describe makes the Object of a read.
+func describe(bucket, key string, row *objectRow, m *manifest, in ReadInput) (Object, error) {
+	o := row.object(bucket, key)
+	if m != nil && (in.Parts || in.PartNumber != 0) {
+		o.Parts = m.infos()
+	}
+	if in.PartNumber != 0 {
+		if _, _, err := o.PartRange(in.PartNumber); err != nil {
+			return Object{}, err
+		}
+	}
+	return o, nil
+}
+
+// HeadObject describes an object. With ErrNotModified and ErrPrecondition, the Object is filled in, but for Parts.
+func (s *Store) HeadObject(ctx context.Context, bucket, key string, in ReadInput) (o Object, err error) {
+	err = s.view(ctx, func(r meta.Reader) error {
+		row, m, err := lookup(r, bucket, key, in, false)
+		if err != nil {
+			if row != nil {
+				o = row.object(bucket, key)
+			}
+			return err
+		}
+		o, err = describe(bucket, key, row, m, in)
+		return err
+	})
+	return o, err
+}
+
+// GetObject opens an object. The caller closes the reader. With ErrNotModified and ErrPrecondition the reader is nil,
+// and HeadObject tells the object's ETag.
+func (s *Store) GetObject(ctx context.Context, bucket, key string, in ReadInput) (*ObjectReader, error) {
+	o := &ObjectReader{store: s, ctx: ctx}
+	s.reclaim.begin(o)
+	err := s.view(ctx, func(r meta.Reader) error {
+		row, m, err := lookup(r, bucket, key, in, true)
+		if err != nil {
+			return err
+		}
+		if o.Object, err = describe(bucket, key, row, m, in); err != nil {
+			return err
+		}
+		return o.locate(r, row, m)
+	})
+	if err == nil {
+		s.reclaim.located(o)
+		err = o.openSingle()
+	}
+	if err != nil {
+		o.Close()
+		return nil, storeError(err)
+	}
+	return o, nil
+}
+
+// locate finds out where the bytes are. Inline bytes are read at once: they are few, and their row may go.
+func (o *ObjectReader) locate(r meta.Reader, row *objectRow, m *manifest) error {
+	o.version = row.version()
+	switch row.body.kind {
+	case bodyData:
+		data, err := loadData(r, row.body.id)
+		if err != nil {
+			return err
+		}
+		if int64(len(data)) != row.size {
+			return &meta.DamagedError{Key: meta.DataKey(row.body.id), Reason: "does not fit its object"}
+		}
+		o.data = data
+	case bodyBlob:
+		o.setExtents([]extent{{blob: blob.ID(row.body.id), len: row.size}})
+	case bodyManifest:
+		o.setExtents(m.extents)
+	}
+	return nil
+}
+
+func loadData(r meta.Reader, id meta.ID) ([]byte, error) {
+	key := meta.DataKey(id)
+	data, err := load(r, key, func(p []byte) ([]byte, error) { return p, nil })
+	return data, missing(err, &meta.DamagedError{Key: key, Reason: "missing"})
+}

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"pail/server/internal/meta"
+)
+
+// Bounds of the rename of a prefix: it is one transaction, which is held in memory.
+const (
+	MaxRenameKeys  = 100_000
+	maxRenameBytes = 64 << 20
+)
+
+// RenameObject moves an object, or all objects below a prefix, in one atomic step. Objects keep all but their key.
+//
+// One object: Src must be there; an object at Dst gives way, unless DstCond says otherwise. Src equal to Dst changes
+// nothing. A prefix: Src and Dst both end in "/". Some object must be below Src. Dst may have its own marker (the object
+// whose key is Dst), and nothing else below it; else the error is ErrRenameNotEmpty. Conditions are about the markers, and
+// with DstCond's If-None-Match "*" there must be nothing at all at Dst. A prefix of more than MaxRenameKeys keys is
+// ErrRenameTooLarge, and nothing is moved. Uploads in progress stay at their keys.
+func (s *Store) RenameObject(ctx context.Context, in RenameInput) error {
+	if err := errors.Join(checkKey(in.Src), checkKey(in.Dst)); err != nil {
+		return err
+	}
+	prefix := strings.HasSuffix(in.Src, "/")
+	if prefix != strings.HasSuffix(in.Dst, "/") {
+		return ErrInvalidRename
+	}
+	if prefix && in.Src != in.Dst && (strings.HasPrefix(in.Src, in.Dst) || strings.HasPrefix(in.Dst, in.Src)) {
+		return ErrInvalidRename
+	}
+	return s.update(ctx, nil, func(x *tx) error {
+		b, err := getBucket(x, in.Bucket)
+		if err != nil {
+			return err
+		}
+		if prefix {
+			return x.renamePrefix(ctx, b.id, in)
+		}
+		return x.renameKey(b.id, in)
+	})
+}
+
+func (x *tx) renameKey(b meta.BucketID, in RenameInput) error {
+	src, err := getObject(x, b, in.Src)
+	if err != nil {
+		return err
+	}
+	if err := in.SrcCond.forSource(src); err != nil {
+		return renameCondition(err)
+	}
+	old, err := x.replaced(b, in.Dst, in.DstCond)
+	if err != nil || in.Src == in.Dst {
+		return err
+	}
+	if err := x.Delete(meta.ObjectKey(b, in.Src)); err != nil {
+		return err
+	}
+	return x.put(b, in.Dst, src, old)
+}
+
+// renameCondition gives a condition on the source the name it has in a rename.
+func renameCondition(err error) error {
+	var p *PreconditionError
+	if errors.As(err, &p) {
+		return &PreconditionError{strings.Replace(p.Condition, "x-amz-copy-source-", "x-amz-rename-source-", 1)}
+	}
+	return err
+}
+
+func (x *tx) renamePrefix(ctx context.Context, b meta.BucketID, in RenameInput) error {
+	rows, err := x.rowsBelow(ctx, b, in.Src, in.Dst)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return ErrNoSuchKey
+	}
+	if !in.SrcCond.empty() {
+		marker, err := getObject(x, b, in.Src)
+		if err != nil {
+			return err
+		}
+		if err := in.SrcCond.forSource(marker); err != nil {
+			return renameCondition(err)
+		}
+	}
+	old, err := x.replaced(b, in.Dst, in.DstCond)
+	if err != nil {
+		return err
+	}
+	if in.Src == in.Dst {
+		return nil
+	}
+	if err := x.checkVacant(b, in.Dst, in.DstCond); err != nil {
+		return err
+	}
+	return x.moveRows(b, in, rows, old)
+}
+
+// movedRow is an object below a prefix: the rest of its key, and its row's payload.
+type movedRow struct{ rest, payload []byte }
+
+// rowsBelow collects the objects below src. Each is checked, but not decoded.
+func (x *tx) rowsBelow(ctx context.Context, b meta.BucketID, src, dst string) (rows []movedRow, err error) {
+	prefix := meta.ObjectKey(b, src)
+	it := x.Iter(prefix, meta.PrefixEnd(prefix))
+	defer it.Close()
+	size := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		payload, err := meta.Unseal(it.Key(), it.Value())
+		if err != nil {
+			return nil, err
+		}
+		rest := it.Key()[len(prefix):]
+		if len(dst)+len(rest) > MaxKeyLength {
+			return nil, ErrKeyTooLong
+		}
+		size += len(it.Key()) + len(payload)
+		if len(rows) == MaxRenameKeys || size > maxRenameBytes {
+			return nil, fmt.Errorf("%w: more than %d keys or %d bytes", ErrRenameTooLarge, MaxRenameKeys, maxRenameBytes)
+		}
+		rows = append(rows, movedRow{bytes.Clone(rest), bytes.Clone(payload)})
+	}
+	return rows, it.Err()
+}
+
+// checkVacant makes sure that nothing but perhaps its marker is below dst.
+func (x *tx) checkVacant(b meta.BucketID, dst string, c Conditions) error {
+	marker := meta.ObjectKey(b, dst)
+	it := x.Iter(marker, meta.PrefixEnd(marker))
+	defer it.Close()
+	ok := it.First()
+	if ok && bytes.Equal(it.Key(), marker) {
+		ok = it.Next()
+	}
+	if !ok {
+		return it.Err()
+	}
+	if len(c.IfNoneMatch) > 0 {
+		return &PreconditionError{ifNoneMatch}
+	}
+	return ErrRenameNotEmpty
+}
+
+// moveRows writes the rows below dst. The destination's old marker gives way to the source's, and stays without one.
+func (x *tx) moveRows(b meta.BucketID, in RenameInput, rows []movedRow, old *objectRow) error {
+	for _, row := range rows {
+		if err := x.Delete(meta.ObjectKey(b, in.Src+string(row.rest))); err != nil {
+			return err
+		}
+		if err := save(x, meta.ObjectKey(b, in.Dst+string(row.rest)), row.payload); err != nil {
+			return err
+		}
+	}
+	if len(rows[0].rest) > 0 || old == nil {
+		return nil
+	}
+	return x.release(old.body)
+}

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"pail/server/internal/blob"
+	"pail/server/internal/meta"
+)
+
+// tx is a running Update.
+type tx struct {
+	meta.Txn
+	store *Store
+	freed []blob.ID // blobs whose last reference this transaction drops
+}
+
+// update runs fn as one durable transaction. made are new blobs that fn refers to: when the transaction is known to
+// have failed, they are removed. Blobs that fn frees are removed when the transaction is durable. fn may run again.
+func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) error {
+	var freed []blob.ID
+	ran := false // fn returned nil the last time
+	err := s.db.Update(ctx, func(t meta.Txn) error {
+		x := &tx{Txn: t, store: s}
+		ran = false
+		if err := fn(x); err != nil {
+			return err
+		}
+		freed, ran = x.freed, true
+		return nil
+	})
+	switch {
+	case err == nil:
+		s.reclaim.settle(made)
+		s.reclaim.free(freed)
+		return nil
+	case !ran || errors.Is(err, meta.ErrNoSpace):
+		s.reclaim.free(made)
+	default:
+		// The transaction may be durable or not. The blobs stay: at worst the next start sweeps them.
+		s.log.Error("store: outcome of a transaction is unknown", "err", err)
+	}
+	s.reclaim.settle(made)
+	return storeError(err)
+}
+
+// view runs fn over a snapshot.
+func (s *Store) view(ctx context.Context, fn func(meta.Reader) error) error {
+	return storeError(s.db.View(ctx, fn))
+}
+
+// storeError gives the errors of the layers below their names here.
+func storeError(err error) error {
+	var row *meta.DamagedError
+	var file *blob.DamagedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(*DamagedError)):
+		return err
+	case errors.As(err, &row):
+		return &DamagedError{What: fmt.Sprintf("metadata row %q", row.Key), Err: err}
+	case errors.As(err, &file):
+		return &DamagedError{What: "blob " + file.ID.String(), Err: err}
+	case errors.Is(err, blob.ErrNotFound):
+		return &DamagedError{What: "object", Err: err}
+	case errors.Is(err, meta.ErrNoSpace), errors.Is(err, blob.ErrNoSpace):
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	case errors.Is(err, meta.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	}
+	return err
+}
+
+// load reads and decodes a row; there being none is meta.ErrNotFound.
+func load[T any](r meta.Reader, key []byte, decode func([]byte) (T, error)) (T, error) {
+	record, err := r.Get(key)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return decodeRecord(key, record, decode)
+}
+
+func decodeRecord[T any](key, record []byte, decode func([]byte) (T, error)) (v T, err error) {
+	payload, err := meta.Unseal(key, record)
+	if err != nil {
+		return v, err
+	}
+	v, err = decode(payload)
+	if err != nil {
+		return v, &meta.DamagedError{Key: bytes.Clone(key), Reason: err.Error()}
+	}
+	return v, nil
+}
+
+// save writes a row.
+func save(t meta.Txn, key, payload []byte) error { return t.Set(key, meta.Seal(key, payload)) }
+
+// missing makes there being no row the given error.
+func missing(err, instead error) error {
+	if errors.Is(err, meta.ErrNotFound) {
+		return instead
+	}
+	return err
+}
+
+func getBucket(r meta.Reader, name string) (bucketRow, error) {
+	b, err := load(r, meta.BucketKey(name), decodeBucket)
+	return b, missing(err, ErrNoSuchBucket)
+}
+
+// getObject reads the current object; there being none is ErrNoSuchKey.
+func getObject(r meta.Reader, b meta.BucketID, key string) (*objectRow, error) {
+	o, err := load(r, meta.ObjectKey(b, key), decodeObject)
+	return o, missing(err, ErrNoSuchKey)
+}
+
+// findObject is as getObject, but there being none is nil.
+func findObject(r meta.Reader, b meta.BucketID, key string) (*objectRow, error) {
+	o, err := getObject(r, b, key)
+	if errors.Is(err, ErrNoSuchKey) {
+		return nil, nil
+	}
+	return o, err
+}
+
+// replaced reads the object that a write will replace or delete, nil when there is none, and decides the conditions. A
+// damaged row gives way to a write without conditions, as an object without body, whose bytes are leaked: the key must
+// not stay unusable for ever.
+func (x *tx) replaced(b meta.BucketID, key string, c Conditions) (*objectRow, error) {
+	o, err := findObject(x, b, key)
+	if errors.Is(err, meta.ErrDamaged) && c.empty() {
+		x.store.log.Error("store: a damaged object gives way", "bucket", uint64(b), "key", key, "err", err)
+		return &objectRow{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o, c.forWrite(o)
+}
+
+// put makes row the current object of key, in place of old.
+func (x *tx) put(b meta.BucketID, key string, row, old *objectRow) error {
+	if err := save(x, meta.ObjectKey(b, key), row.encode()); err != nil {
+		return err
+	}
+	if old == nil {
+		return nil
+	}
+	return x.release(old.body)
+}
