@@ -2,8 +2,8 @@ package readahead
 
 import (
 	"context"
-	"encoding/binary"
 	"io"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
@@ -12,12 +12,19 @@ import (
 	"pail/s3client"
 )
 
+// pattern is what the content repeats; its length is no multiple of any size that the code uses.
+var pattern = sync.OnceValue(func() []byte {
+	p := make([]byte, 1<<20+13)
+	rnd := rand.NewChaCha8([32]byte{})
+	rnd.Read(p)
+	return p
+})
+
 // content fills p with the bytes at off of the object that all tests read.
 func content(p []byte, off int64) {
-	var word [8]byte
+	table := pattern()
 	for len(p) > 0 {
-		binary.LittleEndian.PutUint64(word[:], uint64(off/8)*0x9e3779b97f4a7c15+1)
-		n := copy(p, word[off%8:])
+		n := copy(p, table[off%int64(len(table)):])
 		p, off = p[n:], off+int64(n)
 	}
 }

@@ -33,7 +33,7 @@ func (d osDisk) create() (diskFile, error) {
 		f, err = d.createNamed()
 	}
 	if err != nil {
-		return nil, asNoSpace(err)
+		return nil, err
 	}
 	return osFile{f}, nil
 }

@@ -1,8 +1,6 @@
 package stage
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // minMemory is the smallest memory buffer; buffers double from there.
 const minMemory = 4 << 10
@@ -40,7 +38,7 @@ func (l *local) fits(a *Area, end int64) bool {
 func (l *local) spill(a *Area, c *content) error {
 	file, err := a.disk.create()
 	if err != nil {
-		return fmt.Errorf("local file in %s: %w", a.dir, err)
+		return fmt.Errorf("local file in %s: %w", a.dir, asNoSpace(err))
 	}
 	next := local{file: file}
 	for s := range c.spans(0, int64(len(l.mem))) {
