@@ -133,9 +133,10 @@ func (s *Server) Reset() {
 	clear(s.mu.counts)
 }
 
-// HTTPClient is a client that trusts the server's certificate.
+// HTTPClient is a client that trusts the server's certificate and shows bodies as they came.
 func (s *Server) HTTPClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.CAPool}, MaxIdleConnsPerHost: 32}}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.CAPool}, MaxIdleConnsPerHost: 32,
+		DisableCompression: true}}
 }
 
 // Close answers the requests under way and stops. It may be called twice; the test's end calls it too.

@@ -99,9 +99,12 @@ func (noObserver) Done(Event)   {}
 // ServeHTTP answers one S3 request.
 func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	start := a.now()
-	r := &request{api: a, http: hr, w: &answer{ResponseWriter: w}, id: a.nextID(), opName: "Unknown"}
+	r := &request{api: a, w: &answer{ResponseWriter: w}, id: a.nextID(), opName: "Unknown"}
 	r.body = &bodyReader{rc: http.NewResponseController(w), body: hr.Body}
-	hr.Body = r.body
+	// The body is wrapped in a copy of the request: net/http looks at the type of the one it made to know whether a
+	// client still waits for "100 Continue".
+	r.http = hr.WithContext(hr.Context())
+	r.http.Body = r.body
 	h := w.Header()
 	h.Set("Server", "pail")
 	h.Set("X-Amz-Request-Id", r.id)

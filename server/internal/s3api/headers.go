@@ -2,7 +2,6 @@ package s3api
 
 import (
 	"encoding/base64"
-	"mime"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -189,10 +188,7 @@ func headerValue(value string) string {
 		}
 		value = string(runes)
 	}
-	if len(value) > 45 { // mime would fold a long value into several words
-		return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?="
-	}
-	return mime.BEncoding.Encode("UTF-8", value)
+	return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?=" // one word, as AWS sends it
 }
 
 // storageClass is the class as XML names it.
