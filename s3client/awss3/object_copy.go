@@ -3,6 +3,7 @@ package awss3
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"pail/s3client"
 )
@@ -60,8 +61,8 @@ func (c *Client) Rename(ctx context.Context, dst, src string, opt s3client.Renam
 	if err != nil {
 		return err
 	}
-	r.query = "renameObject="
-	set(r.header, "X-Amz-Rename-Source", escapePath(src))
+	r.query = "renameObject"
+	set(r.header, "X-Amz-Rename-Source", renameSource(src))
 	if opt.SrcIfMatch != "" {
 		set(r.header, "X-Amz-Rename-Source-If-Match", opt.SrcIfMatch.Header())
 	}
@@ -72,4 +73,12 @@ func (c *Client) Rename(ctx context.Context, dst, src string, opt s3client.Renam
 	}
 	finish(resp)
 	return nil
+}
+
+// renameSource names the source's key. A slash in front, which could be taken for that of "/bucket/key", is escaped.
+func renameSource(src string) string {
+	if rest, ok := strings.CutPrefix(src, "/"); ok {
+		return "%2F" + escapePath(rest)
+	}
+	return escapePath(src)
 }

@@ -55,7 +55,7 @@ func (c *Client) deleteOne(ctx context.Context, key string) error {
 
 func (c *Client) deleteBatch(ctx context.Context, keys []string) error {
 	r := c.newRequest(s3client.OpDeleteMany, http.MethodPost, "")
-	r.query, r.needMD5 = "delete=", true
+	r.query, r.needMD5 = "delete", true
 	set(r.header, "Content-Type", "application/xml")
 	if err := c.setBody(r, bytes.NewReader(deleteBody(keys))); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 // know conditions refuse it, those that do not store an empty object, which is removed again.
 func (c *Client) Probe(ctx context.Context) (s3client.Capabilities, error) {
 	caps, told, err := c.headBucket(ctx)
+	caps.ListMetadata = caps.ListMetadata && !c.opt.ListV1
 	if err != nil || told {
 		return caps, err
 	}

@@ -27,7 +27,7 @@ func (c *Client) sign(ctx context.Context, req *http.Request, r *request, t *tar
 	}
 	now := c.now()
 	if c.opt.SigV2 {
-		signV2(req, c.resource(r.key), creds, now)
+		signV2(req, c.resource(req, t), creds, now)
 		return creds, nil
 	}
 	payload := emptySHA256

@@ -19,9 +19,13 @@ var subresources = []string{
 	"tagging", "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
 }
 
-// resource is what a version 2 signature names: bucket and key as a path-style URL has them.
-func (c *Client) resource(key string) string {
-	return "/" + c.opt.Bucket + "/" + escapePath(key)
+// resource is what a version 2 signature names: the path that is sent, behind the bucket if that is in the host name.
+func (c *Client) resource(req *http.Request, t *target) string {
+	path := req.URL.EscapedPath()
+	if t.bucketInHost {
+		return "/" + c.opt.Bucket + path
+	}
+	return path
 }
 
 // signV2 signs req by signature version 2.
@@ -31,9 +35,13 @@ func signV2(req *http.Request, resource string, creds s3client.Credentials, now 
 	if creds.SessionToken != "" {
 		set(h, "X-Amz-Security-Token", creds.SessionToken)
 	}
-	mac := hmac.New(sha1.New, []byte(creds.SecretKey))
-	mac.Write([]byte(stringToSignV2(req, resource)))
-	set(h, "Authorization", "AWS "+creds.AccessKey+":"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	set(h, "Authorization", "AWS "+creds.AccessKey+":"+signatureV2(creds.SecretKey, stringToSignV2(req, resource)))
+}
+
+func signatureV2(secret, toSign string) string {
+	mac := hmac.New(sha1.New, []byte(secret))
+	mac.Write([]byte(toSign))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 func stringToSignV2(req *http.Request, resource string) string {

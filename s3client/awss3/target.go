@@ -17,6 +17,8 @@ type target struct {
 	escaped string // the same, escaped
 	region  string
 	service string // of the signature
+
+	bucketInHost bool
 }
 
 const (
@@ -51,6 +53,7 @@ func newTarget(opt *Options, adopted string) (*target, error) {
 		t.prefix += "/" + opt.Bucket
 	} else {
 		t.host = opt.Bucket + "." + t.host
+		t.bucketInHost = true
 	}
 	t.escaped = escapePath(t.prefix)
 	return t, nil

@@ -30,7 +30,7 @@ func (c *Client) NewUpload(ctx context.Context, key string, opt s3client.PutOpti
 	if err != nil {
 		return nil, err
 	}
-	r.query = "uploads="
+	r.query = "uploads"
 	if err := c.setNew(r, opt.Meta, opt.System); err != nil {
 		return nil, err
 	}

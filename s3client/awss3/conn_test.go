@@ -1,0 +1,105 @@
+package awss3
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"pail/s3client"
+)
+
+// An answer that comes before the body was read leaves the transport sending; the body's memory is the caller's again
+// all the same. The race detector sees it if not.
+func TestBodyIsNotTouchedAfterTheAnswer(t *testing.T) {
+	c := newStub(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusPreconditionFailed) },
+		func(o *Options) { o.UnsignedPayload = true })
+	data := make([]byte, 8<<20)
+	for range 5 {
+		_, err := c.Put(t.Context(), "k", bytes.NewReader(data), s3client.PutOptions{IfMatch: "x"})
+		if err == nil {
+			t.Fatal("Put succeeded")
+		}
+		for i := range data {
+			data[i]++
+		}
+	}
+}
+
+func TestStalledBodyIsCut(t *testing.T) {
+	block := make(chan struct{})
+	c := newStub(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "first")
+		w.(http.Flusher).Flush()
+		<-block
+	}, func(o *Options) { o.HTTP.ReadWriteTimeout = 50 * time.Millisecond })
+	defer close(block)
+	o, err := c.Get(t.Context(), "k", s3client.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Body.Close()
+	_, err = io.ReadAll(o.Body)
+	wantErr(t, err, s3client.ErrUnavailable)
+}
+
+// The whole takes several times the limit, but each byte comes within it.
+func TestSlowProgressIsNotCut(t *testing.T) {
+	const idle = 200 * time.Millisecond
+	tick := time.NewTicker(idle / 4)
+	defer tick.Stop()
+	c := newStub(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "12")
+		for range 12 {
+			<-tick.C
+			_, _ = io.WriteString(w, "x")
+			w.(http.Flusher).Flush()
+		}
+	}, func(o *Options) { o.HTTP.ReadWriteTimeout = idle })
+	o, err := c.Get(t.Context(), "k", s3client.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Body.Close()
+	if data, err := io.ReadAll(o.Body); err != nil || len(data) != 12 {
+		t.Errorf("read %d bytes, error %v", len(data), err)
+	}
+}
+
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	var mu sync.Mutex
+	conns := map[string]bool{}
+	c := newStub(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		conns[r.RemoteAddr] = true
+		mu.Unlock()
+		_, _ = io.Copy(io.Discard, r.Body)
+		switch r.Method {
+		case http.MethodGet:
+			_, _ = io.WriteString(w, "content")
+		case http.MethodDelete:
+			errorXML(w, 404, "NoSuchKey", "gone")
+		}
+	})
+	for range 5 {
+		if err := put(t.Context(), c, "k", "x"); err != nil {
+			t.Fatal(err)
+		}
+		o, err := c.Get(t.Context(), "k", s3client.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Body.Close(); err != nil { // unread
+			t.Fatal(err)
+		}
+		if err := c.Delete(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(conns) != 1 {
+		t.Errorf("%d connections were made, want 1", len(conns))
+	}
+}
