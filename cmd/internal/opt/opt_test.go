@@ -129,7 +129,6 @@ func TestEveryOptionReachesItsField(t *testing.T) {
 		"default_permissions=0":           func(m opt.Mount) (any, any) { return m.DefaultPermissions, false },
 		"nonempty":                        func(m opt.Mount) (any, any) { return m.NonEmpty, true },
 		"storage_class=STANDARD":          func(m opt.Mount) (any, any) { return m.StorageClass, "" },
-		"default_permissions=0":           func(m opt.Mount) (any, any) { return m.DefaultPermissions, false },
 		"auto_unmount":                    func(m opt.Mount) (any, any) { return m.AutoUnmount, true },
 		"uid=1,gid=0":                     func(m opt.Mount) (any, any) { return []*uint32{m.UID, m.GID}, []*uint32{u(1), u(0)} },
 		"uid=alice,gid=staff":             func(m opt.Mount) (any, any) { return []*uint32{m.UID, m.GID}, []*uint32{u(1234), u(50)} },
