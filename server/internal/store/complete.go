@@ -116,9 +116,9 @@ func (x *tx) listedParts(id meta.ID, listed []CompletedPart) ([]*partRow, error)
 		return nil, &PartError{Err: ErrInvalidPart, N: listed[len(parts)].N}
 	}
 	for i, p := range parts[:len(parts)-1] {
-		if p.size < MinPartSize {
+		if p.size < x.store.minPart {
 			return nil, &PartError{Err: ErrEntityTooSmall, N: listed[i].N, ETag: etagText(p.etag, 0), Size: p.size,
-				Min: MinPartSize}
+				Min: x.store.minPart}
 		}
 	}
 	return parts, nil

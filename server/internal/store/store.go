@@ -30,6 +30,7 @@ type Store struct {
 	now         func() time.Time
 	log         *slog.Logger
 	inlineLimit int64
+	minPart     int64 // of all parts but the last
 
 	reclaim *reclaim
 	buffers *blob.Buffers // for bodies that stream
@@ -58,7 +59,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	}
 	opt.InlineLimit = max(opt.InlineLimit, 0)
 	s := &Store{
-		db: opt.DB, blobs: opt.Blobs, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit,
+		db: opt.DB, blobs: opt.Blobs, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit, minPart: MinPartSize,
 		reclaim: newReclaim(opt.Blobs, opt.Log),
 		buffers: blob.NewBuffers(48, streamBuffer),
 		inline:  blob.NewBuffers(32, meta.RecordHeader+int(opt.InlineLimit)),

@@ -1,0 +1,450 @@
+package store
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"pail/server/internal/checksum"
+)
+
+func (e *env) upload(key string, a checksum.Algorithm, sumType string) string {
+	e.t.Helper()
+	id, err := e.CreateUpload(ctx, UploadInput{Bucket: "b", Key: key, Owner: "me", Algorithm: a, ChecksumType: sumType,
+		Attrs: Attrs{ContentType: "x/y"}})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return id
+}
+
+func (e *env) part(key, id string, n int, p []byte) CompletedPart {
+	e.t.Helper()
+	info, err := e.PutPart(ctx, PartInput{Bucket: "b", Key: key, UploadID: id, N: n, Body: bytes.NewReader(p), Size: int64(len(p))})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return CompletedPart{N: n, ETag: info.ETag, Sum: info.Checksum}
+}
+
+func (e *env) copyPart(key, id string, n int, src string, off, length int64) CompletedPart {
+	e.t.Helper()
+	info, _, err := e.CopyPart(ctx, CopyPartInput{Bucket: "b", Key: key, UploadID: id, N: n, SrcBucket: "b", SrcKey: src,
+		Off: off, Len: length})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return CompletedPart{N: n, ETag: info.ETag, Sum: info.Checksum}
+}
+
+func (e *env) complete(key, id string, parts ...CompletedPart) Object {
+	e.t.Helper()
+	o, err := e.CompleteUpload(ctx, CompleteInput{Bucket: "b", Key: key, UploadID: id, Parts: parts})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return o
+}
+
+// multipart makes an object of parts of these sizes, and gives its bytes.
+func (e *env) multipart(key string, sizes ...int) (all []byte) {
+	e.t.Helper()
+	id := e.upload(key, "", "")
+	var parts []CompletedPart
+	for i, n := range sizes {
+		p := data(n, byte(i))
+		all = append(all, p...)
+		parts = append(parts, e.part(key, id, i+1, p))
+	}
+	e.complete(key, id, parts...)
+	return all
+}
+
+func multipartETag(parts ...[]byte) string {
+	var sums []byte
+	for _, p := range parts {
+		s := md5.Sum(p)
+		sums = append(sums, s[:]...)
+	}
+	s := md5.Sum(sums)
+	return fmt.Sprintf("%s-%d", hex.EncodeToString(s[:]), len(parts))
+}
+
+func TestMultipartUpload(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		a, b, c := data(6000, 1), data(7000, 2), data(10, 3)
+		e.put("k", data(50, 4))
+		id := e.upload("k", "", "")
+		e.part("k", id, 2, data(9000, 5))
+		pc := e.part("k", id, 9000, c)
+		pb := e.part("k", id, 2, b) // replaces
+		pa := e.part("k", id, 1, a)
+		e.part("k", id, 3, data(100, 6)) // not listed
+		e.has("k", data(50, 4))
+		o := e.complete("k", id, pa, pb, pc)
+		e.has("k", bytes.Join([][]byte{a, b, c}, nil))
+		if o.ETag != multipartETag(a, b, c) || o.PartCount != 3 || o.Size != 13010 || o.Attrs.ContentType != "x/y" || o.Owner != "me" {
+			t.Errorf("%+v", o)
+		}
+		if n := len(e.fs.Files()); n != 3 {
+			t.Errorf("%d files, want 3", n)
+		}
+		head, err := e.HeadObject(ctx, "b", "k", ReadInput{PartNumber: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if off, n, err := head.PartRange(2); off != 6000 || n != 7000 || err != nil || len(head.Parts) != 3 || head.Parts[2].N != 9000 {
+			t.Errorf("part 2 is %d+%d, %v, of %+v", off, n, err, head.Parts)
+		}
+		_, err = e.GetObject(ctx, "b", "k", ReadInput{PartNumber: 4})
+		wantErr(t, err, ErrInvalidPartNumber)
+		e.delete("k")
+		if n := len(e.fs.Files()); n != 0 {
+			t.Errorf("%d files are left", n)
+		}
+	})
+}
+
+func TestRangesAcrossParts(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		all := e.multipart("k", 5000, 5001, 5002, 3)
+		r, err := e.GetObject(ctx, "b", "k", ReadInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for off := 0; off <= len(all); off += 997 {
+			for _, n := range []int{0, 1, 3, 5000, 9999, len(all) - off} {
+				n = min(n, len(all)-off)
+				var out bytes.Buffer
+				m, err := r.CopyRange(&out, int64(off), int64(n))
+				if err != nil || m != int64(n) || !bytes.Equal(out.Bytes(), all[off:off+n]) {
+					t.Fatalf("CopyRange(%d, %d) = %d, %v", off, n, m, err)
+				}
+			}
+		}
+		p := make([]byte, 10)
+		if n, _ := r.ReadAt(p, int64(len(all)-3)); n != 3 {
+			t.Errorf("ReadAt at the end gives %d", n)
+		}
+	})
+}
+
+func TestRefusedCompletions(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		e.put("k", data(5, 1))
+		id := e.upload("k", "", "")
+		a, b := e.part("k", id, 1, data(6000, 1)), e.part("k", id, 2, data(100, 2))
+		c := e.part("k", id, 4, data(100, 3))
+		size := int64(1)
+		wrong := a
+		wrong.ETag = b.ETag
+		for name, x := range map[string]struct {
+			in   CompleteInput
+			want error
+		}{
+			"no parts":        {CompleteInput{}, ErrInvalidArgument},
+			"order":           {CompleteInput{Parts: []CompletedPart{b, a}}, ErrInvalidPartOrder},
+			"twice":           {CompleteInput{Parts: []CompletedPart{a, a}}, ErrInvalidPartOrder},
+			"missing":         {CompleteInput{Parts: []CompletedPart{a, {N: 3, ETag: a.ETag}}}, ErrInvalidPart},
+			"missing at end":  {CompleteInput{Parts: []CompletedPart{a, {N: 5, ETag: a.ETag}}}, ErrInvalidPart},
+			"number":          {CompleteInput{Parts: []CompletedPart{{N: 0, ETag: a.ETag}}}, ErrInvalidPart},
+			"etag":            {CompleteInput{Parts: []CompletedPart{wrong}}, ErrInvalidPart},
+			"too small":       {CompleteInput{Parts: []CompletedPart{a, b, c}}, ErrEntityTooSmall},
+			"size":            {CompleteInput{Parts: []CompletedPart{a, b}, Size: &size}, ErrSizeMismatch},
+			"if-none-match":   {CompleteInput{Parts: []CompletedPart{a, b}, Cond: Conditions{IfNoneMatch: anything}}, ErrPrecondition},
+			"if-match":        {CompleteInput{Parts: []CompletedPart{a, b}, Cond: Conditions{IfMatch: no}}, ErrPrecondition},
+			"upload":          {CompleteInput{UploadID: strings.Repeat("0", 32), Parts: []CompletedPart{a}}, ErrNoSuchUpload},
+			"malformed":       {CompleteInput{UploadID: "x", Parts: []CompletedPart{a}}, ErrNoSuchUpload},
+			"other key":       {CompleteInput{Key: "other", Parts: []CompletedPart{a}}, ErrNoSuchUpload},
+			"other bucket":    {CompleteInput{Bucket: "c", Parts: []CompletedPart{a}}, ErrNoSuchUpload},
+			"no bucket":       {CompleteInput{Bucket: "none", Parts: []CompletedPart{a}}, ErrNoSuchBucket},
+			"checksum absent": {CompleteInput{Parts: []CompletedPart{a}, Checksum: &checksum.Sum{Algorithm: checksum.CRC32}}, ErrChecksumAlgorithm},
+		} {
+			if x.in.Bucket == "" {
+				x.in.Bucket = "b"
+			}
+			if x.in.Key == "" {
+				x.in.Key = "k"
+			}
+			if x.in.UploadID == "" {
+				x.in.UploadID = id
+			}
+			if _, err := e.CompleteUpload(ctx, x.in); !errors.Is(err, x.want) {
+				t.Errorf("%s: %v, want %v", name, err, x.want)
+			}
+		}
+		_, err := e.CompleteUpload(ctx, CompleteInput{Bucket: "b", Key: "k", UploadID: id, Parts: []CompletedPart{a, b, c}})
+		var p *PartError
+		if !errors.As(err, &p) || p.N != 2 || p.Size != 100 || p.Min != e.minPart {
+			t.Errorf("too small: %+v", p)
+		}
+		e.has("k", data(5, 1))
+		if err := e.AbortUpload(ctx, "b", "k", id); err != nil {
+			t.Error(err)
+		}
+		wantErr(t, e.AbortUpload(ctx, "b", "k", id), ErrNoSuchUpload)
+		_, err = e.PutPart(ctx, PartInput{Bucket: "b", Key: "k", UploadID: id, N: 1, Size: -1})
+		wantErr(t, err, ErrNoSuchUpload)
+		if n := len(e.fs.Files()); n != 0 {
+			t.Errorf("%d files are left", n)
+		}
+	})
+}
+
+func TestPartNumbers(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		id := e.upload("k", "", "")
+		for _, n := range []int{-1, 0, 10001} {
+			_, err := e.PutPart(ctx, PartInput{Bucket: "b", Key: "k", UploadID: id, N: n, Size: -1})
+			wantErr(t, err, ErrInvalidPartNumber)
+			_, _, err = e.CopyPart(ctx, CopyPartInput{Bucket: "b", Key: "k", UploadID: id, N: n})
+			wantErr(t, err, ErrInvalidPartNumber)
+		}
+		p := e.part("k", id, 10000, nil)
+		o := e.complete("k", id, p)
+		if o.Size != 0 || o.PartCount != 1 {
+			t.Errorf("%+v", o)
+		}
+		e.has("k", []byte{})
+	})
+}
+
+func TestCompletionIsRepeatable(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		id := e.upload("k", "", "")
+		a, b := e.part("k", id, 1, data(6000, 1)), e.part("k", id, 2, data(100, 2))
+		first := e.complete("k", id, a, b)
+		e.put("k", nil)
+		again := e.complete("k", id, a, b)
+		if again.ETag != first.ETag || again.Size != first.Size || !again.LastModified.Equal(first.LastModified) {
+			t.Errorf("again: %+v, first: %+v", again, first)
+		}
+		e.has("k", []byte{})
+		_, err := e.CompleteUpload(ctx, CompleteInput{Bucket: "b", Key: "k", UploadID: id, Parts: []CompletedPart{a}})
+		wantErr(t, err, ErrNoSuchUpload)
+		wantErr(t, e.AbortUpload(ctx, "b", "k", id), ErrNoSuchUpload)
+		e.clock.Add(25 * 3600)
+		e.multipart("other", 10)
+		_, err = e.CompleteUpload(ctx, CompleteInput{Bucket: "b", Key: "k", UploadID: id, Parts: []CompletedPart{a, b}})
+		wantErr(t, err, ErrNoSuchUpload)
+	})
+}
+
+func TestMultipartChecksums(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		for _, a := range checksum.Algorithms() {
+			for _, typ := range []string{"", checksum.Composite, checksum.FullObject} {
+				if typ != "" && !a.Supports(typ) {
+					_, err := e.CreateUpload(ctx, UploadInput{Bucket: "b", Key: "k", Algorithm: a, ChecksumType: typ})
+					wantErr(t, err, ErrChecksumAlgorithm)
+					continue
+				}
+				testMultipartChecksum(t, e, a, typ)
+			}
+		}
+		_, err := e.CreateUpload(ctx, UploadInput{Bucket: "b", Key: "k", ChecksumType: checksum.FullObject})
+		wantErr(t, err, ErrChecksumAlgorithm)
+	})
+}
+
+func testMultipartChecksum(t *testing.T, e *env, a checksum.Algorithm, typ string) {
+	p := [][]byte{data(6000, 1), data(7000, 2), data(33, 3)}
+	e.put("src", p[1])
+	id := e.upload("k", a, typ)
+	parts := []CompletedPart{e.part("k", id, 1, p[0]), e.copyPart("k", id, 2, "src", 0, -1), e.part("k", id, 3, p[2])}
+	var want checksum.Sum
+	h := a.New()
+	if typ == checksum.Composite || typ == "" && a.DefaultType() == checksum.Composite {
+		for i, q := range p {
+			part := a.New()
+			part.Write(q)
+			h.Write(part.Sum(nil))
+			if !bytes.Equal(parts[i].Sum.Value, part.Sum(nil)) {
+				t.Errorf("%s: part %d has the wrong checksum", a, i+1)
+			}
+		}
+		want = checksum.Sum{Algorithm: a, Value: h.Sum(nil), Parts: 3}
+	} else {
+		h.Write(bytes.Join(p, nil))
+		want = checksum.Sum{Algorithm: a, Value: h.Sum(nil)}
+	}
+	_, err := e.PutPart(ctx, PartInput{Bucket: "b", Key: "k", UploadID: id, N: 4, Size: -1, Algorithm: other(a)})
+	wantErr(t, err, ErrChecksumAlgorithm)
+	bad := checksum.Sum{Algorithm: a, Value: make([]byte, a.Size())}
+	in := CompleteInput{Bucket: "b", Key: "k", UploadID: id, Parts: parts, Checksum: &bad}
+	_, err = e.CompleteUpload(ctx, in)
+	wantErr(t, err, ErrChecksumMismatch)
+	in.Checksum = &want
+	o, err := e.CompleteUpload(ctx, in)
+	if err != nil || !o.Checksum.Equal(want) || o.ChecksumType == "" {
+		t.Errorf("%s %s: %+v, %v, want %v", a, typ, o.Checksum, err, want)
+	}
+	head, err := e.HeadObject(ctx, "b", "k", ReadInput{Parts: true})
+	if err != nil || !head.Checksum.Equal(want) || len(head.Parts) != 3 || !head.Parts[2].Checksum.Equal(parts[2].Sum) {
+		t.Errorf("%s %s: kept %+v, %v", a, typ, head, err)
+	}
+}
+
+func other(a checksum.Algorithm) checksum.Algorithm {
+	if a == checksum.SHA1 {
+		return checksum.SHA256
+	}
+	return checksum.SHA1
+}
+
+func TestCopyPartSharesBytes(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		blob, parts := data(20_000, 1), e.multipart("parts", 5000, 6000, 7000)
+		e.put("blob", blob)
+		e.put("inline", data(300, 2))
+		e.put("empty", nil)
+		files := len(e.fs.Files())
+		id := e.upload("k", "", "")
+		list := []CompletedPart{
+			e.copyPart("k", id, 1, "blob", 0, 10_000), e.copyPart("k", id, 2, "blob", 10_000, -1),
+			e.copyPart("k", id, 3, "parts", 4000, 8000), e.copyPart("k", id, 4, "blob", 5000, 5001),
+			e.copyPart("k", id, 5, "empty", 0, -1),
+		}
+		if n := len(e.fs.Files()); n != files {
+			t.Errorf("%d new files: bytes were copied", n-files)
+		}
+		list[4] = e.copyPart("k", id, 5, "inline", 100, 100)
+		if list[0].ETag == list[1].ETag || list[0].ETag == md5hex(blob) {
+			t.Error("ETags of ranges are not their own")
+		}
+		whole := e.copyPart("k", id, 6, "blob", 0, -1)
+		if whole.ETag != md5hex(blob) {
+			t.Error("the ETag of a whole object is not its MD5")
+		}
+		e.complete("k", id, list...)
+		want := bytes.Join([][]byte{blob, parts[4000:12_000], blob[5000:10_001], data(300, 2)[100:200]}, nil)
+		for _, key := range []string{"blob", "parts", "inline"} {
+			e.delete(key)
+		}
+		e.has("k", want)
+		m, err := e.HeadObject(ctx, "b", "k", ReadInput{Parts: true})
+		if err != nil || len(m.Parts) != 5 {
+			t.Errorf("%+v, %v", m, err)
+		}
+		e.check()
+		// A copy of the copy, in place: what a mount does that changes the middle.
+		id = e.upload("k", "", "")
+		n := int64(len(want))
+		e.complete("k", id, e.copyPart("k", id, 1, "k", 0, 9000), e.part("k", id, 2, data(6000, 9)),
+			e.copyPart("k", id, 3, "k", 15_000, n-15_000))
+		e.has("k", bytes.Join([][]byte{want[:9000], data(6000, 9), want[15_000:]}, nil))
+		e.delete("k")
+		if n := len(e.fs.Files()); n != 0 {
+			t.Errorf("%d files are left", n)
+		}
+	})
+}
+
+func TestNeighbouringRangesJoin(t *testing.T) {
+	list, merged := appendExtents(nil, []extent{{len: 10}, {off: 10, len: 5}, {off: 20, len: 5}}, nil)
+	if len(list) != 2 || list[0].len != 15 || len(merged) != 1 {
+		t.Errorf("%v, merged %v", list, merged)
+	}
+}
+
+func TestManyPiecesAreCopied(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		e.minPart = 1
+		var sizes []int
+		for i := range fewPieces + 1 {
+			sizes = append(sizes, 100+i)
+		}
+		all := e.multipart("src", sizes...)
+		files := len(e.fs.Files())
+		id := e.upload("k", "", "")
+		p := e.copyPart("k", id, 1, "src", 0, -1)
+		if n := len(e.fs.Files()); n != files+1 {
+			t.Errorf("%d new files, want 1", n-files)
+		}
+		if p.ETag != md5hex(all) {
+			t.Error("the ETag of copied bytes is not their MD5")
+		}
+		e.complete("k", id, p)
+		e.has("k", all)
+	})
+}
+
+func TestCopyPartConditionsAndRanges(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		o := e.put("src", data(5000, 1))
+		id := e.upload("k", "", "")
+		for name, c := range map[string]struct {
+			in   CopyPartInput
+			want error
+		}{
+			"match":     {CopyPartInput{SrcCond: Conditions{IfMatch: []string{o.ETag}}, Len: -1}, nil},
+			"no match":  {CopyPartInput{SrcCond: Conditions{IfMatch: no}, Len: -1}, ErrPrecondition},
+			"unchanged": {CopyPartInput{SrcCond: Conditions{IfNoneMatch: anything}, Len: -1}, ErrPrecondition},
+			"behind":    {CopyPartInput{Off: 5001, Len: -1}, ErrInvalidRange},
+			"too long":  {CopyPartInput{Off: 1, Len: 5000}, ErrInvalidRange},
+			"negative":  {CopyPartInput{Off: -1, Len: 1}, ErrInvalidRange},
+			"missing":   {CopyPartInput{SrcKey: "none", Len: -1}, ErrNoSuchKey},
+			"bucket":    {CopyPartInput{SrcBucket: "none", Len: -1}, ErrNoSuchBucket},
+			"version":   {CopyPartInput{SrcVersionID: "x", Len: -1}, ErrNoSuchVersion},
+			"upload":    {CopyPartInput{UploadID: "x", Len: -1}, ErrNoSuchUpload},
+		} {
+			in := c.in
+			in.Bucket, in.Key, in.N = "b", "k", 1
+			if in.SrcBucket == "" {
+				in.SrcBucket = "b"
+			}
+			if in.SrcKey == "" {
+				in.SrcKey = "src"
+			}
+			if in.UploadID == "" {
+				in.UploadID = id
+			}
+			if _, _, err := e.CopyPart(ctx, in); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v, want %v", name, err, c.want)
+			}
+		}
+	})
+}
+
+func TestListParts(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		id := e.upload("k", checksum.CRC32, "")
+		for _, n := range []int{300, 1, 2, 10000} {
+			e.part("k", id, n, data(n, 1))
+		}
+		for _, c := range []struct {
+			after, max int
+			want       string
+			next       int
+		}{
+			{0, 1000, "1 2 300 10000", 0}, {0, 2, "1 2", 2}, {2, 2, "300 10000", 0}, {2, 1, "300", 300}, {10000, 5, "", 0},
+			{0, 0, "", 0}, {299, 1, "300", 300},
+		} {
+			page, err := e.ListParts(ctx, PartsQuery{Bucket: "b", Key: "k", UploadID: id, After: c.after, Max: c.max})
+			var got []string
+			for _, p := range page.Parts {
+				got = append(got, fmt.Sprint(p.N))
+				if p.Size != int64(p.N) || p.ETag != md5hex(data(p.N, 1)) || p.Checksum.IsZero() || p.LastModified.IsZero() {
+					t.Errorf("%+v", p)
+				}
+			}
+			if s := strings.Join(got, " "); err != nil || s != c.want || page.Truncated != (c.next != 0) || page.Next != c.next {
+				t.Errorf("after %d, max %d: %s, next %d, %v", c.after, c.max, s, page.Next, err)
+			}
+			if page.Upload.Algorithm != checksum.CRC32 || page.Upload.Owner != "me" || page.Upload.ID != id {
+				t.Errorf("%+v", page.Upload)
+			}
+		}
+		_, err := e.ListParts(ctx, PartsQuery{Bucket: "b", Key: "k", UploadID: "x", Max: 1})
+		wantErr(t, err, ErrNoSuchUpload)
+		if up, err := e.HeadUpload(ctx, "b", "k", id); err != nil || up.ChecksumType != checksum.Composite {
+			t.Errorf("%+v, %v", up, err)
+		}
+		e.AbortUpload(ctx, "b", "k", id)
+	})
+}
