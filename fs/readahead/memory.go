@@ -58,11 +58,17 @@ func mapSlab(size int) ([]byte, func() error) {
 	return slab, func() error { return unix.Munmap(slab) }
 }
 
-// take returns n chunks, or nil if they cannot be had at once. ahead keeps to what may be used for fetching ahead.
+// take returns n chunks, or nil if they cannot be had at once or others wait for some. ahead keeps to what may be used
+// for fetching ahead.
 func (m *memory) take(n int, ahead bool) [][]byte {
-	if n > m.limit || m.queue.Len() > 0 && ahead || ahead && m.ahead+n > m.limit-m.reserve {
+	if m.queue.Len() > 0 || ahead && m.ahead+n > m.limit-m.reserve {
 		return nil
 	}
+	return m.collect(n, ahead)
+}
+
+// collect returns n chunks, free ones or of blocks that it evicts, or nil.
+func (m *memory) collect(n int, ahead bool) [][]byte {
 	for len(m.free) < n {
 		if !m.evict(&m.spent) && !m.grow() && !m.evict(&m.idle) && (ahead || !m.evict(&m.ready)) {
 			return nil
@@ -106,7 +112,7 @@ func (m *memory) grant() {
 	for e := m.queue.Front(); e != nil; e = m.queue.Front() {
 		r := e.Value.(*request)
 		n := chunksFor(r.block.size)
-		chunks := m.take(n, false)
+		chunks := m.collect(n, false)
 		if chunks == nil {
 			m.cancelFlying(n)
 			return

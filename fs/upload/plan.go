@@ -33,7 +33,7 @@ type limits struct {
 // grow and short unchanged runs are sent, until they fit.
 func plan(size int64, extents []stage.Extent, lim limits) ([]part, error) {
 	shortest := lim.min
-	for {
+	for { // each round doubles something, up to the limits
 		parts := split(runs(size, extents, lim, shortest), lim)
 		if len(parts) <= lim.count {
 			return parts, nil
@@ -47,8 +47,8 @@ func plan(size int64, extents []stage.Extent, lim limits) ([]part, error) {
 	}
 }
 
-// runs returns [0, size) as ranges that alternate between sent and copied. Copied ones have at least shortest bytes,
-// but for one at the end; sent ones have at least lim.min, but for one at the end.
+// runs returns [0, size) as ranges that alternate between sent and copied. Sent ones have at least lim.min bytes and
+// copied ones at least shortest, but for one at the end (a copied one only as long as parts need not be saved).
 func runs(size int64, extents []stage.Extent, lim limits, shortest int64) []part {
 	var out []part
 	end := int64(0)
@@ -60,7 +60,8 @@ func runs(size int64, extents []stage.Extent, lim limits, shortest int64) []part
 			out[last].len += off - e.Off
 		}
 		left := e.Off + e.Len - off
-		if copied && left < shortest && (e.Off+e.Len < size || left == 0) {
+		last := e.Off+e.Len == size && shortest == lim.min && left > 0
+		if copied && left < shortest && !last {
 			copied = false
 		}
 		out = appendRun(out, part{off, left, copied})
@@ -89,7 +90,7 @@ func appendRun(out []part, r part) []part {
 	return append(out, r)
 }
 
-// split cuts runs into parts.
+// split cuts runs into parts. It gives up when they are more than lim.count, with one too many.
 func split(runs []part, lim limits) []part {
 	var out []part
 	for i, r := range runs {
@@ -101,7 +102,7 @@ func split(runs []part, lim limits) []part {
 		if i == len(runs)-1 {
 			lowest = 1
 		}
-		for r.len > 0 {
+		for r.len > 0 && len(out) <= lim.count {
 			n := pieceLen(r.len, unit, lowest, most)
 			out = append(out, part{r.off, n, r.copied})
 			r.off, r.len = r.off+n, r.len-n
