@@ -1,0 +1,215 @@
+package tree
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// CacheOptions configure a Cache.
+type CacheOptions struct {
+	MaxEntries  int           // names; at least 1
+	TTL         time.Duration // how long an entry is fresh
+	NegativeTTL time.Duration // how long it is fresh that a name does not exist
+	Now         func() time.Time
+}
+
+// Cache holds what was last heard of names. E is what is known of a name that exists. It is safe for concurrent use.
+type Cache[E any] struct {
+	opt CacheOptions
+	mu  struct {
+		sync.Mutex
+		seq     uint64
+		floor   uint64 // answers with a stamp below are ignored
+		entries *simplelru.LRU[string, entry[E]]
+		dirs    *simplelru.LRU[string, listing]
+	}
+}
+
+// Stamp is a point in the order of requests and changes, and in time. The zero Stamp is before all others.
+type Stamp struct {
+	seq uint64
+	at  time.Time
+}
+
+// Before reports whether s was taken before t.
+func (s Stamp) Before(t Stamp) bool { return s.seq < t.seq }
+
+// State says what a cache knows of a name.
+type State uint8
+
+// States of a name.
+const (
+	Unknown    State = iota // nothing
+	WasAbsent               // did not exist, but that is older than the NegativeTTL
+	Absent                  // does not exist
+	WasPresent              // existed, but that is older than the TTL
+	Present                 // exists
+)
+
+type entry[E any] struct {
+	stamp Stamp
+	state State // Unknown, Absent or Present, as of stamp
+	value E
+}
+
+// listing says when the last whole listing of a directory began, and the one that is on its way. Zero is never.
+type listing struct{ done, doing Stamp }
+
+// NewCache returns an empty cache.
+func NewCache[E any](opt CacheOptions) *Cache[E] {
+	c := &Cache[E]{opt: opt}
+	size := max(opt.MaxEntries, 1)
+	// The only error of NewLRU is about a size below 1.
+	c.mu.entries, _ = simplelru.NewLRU(size, func(path string, e entry[E]) {
+		if e.state != Absent { // what a listing lacks is absent without an entry, too
+			c.mu.dirs.Remove(Dir(path))
+		}
+	})
+	c.mu.dirs, _ = simplelru.NewLRU[string, listing](size, nil)
+	return c
+}
+
+// Begin returns a stamp of this moment: to be taken before a request is sent whose answer goes to Put, and after a
+// change that Put reports.
+func (c *Cache[E]) Begin() Stamp {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.beginLocked()
+}
+
+func (c *Cache[E]) beginLocked() Stamp {
+	c.mu.seq++
+	return Stamp{seq: c.mu.seq, at: c.opt.Now()}
+}
+
+// Get returns what is known of a path, and as of when. There is a value for Present and WasPresent.
+func (c *Cache[E]) Get(path string) (E, State, Stamp) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, _ := c.mu.entries.Get(path)
+	if path != "" { // the root is in no listing
+		l, ok := c.mu.dirs.Peek(Dir(path))
+		if ok && e.stamp.Before(l.done) && c.young(l.done, c.opt.NegativeTTL) {
+			var none E
+			return none, Absent, l.done
+		}
+	}
+	switch {
+	case e.state == Present && !c.young(e.stamp, c.opt.TTL):
+		return e.value, WasPresent, e.stamp
+	case e.state == Absent && !c.young(e.stamp, c.opt.NegativeTTL):
+		return e.value, WasAbsent, e.stamp
+	}
+	return e.value, e.state, e.stamp
+}
+
+func (c *Cache[E]) young(s Stamp, ttl time.Duration) bool { return c.opt.Now().Sub(s.at) < ttl }
+
+// Age returns how long ago a stamp was taken.
+func (c *Cache[E]) Age(s Stamp) time.Duration { return c.opt.Now().Sub(s.at) }
+
+// Put says that path exists. It reports false, and does nothing, if something later is known.
+func (c *Cache[E]) Put(path string, value E, s Stamp) bool {
+	return c.put(path, entry[E]{stamp: s, state: Present, value: value})
+}
+
+// PutAbsent says that path does not exist.
+func (c *Cache[E]) PutAbsent(path string, s Stamp) bool {
+	return c.put(path, entry[E]{stamp: s, state: Absent})
+}
+
+func (c *Cache[E]) put(path string, e entry[E]) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.stamp.seq < c.mu.floor {
+		return false
+	}
+	if old, ok := c.mu.entries.Peek(path); ok && e.stamp.Before(old.stamp) {
+		return false
+	}
+	c.mu.entries.Add(path, e)
+	return true
+}
+
+// Update changes the value of a path that is known to exist, without making it younger. fn must not call the cache.
+func (c *Cache[E]) Update(path string, fn func(*E)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.mu.entries.Peek(path); ok && e.state == Present {
+		fn(&e.value)
+		c.mu.entries.Add(path, e)
+	}
+}
+
+// Forget drops what is known of a path, also by requests on their way.
+func (c *Cache[E]) Forget(path string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.entries.Add(path, entry[E]{stamp: c.beginLocked()})
+	if path != "" {
+		c.mu.dirs.Remove(Dir(path))
+	}
+}
+
+// ForgetTree drops what is known of a path and of everything below it, also by requests on their way.
+func (c *Cache[E]) ForgetTree(path string) {
+	c.Forget(path)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.floor = c.beginLocked().seq
+	for _, p := range c.mu.entries.Keys() {
+		if below(p, path) {
+			c.mu.entries.Remove(p)
+		}
+	}
+	for _, p := range c.mu.dirs.Keys() {
+		if p == path || below(p, path) {
+			c.mu.dirs.Remove(p)
+		}
+	}
+}
+
+// BeginListing announces that a whole directory is being listed. Put what it brings with stamps that are not before the
+// one returned, then call EndListing with it.
+func (c *Cache[E]) BeginListing(dir string) Stamp {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.beginLocked()
+	l, _ := c.mu.dirs.Peek(dir)
+	l.doing = s
+	c.mu.dirs.Add(dir, l)
+	return s
+}
+
+// EndListing says that the listing begun at s is over and all that it brought was put: what it did not bring does not
+// exist. That is not believed if an entry was evicted meanwhile, or another listing has begun.
+func (c *Cache[E]) EndListing(dir string, s Stamp) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l, ok := c.mu.dirs.Peek(dir); ok && l.doing == s && s.seq >= c.mu.floor {
+		c.mu.dirs.Add(dir, listing{done: s})
+	}
+}
+
+// Len returns the number of entries.
+func (c *Cache[E]) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.entries.Len()
+}
+
+// Dir returns the path of the directory that holds path; the root's is "".
+func Dir(path string) string {
+	return path[:max(strings.LastIndexByte(path, '/'), 0)]
+}
+
+// below reports whether path is below dir.
+func below(path, dir string) bool {
+	if dir == "" {
+		return path != ""
+	}
+	return len(path) > len(dir) && path[len(dir)] == '/' && path[:len(dir)] == dir
+}

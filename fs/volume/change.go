@@ -1,0 +1,235 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"time"
+
+	"pail/fs/attr"
+	"pail/fs/tree"
+	"pail/s3client"
+)
+
+// metaLimit is what S3 takes of user metadata: names and values, together in bytes
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html).
+const metaLimit = 2 << 10
+
+// change applies fn to the attributes of n. On a file with changes that are not stored they ride on the next commit;
+// else they are one request: the object is copied onto itself with other metadata. fn may run more than once.
+func (v *Volume) change(ctx context.Context, n *Inode, fn func(*attr.Attr) error) (Stat, error) {
+	if err := v.writable(); err != nil {
+		return Stat{}, err
+	}
+	if st, done, err := n.changeLocal(fn); done {
+		return st, err
+	}
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	unlock, err := v.lockInode(ctx, n)
+	if err != nil {
+		return Stat{}, err
+	}
+	defer unlock()
+	if st, done, err := n.changeLocal(fn); done {
+		return st, err
+	}
+	const attempts = 4 // each but the last has lost to another client
+	for i := 1; ; i++ {
+		st, err := v.changeStored(ctx, n, fn)
+		if err == nil || i == attempts || !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
+			return st, err
+		}
+		at, _ := v.table.Path(n.node)
+		v.names.Forget(at)
+	}
+}
+
+// changeLocal applies fn to an inode with changes that are not stored, or that is removed.
+func (n *Inode) changeLocal(fn func(*attr.Attr) error) (st Stat, done bool, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.mu.removed && !n.unsavedLocked() {
+		return Stat{}, false, nil
+	}
+	if err := n.applyLocked(fn); err != nil {
+		return Stat{}, true, err
+	}
+	size := n.mu.obj.info.Size
+	if n.mu.content != nil {
+		size = n.mu.content.size()
+	}
+	return n.statLocked(n.mu.obj, size), true, nil
+}
+
+func (n *Inode) applyLocked(fn func(*attr.Attr) error) error {
+	a, err := changed(n.mu.obj, fn)
+	if err != nil {
+		return err
+	}
+	n.mu.obj.attr = a
+	n.mu.dirty = !n.mu.removed
+	n.mu.changes++
+	return nil
+}
+
+// changed returns o's attributes after fn, and refuses what metadata cannot hold.
+func changed(o object, fn func(*attr.Attr) error) (attr.Attr, error) {
+	a := o.attr
+	a.Xattrs = maps.Clone(a.Xattrs)
+	if err := fn(&a); err != nil {
+		return a, err
+	}
+	size := 0
+	for name, value := range attr.Encode(a, o.info.Meta) {
+		size += len(name) + len(value)
+	}
+	if size > metaLimit {
+		return a, ErrNoSpace
+	}
+	return a, nil
+}
+
+// changeStored changes the attributes of what is stored.
+func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr) error) (Stat, error) {
+	o, err := v.current(ctx, n)
+	if err != nil {
+		return Stat{}, err
+	}
+	at, err := n.path()
+	if err != nil {
+		return Stat{}, err
+	}
+	if o.view || v.keys.Synthetic(at) {
+		return Stat{}, ErrPermission
+	}
+	if !o.sys {
+		s := v.names.Begin()
+		if o, err = v.headObject(ctx, o.info.Key); err != nil {
+			return Stat{}, err
+		}
+		n.adopt(o, s)
+	}
+	n.mu.Lock()
+	touched := n.mu.touched
+	n.mu.Unlock()
+	if touched.After(o.attr.Mtime) {
+		o.attr.Mtime, o.attr.Ctime = touched, touched
+	}
+	a, err := changed(o, fn)
+	if err != nil {
+		return Stat{}, err
+	}
+	info, err := v.replaceMeta(ctx, at, o, a)
+	if err != nil {
+		return Stat{}, err
+	}
+	o.info, o.attr, o.at, o.full, o.sys = info, a, v.opt.Now(), true, true
+	n.mu.Lock()
+	if n.unsavedLocked() { // written to meanwhile
+		_ = n.applyLocked(fn) // has just succeeded
+	}
+	if n.mu.touched.Equal(touched) {
+		n.mu.touched = time.Time{} // stored
+	}
+	n.mu.Unlock()
+	v.rebase(n, at, o)
+	return v.stat(n, o), nil
+}
+
+// replaceMeta stores other attributes for what is at a path, and returns the version that has them.
+func (v *Volume) replaceMeta(ctx context.Context, at string, o object, a attr.Attr) (s3client.ObjectInfo, error) {
+	opt := s3client.CopyOptions{Replace: true, Meta: attr.Encode(a, o.info.Meta), System: o.info.System}
+	if o.dir && o.info.Key != v.markerKey(at) {
+		return v.replaceMarker(ctx, at, o, opt)
+	}
+	if opt.System.ContentType == "" {
+		opt.System.ContentType = attr.ContentType(path.Base(at), a.Mode, v.opt.MIME)
+	}
+	opt.SrcIfMatch = o.info.ETag
+	info, err := v.copyObject(ctx, o.info.Key, o.info, opt)
+	info.Key, info.Size, info.Meta, info.System = o.info.Key, o.info.Size, opt.Meta, opt.System
+	return info, err
+}
+
+// replaceMarker writes the marker of a directory that has none, or one in an old form, which is then removed.
+func (v *Volume) replaceMarker(ctx context.Context, at string, o object, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
+	opt.System = s3client.System{ContentType: attr.TypeDirectory}
+	key := v.markerKey(at)
+	info, err := v.client.Put(ctx, key, emptyBody(), s3client.PutOptions{
+		Meta: opt.Meta, System: opt.System, IfNoneMatch: v.caps.ConditionalPut,
+	})
+	if err == nil && o.info.Key != "" {
+		err = v.client.Delete(ctx, o.info.Key)
+	}
+	info.Key, info.Size, info.Meta, info.System = key, 0, opt.Meta, opt.System
+	return info, err
+}
+
+// copyObject copies inside the service, or through this machine where the service cannot.
+func (v *Volume) copyObject(ctx context.Context, dst string, src s3client.ObjectInfo, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
+	ctx, cancel := v.detached(ctx, src.Size)
+	defer cancel()
+	info, err := v.opt.Upload.Copy(ctx, dst, src, opt)
+	if !errors.Is(err, s3client.ErrUnsupported) {
+		return info, err
+	}
+	if !opt.Replace {
+		if src, err = v.client.Head(ctx, src.Key); err != nil { // all headers are needed
+			return s3client.ObjectInfo{}, err
+		}
+		if opt.SrcIfMatch != "" && opt.SrcIfMatch != src.ETag {
+			return s3client.ObjectInfo{}, fmt.Errorf("copy %q: %w", src.Key, s3client.ErrPrecondition)
+		}
+	}
+	bytes := newSource(v.openVersion(src))
+	defer func() { _ = bytes.replace(nil) }() // closes a reader
+	file := v.opt.Stage.NewFile(bytes, src.Size)
+	defer func() { _ = file.Close() }() // holds no local data
+	snap, err := file.Snapshot(ctx)
+	if err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	defer snap.Release(false)
+	put := s3client.PutOptions{Meta: opt.Meta, System: opt.System, IfMatch: opt.IfMatch, IfNoneMatch: opt.IfNoneMatch}
+	if !opt.Replace {
+		put.Meta, put.System = src.Meta, src.System
+	}
+	if dst == src.Key {
+		put.IfMatch = opt.SrcIfMatch
+	}
+	if !v.caps.ConditionalPut {
+		put.IfMatch, put.IfNoneMatch = "", false
+	}
+	return v.opt.Upload.Commit(ctx, dst, snap, nil, put)
+}
+
+// ensureMarker gives a directory a marker if it is not known to have one, so that it stays when its last entry goes.
+func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
+	at, err := dir.path()
+	if err != nil || at == "" || v.keys.Synthetic(at) {
+		return nil // the root is always there; a view of a part of keys is nothing to keep
+	}
+	o, state, _ := v.names.Get(at)
+	if !o.full || !o.dir || state != tree.Present && state != tree.WasPresent {
+		if o, _, err = v.resolve(ctx, at); err != nil {
+			return err
+		}
+	}
+	if !o.dir || o.info.Key != "" {
+		return nil
+	}
+	info, err := v.replaceMarker(ctx, at, o, s3client.CopyOptions{Meta: attr.Encode(o.attr, nil)})
+	if errors.Is(err, s3client.ErrPrecondition) { // another client was quicker
+		v.names.Forget(at)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o.info = info
+	v.names.Put(at, o, v.names.Begin())
+	return nil
+}

@@ -1,0 +1,217 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"pail/fs/attr"
+	"pail/fs/stage"
+	"pail/s3client"
+)
+
+// commit stores what is not stored of n: content and attributes in one request, or the attributes alone. A failure
+// leaves everything as it was, for the next attempt.
+func (v *Volume) commit(ctx context.Context, n *Inode) error {
+	n.mu.Lock()
+	unsaved, size := n.unsavedLocked(), int64(0)
+	if unsaved {
+		size = n.mu.content.size()
+	}
+	n.mu.Unlock()
+	if !unsaved {
+		return nil
+	}
+	ctx, cancel := v.detached(ctx, size)
+	defer cancel()
+	unlock, err := v.lockInode(ctx, n)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	err = v.commitGated(ctx, n)
+	n.closeContent()
+	return err
+}
+
+// lockInode holds n's path still and takes its gate.
+func (v *Volume) lockInode(ctx context.Context, n *Inode) (unlock func(), err error) {
+	for {
+		path, _ := v.table.Path(n.node)
+		release, err := v.paths.share(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if err := n.gate.lock(ctx); err != nil {
+			release()
+			return nil, err
+		}
+		if now, _ := v.table.Path(n.node); now == path {
+			return func() { n.gate.unlock(); release() }, nil
+		}
+		n.gate.unlock()
+		release()
+	}
+}
+
+// commitGated is commit for a caller that holds the gate, and n's path still. What is written while it sends is left to
+// the next commit.
+func (v *Volume) commitGated(ctx context.Context, n *Inode) error {
+	n.mu.Lock()
+	if !n.unsavedLocked() {
+		n.mu.Unlock()
+		return nil
+	}
+	c := n.mu.content
+	changed := c.changed()
+	n.mu.Unlock()
+	if changed {
+		if err := v.storeContent(ctx, n, c); err != nil {
+			return err
+		}
+	}
+	n.mu.Lock()
+	attributes := n.unsavedLocked() && !n.mu.content.changed()
+	n.mu.Unlock()
+	if attributes {
+		return v.storeAttributes(ctx, n)
+	}
+	return nil
+}
+
+// version is what a commit is about to store.
+type version struct {
+	key     string
+	expect  s3client.ObjectInfo // the version that it replaces, if stored
+	stored  bool
+	meta    s3client.Meta
+	system  s3client.System
+	changes int
+}
+
+// storeContent stores the bytes of c with n's attributes. All that n's path leads to stays as it is until the service
+// has the new object whole.
+func (v *Volume) storeContent(ctx context.Context, n *Inode, c *content) error {
+	snap, err := c.file.Snapshot(ctx)
+	if err != nil {
+		return localError(err)
+	}
+	defer snap.Release(false)
+	next := v.nextVersion(n, c)
+	info, err := v.send(ctx, snap, next)
+	if errors.Is(err, s3client.ErrPrecondition) || errors.Is(err, ErrStale) || notFound(err) {
+		return v.contested(ctx, n, c, snap, next, err)
+	}
+	if err != nil {
+		return err
+	}
+	v.committed(n, c, snap, next, info)
+	return nil
+}
+
+// nextVersion reads what to store. It comes after the snapshot, so that the time of every write in it is there.
+func (v *Volume) nextVersion(n *Inode, c *content) version {
+	path, _ := v.table.Path(n.node)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return version{
+		key: v.keys.File(path), expect: c.base, stored: c.stored,
+		meta:   attr.Encode(n.mu.obj.attr, n.mu.obj.info.Meta),
+		system: n.mu.obj.info.System, changes: n.mu.changes,
+	}
+}
+
+// send stores a snapshot, on the condition that the version it replaces is in place.
+func (v *Volume) send(ctx context.Context, snap *stage.Snapshot, next version) (s3client.ObjectInfo, error) {
+	opt := s3client.PutOptions{Meta: next.meta, System: next.system}
+	var base *s3client.ObjectInfo
+	if next.stored {
+		base = &next.expect
+	}
+	if v.caps.ConditionalPut {
+		opt.IfNoneMatch = !next.stored
+		opt.IfMatch = next.expect.ETag
+	}
+	return v.opt.Upload.Commit(ctx, next.key, snap, base, opt)
+}
+
+// committed makes info the version that n is based on.
+func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next version, info s3client.ObjectInfo) {
+	info.Key, info.Size, info.Meta, info.System = next.key, snap.Size(), next.meta, next.system
+	v.logClose(n, c.src.replace(v.openVersion(info)))
+	c.file.Rebase(c.src)
+	path, _ := v.table.Path(n.node)
+
+	n.mu.Lock()
+	c.base, c.stored = info, true
+	n.mu.obj.info, n.mu.obj.at = info, v.opt.Now()
+	if n.mu.changes == next.changes {
+		n.mu.dirty = false
+	}
+	snap.Release(true)
+	n.mu.stamp = v.names.Begin()
+	o, s := n.mu.obj, n.mu.stamp
+	n.mu.Unlock()
+	o.attr.Xattrs = maps.Clone(o.attr.Xattrs)
+	v.names.Put(path, o, s)
+}
+
+// storeAttributes stores the attributes of an open file whose bytes are stored.
+func (v *Volume) storeAttributes(ctx context.Context, n *Inode) error {
+	path, _ := v.table.Path(n.node)
+	n.mu.Lock()
+	o, changes := n.mu.obj, n.mu.changes
+	n.mu.Unlock()
+	info, err := v.replaceMeta(ctx, path, o, o.attr)
+	if err != nil {
+		if errors.Is(err, s3client.ErrPrecondition) || notFound(err) {
+			return v.attributesLost(n, path, err)
+		}
+		return err
+	}
+	n.mu.Lock()
+	if n.mu.changes == changes {
+		n.mu.dirty = false
+	}
+	n.mu.Unlock()
+	o.info, o.at = info, v.opt.Now()
+	v.rebase(n, path, o)
+	return nil
+}
+
+// attributesLost gives up attributes whose object another client has replaced or removed: they belong to bytes that
+// are no longer there.
+func (v *Volume) attributesLost(n *Inode, path string, err error) error {
+	v.names.Forget(path)
+	err = errors.Join(ErrStale, err)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c := n.mu.content; c != nil {
+		if c.changed() {
+			return err // written to meanwhile; the next commit finds out the same, and keeps the bytes
+		}
+		n.abandonLocked(c)
+	}
+	n.mu.lost = err
+	n.mu.lostSeq++
+	return err
+}
+
+// rebase makes o, which holds the bytes that n already has, what n is based on.
+func (v *Volume) rebase(n *Inode, path string, o object) {
+	n.mu.Lock()
+	n.mu.stamp = v.names.Begin()
+	if c := n.mu.content; c != nil && !n.mu.removed {
+		if c.base.ETag != o.info.ETag || c.base.Key != o.info.Key {
+			v.logClose(n, c.src.replace(v.openVersion(o.info)))
+		}
+		c.base = o.info
+		n.mu.obj.info = o.info
+		if !n.unsavedLocked() {
+			n.mu.obj = o
+		}
+	}
+	s := n.mu.stamp
+	n.mu.Unlock()
+	v.names.Put(path, o, s)
+}

@@ -1,0 +1,108 @@
+package volume
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"unicode/utf8"
+
+	"pail/fs/keymap"
+	"pail/fs/readahead"
+	"pail/fs/stage"
+	"pail/s3client"
+)
+
+// contested finds out why a commit was refused. The version in place is either what we sent, where only the answer got
+// lost; or another client's: then both are kept; or there is none: what another client removed is stored again, as the
+// data that was written here later exists nowhere else.
+func (v *Volume) contested(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version, cause error) error {
+	winner, err := v.client.Head(ctx, next.key)
+	switch {
+	case err == nil && winner.Size == snap.Size() && maps.Equal(winner.Meta, next.meta):
+		v.committed(n, c, snap, next, winner) // times with nanoseconds make it ours
+		return nil
+	case err == nil && next.stored && winner.ETag == next.expect.ETag:
+		return cause // it is in place after all; the next attempt will tell
+	case err == nil:
+		return v.keepBoth(ctx, n, c, snap, next, v.openVersion(winner))
+	case notFound(err):
+		return v.storeAgain(ctx, n, c, snap, next)
+	}
+	return errors.Join(cause, err)
+}
+
+// storeAgain stores a version whose predecessor was removed. Where it needs unchanged bytes of that, they are lost:
+// what was written here then goes to a conflict file, with zeros between.
+func (v *Volume) storeAgain(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version) error {
+	again := next
+	again.stored, again.expect = false, s3client.ObjectInfo{}
+	old := c.src.swap(gone{})
+	info, err := v.send(ctx, snap, again)
+	c.src.swap(old)
+	switch {
+	case err == nil:
+		v.log.Warn("a file that another client removed is stored again, as it was being written here", "key", next.key)
+		v.committed(n, c, snap, again, info)
+		return nil
+	case errors.Is(err, errBytesGone):
+		return v.keepBoth(ctx, n, c, snap, next, nil)
+	}
+	return err
+}
+
+// keepBoth stores the local version beside the one of another client. Unchanged bytes that only the replaced version
+// had are read from other, or are zeros; the log says so. The name belongs to the other client's version from then on,
+// and every handle that wrote is told once.
+func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version, other readahead.Source) error {
+	at, _ := v.table.Path(n.node)
+	beside := version{meta: next.meta, system: next.system}
+	besidePath := v.conflictPath(at)
+	beside.key = v.keys.File(besidePath)
+
+	sub := &substitute{src: other}
+	old := c.src.swap(sub)
+	info, err := v.send(ctx, snap, beside)
+	c.src.swap(old)
+	if closeErr := sub.Close(); closeErr != nil {
+		v.logClose(n, closeErr)
+	}
+	if err != nil {
+		return fmt.Errorf("another client has changed the file, and the version written here cannot be stored beside it: %w", err)
+	}
+	v.log.Error("another client has changed a file that was being written here; the version written here is kept beside it",
+		"path", at, "kept", besidePath, "mixed_with_other_version", sub.used())
+	lost := fmt.Errorf("%w: what was written here is kept as %q", ErrStale, besidePath)
+
+	info.Key, info.Size, info.Meta, info.System = beside.key, snap.Size(), beside.meta, beside.system
+	v.logClose(n, c.src.replace(v.openVersion(info)))
+	c.file.Rebase(c.src)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	snap.Release(true)
+	c.base = info
+	n.abandonLocked(c)
+	n.mu.lost = lost
+	n.mu.lostSeq++
+	n.mu.stamp = v.names.Begin()
+	v.names.Forget(at)
+	v.names.Forget(besidePath)
+	return lost
+}
+
+// conflictPath returns where to keep a version that lost: NAME.conflict-TIME-RANDOM in the same directory, with NAME
+// cut where that would be too long.
+func (v *Volume) conflictPath(at string) string {
+	dir, name := path.Split(at)
+	suffix := fmt.Sprintf(".conflict-%s-%s", v.opt.Now().UTC().Format("20060102T150405Z"), rand.Text()[:8])
+	for cut := min(len(name), keymap.MaxName-len(suffix)); ; cut-- {
+		if cut < len(name) && !utf8.RuneStart(name[cut]) {
+			continue
+		}
+		if to := dir + name[:cut] + suffix; cut == 0 || v.keys.CheckFile(to) == nil {
+			return to
+		}
+	}
+}

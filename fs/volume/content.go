@@ -1,0 +1,165 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+
+	"pail/fs/stage"
+	"pail/s3client"
+)
+
+// content is what the handles of a file share: one version of the object, and the changes made to it here. Its fields
+// are guarded by the mu of the inode.
+//
+//	stored --write--> changed --commit--> stored        (base is the next version)
+//	created --commit--> stored
+//	stored --another client's version is noticed--> abandoned
+//	changed --commit loses to another client--> abandoned (its data is in the conflict file)
+//
+// Handles of abandoned content go on reading; writing is ErrStale.
+type content struct {
+	base   s3client.ObjectInfo // the version that the next commit replaces; only with stored
+	stored bool                // false: there is no object yet
+	src    *source             // base's bytes
+	file   *stage.File         // nil until the first change
+
+	abandoned bool
+	handles   int
+	order     gate // writers, so that appends do not overlap; taken before file's own lock
+}
+
+func newContent(v *Volume, base s3client.ObjectInfo, stored bool) *content {
+	return &content{base: base, stored: stored, src: newSource(v.openVersion(base)), order: newGate()}
+}
+
+// changed reports whether there are bytes that are not stored.
+func (c *content) changed() bool { return c.file != nil && c.file.Dirty() }
+
+func (c *content) size() int64 {
+	if c.file != nil {
+		return c.file.Size()
+	}
+	return c.base.Size
+}
+
+// forWriting returns the local file, which the first change makes.
+func (c *content) forWriting(v *Volume) *stage.File {
+	if c.file == nil {
+		c.file = v.opt.Stage.NewFile(c.src, c.base.Size)
+	}
+	return c.file
+}
+
+// close frees what the content holds.
+func (c *content) close() error {
+	var err error
+	if c.file != nil {
+		err = c.file.Close()
+	}
+	return errors.Join(err, c.src.replace(nil))
+}
+
+// attachLocked registers a handle on c.
+func (n *Inode) attachLocked(c *content, flags OpenFlags) *Handle {
+	if n.mu.content == c {
+		n.v.mu.Lock()
+		n.v.mu.open[n] = struct{}{}
+		n.v.mu.Unlock()
+	}
+	c.handles++
+	n.mu.handles++
+	if flags.Write {
+		n.mu.writers++
+	}
+	return &Handle{n: n, c: c, flags: flags, seen: n.mu.lostSeq}
+}
+
+// abandonLocked parts the inode from its content, which lives on until its last handle closes.
+func (n *Inode) abandonLocked(c *content) {
+	c.abandoned = true
+	n.mu.content, n.mu.dirty = nil, false
+	n.v.mu.Lock()
+	delete(n.v.mu.open, n)
+	n.v.mu.Unlock()
+	if c.handles == 0 {
+		n.v.logClose(n, c.close())
+	}
+}
+
+// closeContent frees the content if there is nothing in it that has to be stored.
+func (n *Inode) closeContent() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c := n.mu.content; c != nil && c.handles == 0 && !n.unsavedLocked() {
+		n.abandonLocked(c)
+	}
+}
+
+func (v *Volume) logClose(n *Inode, err error) {
+	if err != nil {
+		v.log.Warn("cannot free local data", "inode", n.Ino(), "error", err)
+	}
+}
+
+// localize fetches what of c is only on the service into local storage, so that c outlives its object.
+func (v *Volume) localize(ctx context.Context, n *Inode, c *content) error {
+	n.mu.Lock()
+	file, size := c.file, c.base.Size
+	n.mu.Unlock()
+	extents := []stage.Extent{{Len: size, Kind: stage.Unchanged}}
+	var from stage.Base = c.src
+	if file != nil {
+		snap, err := file.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		defer snap.Release(false)
+		extents, from = snap.Extents(), file
+	}
+	copied := v.opt.Stage.NewFile(nil, 0)
+	for _, e := range extents {
+		if e.Kind != stage.Unchanged {
+			continue
+		}
+		if err := copyBytes(ctx, copied, from, e); err != nil {
+			return errors.Join(err, copied.Close())
+		}
+	}
+	return c.src.replace(copied)
+}
+
+// copyBytes copies a range of from into to.
+func copyBytes(ctx context.Context, to *stage.File, from stage.Base, e stage.Extent) error {
+	const chunk = 1 << 20
+	buf := make([]byte, min(chunk, e.Len))
+	for off := e.Off; off < e.Off+e.Len; {
+		n, err := from.ReadAt(ctx, buf[:min(chunk, e.Off+e.Len-off)], off)
+		if n == 0 {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		if _, err := to.WriteAt(ctx, buf[:n], off); err != nil {
+			return localError(err)
+		}
+		off += int64(n)
+	}
+	return nil
+}
+
+// localError translates errors of local storage.
+func localError(err error) error {
+	switch {
+	case errors.Is(err, stage.ErrNoSpace):
+		return errors.Join(ErrNoSpace, err)
+	case errors.Is(err, stage.ErrInvalid):
+		return errors.Join(ErrInvalid, err)
+	}
+	return err
+}
+
+// toInt64 turns a size of the kernel's into one of ours.
+func toInt64(size uint64) int64 { return int64(min(size, math.MaxInt64)) }

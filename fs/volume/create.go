@@ -1,0 +1,236 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"path"
+	"strings"
+	"time"
+
+	"pail/fs/attr"
+	"pail/fs/tree"
+	"pail/s3client"
+)
+
+// moment is for how long the answer to a lookup is good for the create that it was made for, where the TTL is shorter.
+const moment = time.Second
+
+// Create makes a regular file and opens it. The file is there for this mount at once, and stored with the first Flush,
+// Fsync or Release; so the usual create, write, close is one request. With flags.Excl an empty object is stored at once,
+// and of several mounts that try, one succeeds. Without Excl, a file that exists is opened.
+func (v *Volume) Create(ctx context.Context, dir *Inode, name string, mode uint32, flags OpenFlags, who Caller) (*Inode, *Handle, Stat, error) {
+	flags.Write = flags.Write || flags.Truncate
+	if err := v.writable(); err != nil {
+		return nil, nil, Stat{}, err
+	}
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	n, h, err := v.createFile(ctx, place{dir, name}, mode, flags, who)
+	switch {
+	case errors.Is(err, ErrExist) && !flags.Excl:
+		if n, h, err = v.openExisting(ctx, dir, name, flags); err != nil {
+			return nil, nil, Stat{}, err
+		}
+	case err != nil:
+		return nil, nil, Stat{}, err
+	default:
+		dir.touch()
+	}
+	st, err := v.Getattr(ctx, n)
+	if err != nil {
+		h.Release()
+		return nil, nil, Stat{}, err
+	}
+	return n, h, st, nil
+}
+
+func (v *Volume) openExisting(ctx context.Context, dir *Inode, name string, flags OpenFlags) (*Inode, *Handle, error) {
+	n, _, err := v.Lookup(ctx, dir, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := v.Open(ctx, n, flags)
+	return n, h, err
+}
+
+func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags OpenFlags, who Caller) (*Inode, *Handle, error) {
+	paths, unlock, err := v.lockPlaces(ctx, v.paths.share, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlock()
+	at := paths[0]
+	if err := nameError(v.keys.CheckFile(at)); err != nil {
+		return nil, nil, err
+	}
+	if err := v.mustBeAbsent(ctx, p, at, flags.Excl); err != nil {
+		return nil, nil, err
+	}
+	o := v.fresh(p.dir, at, attr.Regular|mode&attr.PermMask, who)
+	if !flags.Excl {
+		return v.createPending(p, o, flags)
+	}
+	o, s, err := v.putNew(ctx, at, o, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	n := v.inode(p, attr.Regular)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.content == nil {
+		n.mu.content = newContent(v, o.info, true)
+	} else { // somebody here created it without Excl meanwhile; the object is ours
+		n.mu.content.base, n.mu.content.stored = o.info, true
+	}
+	n.mu.obj, n.mu.stamp = o, s
+	return n, n.attachLocked(n.mu.content, flags), nil
+}
+
+// createPending makes a file that only this mount knows.
+func (v *Volume) createPending(p place, o object, flags OpenFlags) (*Inode, *Handle, error) {
+	n := v.inode(p, attr.Regular)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.content == nil {
+		c := newContent(v, s3client.ObjectInfo{Key: o.info.Key}, false)
+		c.file = v.opt.Stage.NewFile(nil, 0)
+		n.mu.content, n.mu.obj, n.mu.stamp = c, o, v.names.Begin()
+	}
+	return n, n.attachLocked(n.mu.content, flags), nil
+}
+
+// mustBeAbsent says ErrExist if there is something at a path. A lookup that was made for the purpose is good enough,
+// but for an exclusive create on a service that cannot refuse to overwrite.
+func (v *Volume) mustBeAbsent(ctx context.Context, p place, at string, excl bool) error {
+	if n := v.child(p); n != nil && n.unsaved() {
+		return ErrExist
+	}
+	_, state, s := v.names.Get(at)
+	if excl && !v.caps.ConditionalPut {
+		state = tree.Unknown
+	}
+	if state == tree.Present {
+		return ErrExist
+	}
+	if state != tree.Absent && (state != tree.WasAbsent || v.names.Age(s) >= moment) {
+		if _, _, err := v.fetch(ctx, at); err == nil {
+			return ErrExist
+		} else if !errors.Is(err, ErrNotExist) {
+			return err
+		}
+	}
+	if n := v.child(p); n != nil {
+		v.detach(n) // another client has removed it
+	}
+	return nil
+}
+
+// fresh returns a new object of that mode. A setgid directory passes its group on, and to directories the bit.
+func (v *Volume) fresh(dir *Inode, at string, mode uint32, who Caller) object {
+	now := v.opt.Now()
+	o := object{full: true, sys: true, dir: attr.IsDir(mode), at: now}
+	o.attr = attr.Attr{Mode: mode, UID: who.UID, GID: who.GID, Mtime: now, Atime: now, Ctime: now}
+	if parent, ok := v.table.Path(dir.node); ok {
+		if p, _, _ := v.names.Get(parent); p.full && p.attr.Mode&setgid != 0 {
+			o.attr.GID = p.attr.GID
+			if o.dir {
+				o.attr.Mode |= setgid
+			}
+		}
+	}
+	o.info.Key = v.keys.File(at)
+	if o.dir {
+		o.info.Key = v.keys.Dir(at)
+	}
+	o.info.Meta = s3client.Meta{}
+	o.info.System.ContentType = attr.ContentType(path.Base(at), o.attr.Mode, v.opt.MIME)
+	return o
+}
+
+const setgid = 0o2000
+
+// putNew stores a new object, unless there is one.
+func (v *Volume) putNew(ctx context.Context, at string, o object, body []byte) (object, tree.Stamp, error) {
+	o.info.Meta = attr.Encode(o.attr, o.info.Meta)
+	info, err := v.client.Put(ctx, o.info.Key, bytes.NewReader(body), s3client.PutOptions{
+		Meta: o.info.Meta, System: o.info.System, IfNoneMatch: v.caps.ConditionalPut,
+	})
+	if err != nil {
+		v.names.Forget(at)
+		if errors.Is(err, s3client.ErrPrecondition) {
+			err = errors.Join(ErrExist, err)
+		}
+		return object{}, tree.Stamp{}, err
+	}
+	o.info.ETag, o.info.Size, o.info.LastModified = info.ETag, int64(len(body)), info.LastModified
+	s := v.names.Begin()
+	v.names.Put(at, o, s)
+	return o, s, nil
+}
+
+// makeNew stores a new object of any kind but an open file, and returns its inode.
+func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64, body []byte, who Caller) (*Inode, Stat, error) {
+	if err := v.writable(); err != nil {
+		return nil, Stat{}, err
+	}
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	paths, unlock, err := v.lockPlaces(ctx, v.paths.share, p)
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	defer unlock()
+	at := paths[0]
+	check := v.keys.CheckFile
+	if attr.IsDir(mode) {
+		check = v.keys.CheckDir
+	}
+	if err := nameError(check(at)); err != nil {
+		return nil, Stat{}, err
+	}
+	if err := v.mustBeAbsent(ctx, p, at, false); err != nil {
+		return nil, Stat{}, err
+	}
+	o := v.fresh(p.dir, at, mode, who)
+	o.attr.Rdev = rdev
+	if o, _, err = v.putNew(ctx, at, o, body); err != nil {
+		return nil, Stat{}, err
+	}
+	p.dir.touch()
+	if o.dir { // nothing is in it yet
+		v.names.EndListing(at, v.names.BeginListing(at))
+	}
+	n := v.inode(p, typeOf(o))
+	return n, v.stat(n, o), nil
+}
+
+// Mkdir makes a directory: one PUT of its marker.
+func (v *Volume) Mkdir(ctx context.Context, dir *Inode, name string, mode uint32, who Caller) (*Inode, Stat, error) {
+	return v.makeNew(ctx, place{dir, name}, attr.Dir|mode&attr.PermMask, 0, nil, who)
+}
+
+// Mknod makes a regular file, FIFO, socket or device, by the type bits of mode; none means a regular file.
+func (v *Volume) Mknod(ctx context.Context, dir *Inode, name string, mode uint32, rdev uint64, who Caller) (*Inode, Stat, error) {
+	switch typ := mode & attr.TypeMask; typ {
+	case attr.Char, attr.Block:
+	case attr.Regular, attr.FIFO, attr.Socket:
+		rdev = 0
+	case 0:
+		mode, rdev = mode|attr.Regular, 0
+	default:
+		return nil, Stat{}, ErrInvalid
+	}
+	return v.makeNew(ctx, place{dir, name}, mode, rdev, nil, who)
+}
+
+// Symlink makes a symbolic link: an object whose bytes are the target.
+func (v *Volume) Symlink(ctx context.Context, dir *Inode, name, target string, who Caller) (*Inode, Stat, error) {
+	if target == "" || strings.ContainsRune(target, 0) {
+		return nil, Stat{}, ErrInvalid
+	}
+	if len(target) > maxLink {
+		return nil, Stat{}, ErrNameTooLong
+	}
+	return v.makeNew(ctx, place{dir, name}, attr.Symlink|0o777, 0, []byte(target), who)
+}

@@ -1,0 +1,53 @@
+// Package volume is a bucket prefix as a POSIX filesystem, without FUSE: what the operations mean, in which order
+// requests are sent, and what is kept where. Package fs shows it to the kernel.
+//
+// # Names and attributes
+//
+// A name is a file, if its key is an object, or a directory, if it has a marker or anything is below it; package keymap
+// says how both can be. What the service said of a name is kept in a cache (package tree) for the TTL; listings fill
+// it, and a name that a complete listing lacks needs no request. A listing without metadata tells of a file only size
+// and version: the attributes are asked for when somebody wants them, once per version. Every change of this mount is
+// in the cache at once.
+//
+// # Content
+//
+// All handles of a file share one content: a version of the object, and from the first write on a local file over it.
+// open(2) asks for the version in place, close(2) and fsync(2) store what was written in one conditional request, with
+// all attributes that were changed meanwhile. Nothing is replaced before its successor is complete on the service. A
+// failed commit leaves the data as it is, for the next Flush, Fsync or Close.
+//
+// If another client was quicker, both versions are kept: the local one goes to NAME.conflict-TIME-RANDOM beside the
+// other, and every writing handle gets ErrStale once. If another client removed the file, the local version is stored
+// again: what was written here later exists nowhere else.
+//
+// A file that is unlinked or replaced while it is open has its content fetched into local storage first, and lives on
+// there until its last handle closes.
+//
+// # Directories
+//
+// A directory whose last entry goes stays: it gets a marker before, if it is not known to have one. A rename is one
+// request where the service offers it, else a copy and a removal; of a directory, all keys are copied before the first
+// is removed.
+//
+// # Locks
+//
+// Acquire left before right:
+//
+//	pathLocks < Inode.gate (two: by number) < content.order < DirHandle.mu < Inode.mu < stage.File, source.mu
+//	  < {tree.Table.mu, tree.Cache.mu, Volume.mu}
+//
+// pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the
+// operation is about; waiting for them ends with the context. DirHandle.mu is held over the listing that its caller
+// waits for. Nothing is waited for under the others. content.order is not taken under a gate: writers hold it while
+// they wait for an upload to release the file.
+//
+// # Interruption
+//
+// Operations that send changes use a context of their own, which a signal to the caller does not end: a request that is
+// broken off in the middle leaves it open what the service has. Its deadline is Options.MetaTimeout and a share for the
+// bytes to move. Reads, lookups and listings end with the caller's context.
+//
+// # Errors
+//
+// The sentinels of this package, or what the service answered as *s3client.Error.
+package volume

@@ -1,0 +1,207 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"pail/fs/upload"
+	"pail/s3client"
+)
+
+// Handle is an open file. It is safe for concurrent use until Release.
+type Handle struct {
+	n     *Inode
+	c     *content
+	flags OpenFlags
+
+	seen    int  // conflicts told; guarded by n.mu
+	passing bool // leaves it to other writers to store what it changed
+	once    sync.Once
+}
+
+// Inode returns the inode that is open.
+func (h *Handle) Inode() *Inode { return h.n }
+
+// ReadAt reads as io.ReaderAt does: what any handle of this mount has written, else the version that was there at open.
+// ErrStale says that this version has been replaced or removed by another client, and was not read so far before.
+func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	h.n.mu.Lock()
+	file, size := h.c.file, h.c.base.Size
+	h.n.mu.Unlock()
+	if file != nil {
+		n, err := file.ReadAt(ctx, p, off)
+		return n, readError(err)
+	}
+	if off >= size {
+		return 0, io.EOF
+	}
+	want := p[:min(int64(len(p)), size-off)]
+	n, err := h.c.src.ReadAt(ctx, want, off)
+	if err == nil && len(want) < len(p) {
+		err = io.EOF
+	}
+	return n, readError(err)
+}
+
+// readError says in the words of this package what became of the version that is read.
+func readError(err error) error {
+	if err != nil && (errors.Is(err, s3client.ErrPrecondition) || notFound(err)) {
+		return errors.Join(ErrStale, err)
+	}
+	return localError(err)
+}
+
+// WriteAt writes p at off, or at the end of a file opened to append. Nothing is sent before Flush or Fsync; while these
+// are sending, it waits.
+func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if !h.flags.Write {
+		return 0, ErrBadHandle
+	}
+	if off < 0 {
+		return 0, ErrInvalid
+	}
+	if err := h.c.order.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer h.c.order.unlock()
+	file, err := h.change()
+	if err != nil {
+		return 0, err
+	}
+	if h.flags.Append {
+		off = file.Size()
+	}
+	if off > upload.MaxObjectSize-int64(len(p)) {
+		return 0, ErrTooBig
+	}
+	n, err := file.WriteAt(ctx, p, off)
+	if err != nil {
+		return n, localError(err)
+	}
+	return n, h.kept()
+}
+
+// kept says ErrStale if the content was abandoned while a change was made to it.
+func (h *Handle) kept() error {
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	if h.c.abandoned {
+		return ErrStale
+	}
+	return nil
+}
+
+// Truncate sets the size, as ftruncate(2) does; it is stored with the next Flush or Fsync.
+func (h *Handle) Truncate(ctx context.Context, size int64) error {
+	if !h.flags.Write {
+		return ErrBadHandle
+	}
+	if size < 0 {
+		return ErrInvalid
+	}
+	if size > upload.MaxObjectSize {
+		return ErrTooBig
+	}
+	if err := h.c.order.lock(ctx); err != nil {
+		return err
+	}
+	defer h.c.order.unlock()
+	file, err := h.change()
+	if err != nil {
+		return err
+	}
+	if err := file.Truncate(ctx, size); err != nil {
+		return localError(err)
+	}
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	if h.c.abandoned {
+		return ErrStale
+	}
+	h.n.mu.dirty = !h.n.mu.removed // also where the size was that already
+	return nil
+}
+
+// change returns the local file for a change that is about to happen.
+func (h *Handle) change() (file fileForWriting, err error) {
+	if err := h.n.v.writable(); err != nil {
+		return nil, err
+	}
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	if h.c.abandoned {
+		return nil, ErrStale
+	}
+	h.n.touchFileLocked()
+	return h.c.forWriting(h.n.v), nil
+}
+
+// fileForWriting is the part of *stage.File that a change needs.
+type fileForWriting interface {
+	Size() int64
+	WriteAt(ctx context.Context, p []byte, off int64) (int, error)
+	Truncate(ctx context.Context, size int64) error
+}
+
+// Flush is called for every close(2). It stores what is not stored yet, and returns nil only when the service has it.
+// After an error the data is kept and stored at the next opportunity.
+func (h *Handle) Flush(ctx context.Context) error {
+	if !h.flags.Write {
+		return nil
+	}
+	return h.Fsync(ctx)
+}
+
+// Fsync stores what is not stored yet, whoever wrote it.
+func (h *Handle) Fsync(ctx context.Context) error {
+	err := h.n.v.commit(ctx, h.n)
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	if h.n.mu.lostSeq > h.seen && h.flags.Write {
+		h.seen = h.n.mu.lostSeq
+		if err == nil {
+			err = h.n.mu.lost
+		}
+	}
+	return err
+}
+
+// Release ends the use of the handle; further calls do nothing. What was written after the last Flush, as through a
+// memory mapping, is stored; a failure of that is logged, and the data kept for Close.
+func (h *Handle) Release() {
+	h.once.Do(func() {
+		n, c, v := h.n, h.c, h.n.v
+		if h.flags.Write && h.stores() {
+			if err := v.commit(context.Background(), n); err != nil {
+				path, _ := v.table.Path(n.node)
+				v.log.Error("closed file is not stored, and kept until the mount ends", "path", path, "error", err)
+			}
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		c.handles--
+		n.mu.handles--
+		if h.flags.Write {
+			n.mu.writers--
+		}
+		if c.handles > 0 {
+			return
+		}
+		switch {
+		case c.abandoned:
+			v.logClose(n, c.close())
+		case !n.unsavedLocked():
+			n.mu.obj.info.Size = c.size()
+			n.abandonLocked(c)
+		}
+	})
+}
+
+// stores reports whether Release has to store what is not stored.
+func (h *Handle) stores() bool {
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	return !h.passing || h.n.mu.writers == 1
+}

@@ -1,0 +1,151 @@
+package volume
+
+import (
+	"sync"
+	"time"
+
+	"pail/fs/attr"
+	"pail/fs/tree"
+	"pail/s3client"
+)
+
+// Inode is a file, a directory or a special file.
+//
+// What is known of it lives in the volume's cache of names, unless it is open or has changes that are not stored: then
+// mu.obj is right, and the cache is behind.
+type Inode struct {
+	v    *Volume
+	node *tree.Node[Inode]
+	typ  uint32 // file type bits; fixed for life
+
+	gate gate // held over the requests of a commit, an attribute change, a rename and a removal
+
+	mu struct {
+		sync.Mutex
+		content *content // of an open or unstored file
+		obj     object   // valid with content, or when removed
+		dirty   bool     // obj.attr has changes that are not stored
+		changes int      // counts changes of obj.attr
+		stamp   tree.Stamp
+		removed bool // by this mount: what handles do to it stays local
+		leaving bool // an unlink or a rename onto it is on its way: opens wait
+
+		handles, writers int
+
+		lost    error // the conflict that handles are told of
+		lostSeq int   // counts conflicts
+
+		touched time.Time // of a directory: last change of its entries by this mount
+		target  string    // of a symlink
+		tag     s3client.ETag
+	}
+}
+
+// makeInode returns the constructor that the table calls.
+func (v *Volume) makeInode(typ uint32) func(*tree.Node[Inode]) *Inode {
+	return func(node *tree.Node[Inode]) *Inode { return &Inode{v: v, node: node, typ: typ, gate: newGate()} }
+}
+
+// Ino returns the inode number.
+func (n *Inode) Ino() uint64 { return n.node.Ino() }
+
+// Mode returns the file type bits, which are fixed for life.
+func (n *Inode) Mode() uint32 { return n.typ }
+
+func (n *Inode) isDir() bool { return n.typ == attr.Dir }
+
+// child returns the live inode of a name, or nil.
+func (v *Volume) child(p place) *Inode {
+	if node := v.table.Child(p.dir.node, p.name); node != nil {
+		return node.Value()
+	}
+	return nil
+}
+
+// inode returns the inode of a name that is of this type now. One of another type, which another client has replaced,
+// loses its name.
+func (v *Volume) inode(p place, typ uint32) *Inode {
+	for {
+		n := v.table.Add(p.dir.node, p.name, v.makeInode(typ)).Value()
+		if n.typ == typ {
+			return n
+		}
+		v.detach(n)
+		v.table.Remove(n.node)
+	}
+}
+
+// detach takes the name of an inode whose object is gone or has become something else, unless it has changes here that
+// are not stored yet. Handles go on reading the version that they have.
+func (v *Volume) detach(n *Inode) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.unsavedLocked() {
+		return
+	}
+	if c := n.mu.content; c != nil {
+		n.abandonLocked(c)
+	}
+	v.table.Remove(n.node)
+}
+
+// path returns where n is. It fails for an inode that has no name any more.
+func (n *Inode) path() (string, error) {
+	path, ok := n.v.table.Path(n.node)
+	if !ok {
+		return path, ErrStale
+	}
+	return path, nil
+}
+
+// unsaved reports whether something of n is not stored.
+func (n *Inode) unsaved() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.unsavedLocked()
+}
+
+func (n *Inode) unsavedLocked() bool {
+	c := n.mu.content
+	return c != nil && !n.mu.removed && (n.mu.dirty || c.changed())
+}
+
+// pending reports whether n was created here and has never been stored.
+func (n *Inode) pending() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.content != nil && !n.mu.content.stored && !n.mu.removed
+}
+
+// touch notes that the entries of a directory have changed.
+func (n *Inode) touch() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.touched = n.v.opt.Now()
+}
+
+// touchFileLocked sets the times that a write changes.
+func (n *Inode) touchFileLocked() {
+	now := n.v.opt.Now()
+	n.mu.obj.attr.Mtime, n.mu.obj.attr.Ctime = now, now
+	n.mu.changes++
+}
+
+// adopt brings an open file up to date with what the service says, unless something later is known. A version that
+// another client stored takes the place of one without local changes; handles keep theirs.
+func (n *Inode) adopt(o object, s tree.Stamp) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.mu.content
+	if c == nil || n.mu.removed || n.unsavedLocked() || s.Before(n.mu.stamp) || o.dir {
+		return
+	}
+	if c.base.ETag != o.info.ETag {
+		n.abandonLocked(c)
+		return
+	}
+	if o.full {
+		n.mu.obj, n.mu.stamp = o, s
+		c.base = o.info
+	}
+}

@@ -1,0 +1,202 @@
+package volume
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// gate is a mutex that may be held while waiting for the network, and whose Lock ends with its context.
+type gate chan struct{}
+
+func newGate() gate { return make(gate, 1) }
+
+func (g gate) lock(ctx context.Context) error {
+	select {
+	case g <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (g gate) unlock() { <-g }
+
+// lockGates locks the gates of several inodes in the order of their numbers; nil ones are skipped.
+func lockGates(ctx context.Context, nodes ...*Inode) (unlock func(), err error) {
+	var held []*Inode
+	unlock = func() {
+		for _, n := range held {
+			n.gate.unlock()
+		}
+	}
+	for {
+		next := nextNode(nodes, held)
+		if next == nil {
+			return unlock, nil
+		}
+		if err := next.gate.lock(ctx); err != nil {
+			unlock()
+			return nil, err
+		}
+		held = append(held, next)
+	}
+}
+
+// nextNode returns the inode with the smallest number after the last of held.
+func nextNode(nodes, held []*Inode) (next *Inode) {
+	for _, n := range nodes {
+		if n == nil || len(held) > 0 && n.Ino() <= held[len(held)-1].Ino() {
+			continue
+		}
+		if next == nil || n.Ino() < next.Ino() {
+			next = n
+		}
+	}
+	return next
+}
+
+// pathLocks keep a subtree still while it is renamed or removed. Operations that send requests about a path hold it
+// shared; a directory rename or removal holds all of its subtree exclusively.
+type pathLocks struct {
+	mu struct {
+		sync.Mutex
+		shared    map[*pathLock]struct{}
+		exclusive map[*pathLock]struct{} // held or waited for; waiting ones hold new shared locks up
+		changed   chan struct{}          // closed when a lock is given back
+	}
+}
+
+type pathLock struct {
+	paths []string
+	held  bool
+}
+
+func newPathLocks() *pathLocks {
+	l := &pathLocks{}
+	l.mu.shared = map[*pathLock]struct{}{}
+	l.mu.exclusive = map[*pathLock]struct{}{}
+	l.mu.changed = make(chan struct{})
+	return l
+}
+
+// share locks paths together, so that holding one of them while waiting for another cannot happen.
+func (l *pathLocks) share(ctx context.Context, paths ...string) (unlock func(), err error) {
+	lock := &pathLock{paths: paths}
+	err = l.wait(ctx, func() bool {
+		for other := range l.mu.exclusive {
+			if other.covers(lock) {
+				return false
+			}
+		}
+		l.mu.shared[lock] = struct{}{}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() { l.release(l.mu.shared, lock) }, nil
+}
+
+// exclude locks everything at and below the paths.
+func (l *pathLocks) exclude(ctx context.Context, paths ...string) (unlock func(), err error) {
+	lock := &pathLock{paths: paths}
+	err = l.wait(ctx, func() bool {
+		l.mu.exclusive[lock] = struct{}{}
+		for other := range l.mu.exclusive {
+			if other != lock && other.held && (other.covers(lock) || lock.covers(other)) {
+				return false
+			}
+		}
+		for other := range l.mu.shared {
+			if lock.covers(other) {
+				return false
+			}
+		}
+		lock.held = true
+		return true
+	})
+	if err != nil {
+		l.release(l.mu.exclusive, lock)
+		return nil, err
+	}
+	return func() { l.release(l.mu.exclusive, lock) }, nil
+}
+
+// wait calls try, under the lock, until it says true.
+func (l *pathLocks) wait(ctx context.Context, try func() bool) error {
+	for {
+		l.mu.Lock()
+		ok, changed := try(), l.mu.changed
+		l.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (l *pathLocks) release(from map[*pathLock]struct{}, lock *pathLock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(from, lock)
+	close(l.mu.changed)
+	l.mu.changed = make(chan struct{})
+}
+
+// covers reports whether a path of other is one of l or below it.
+func (l *pathLock) covers(other *pathLock) bool {
+	for _, dir := range l.paths {
+		for _, path := range other.paths {
+			if path == dir || below(path, dir) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// place is a name in a directory.
+type place struct {
+	dir  *Inode
+	name string
+}
+
+// lockPlaces locks the paths of places with one of the methods of v.paths, and returns them. A directory above may be
+// renamed while it waits; then it starts over.
+func (v *Volume) lockPlaces(ctx context.Context, lock func(context.Context, ...string) (func(), error), places ...place) (paths []string, unlock func(), err error) {
+	for {
+		if paths, err = v.placePaths(places); err != nil {
+			return nil, nil, err
+		}
+		if unlock, err = lock(ctx, paths...); err != nil {
+			return nil, nil, err
+		}
+		now, err := v.placePaths(places)
+		if err == nil && slices.Equal(now, paths) {
+			return paths, unlock, nil
+		}
+		unlock()
+	}
+}
+
+func (v *Volume) placePaths(places []place) (paths []string, err error) {
+	for _, p := range places {
+		path, err := v.childPath(p.dir, p.name)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// below reports whether path is below dir.
+func below(path, dir string) bool {
+	return dir == "" && path != "" || strings.HasPrefix(path, dir) && len(path) > len(dir) && path[len(dir)] == '/'
+}

@@ -1,0 +1,134 @@
+package volume
+
+import (
+	"maps"
+	"strings"
+	"time"
+
+	"pail/fs/attr"
+	"pail/s3client"
+)
+
+// object is what is known of a name that exists.
+type object struct {
+	// info is the object's, or the one of a directory's marker. A directory without a marker has no Key; what kind it
+	// is shows only when the object is full.
+	info s3client.ObjectInfo
+	attr attr.Attr // type and attributes, if full
+	full bool      // attr is known
+	sys  bool      // info.System is known, so that a copy that replaces metadata can keep it
+	dir  bool
+	view bool      // the bytes of a directory's marker, shown as a file
+	at   time.Time // when attr was read
+}
+
+// defaultDirSize is what a directory shows as its size, as on most disks.
+const dirSize = 4096
+
+// maxLink is the longest target of a symlink (PATH_MAX without its end).
+const maxLink = 4095
+
+// newObject returns what an answer of the service tells. Without metadata it is partial: a name and a size.
+func (v *Volume) newObject(info s3client.ObjectInfo) object {
+	o := object{info: info, at: v.opt.Now()}
+	if info.Meta == nil {
+		o.dir = strings.HasSuffix(info.Key, "/")
+		return o
+	}
+	o.full, o.sys = true, info.System.ContentType != ""
+	o.attr = attr.Decode(info, v.opt.Defaults)
+	switch o.dir = attr.IsDir(o.attr.Mode); {
+	case !o.dir || strings.HasSuffix(info.Key, "/"):
+	case info.Size > 0: // only an empty object stands for a directory
+		o.dir = false
+		o.attr.Mode = attr.Regular | o.attr.Mode&attr.PermMask
+	}
+	return o
+}
+
+// implicitDir returns a directory that is there because something is in it.
+func (v *Volume) implicitDir() object {
+	o := object{full: true, sys: true, dir: true, at: v.opt.Now()}
+	o.attr = attr.Attr{
+		Mode: attr.Dir | v.opt.Defaults.DirMode&attr.PermMask,
+		UID:  v.opt.Defaults.UID, GID: v.opt.Defaults.GID,
+		Mtime: v.started, Atime: v.started, Ctime: v.started,
+	}
+	return o
+}
+
+// asView returns the file that shows the bytes of a marker.
+func (v *Volume) asView(o object) object {
+	o.dir, o.view = false, true
+	o.attr.Mode = attr.Regular | v.opt.Defaults.FileMode&attr.PermMask
+	return o
+}
+
+// mode returns the file type, and 0 where it is not known yet. Nothing but a regular file has more bytes than the
+// target of a symlink can have.
+func (o object) mode() uint32 {
+	switch {
+	case o.dir:
+		return attr.Dir
+	case o.full:
+		return o.attr.Mode & attr.TypeMask
+	case o.info.Size > maxLink:
+		return attr.Regular
+	}
+	return 0
+}
+
+// sameVersion reports whether a listing shows the version, metadata included, that o was made of. A service that does
+// not tell the time of its own PUT leaves it zero; its ETag then counts.
+func (o object) sameVersion(info s3client.ObjectInfo) bool {
+	return o.info.ETag == info.ETag && o.info.Size == info.Size && o.info.Key == info.Key &&
+		(o.info.LastModified.IsZero() || o.info.LastModified.Equal(info.LastModified))
+}
+
+// complete reports whether attr may be used. A directory's listing in its parent tells nothing about its attributes, so
+// they age by themselves.
+func (v *Volume) complete(o object) bool {
+	return o.full && (!o.dir || v.opt.Now().Sub(o.at) < v.opt.TTL)
+}
+
+// stat returns what stat(2) shows of o as n.
+func (v *Volume) stat(n *Inode, o object) Stat {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.statLocked(o, o.info.Size)
+}
+
+func (n *Inode) statLocked(o object, size int64) Stat {
+	st := Stat{Attr: o.attr, Ino: n.Ino(), Nlink: 1, Size: uint64(max(size, 0))}
+	if o.dir {
+		st.Size, st.Nlink = dirSize, 2
+		if n.mu.touched.After(st.Mtime) {
+			st.Mtime, st.Ctime = n.mu.touched, n.mu.touched
+		}
+	}
+	if n.mu.removed {
+		st.Nlink = 0
+	}
+	st.Blocks = (st.Size + 511) / 512
+	st.Xattrs = maps.Clone(o.attr.Xattrs)
+	n.v.override(n, &st)
+	return st
+}
+
+// override applies the mount's own owner and permissions.
+func (v *Volume) override(n *Inode, st *Stat) {
+	w := v.opt.Override
+	if w.UID != nil {
+		st.UID = *w.UID
+	}
+	if w.GID != nil {
+		st.GID = *w.GID
+	}
+	mask := w.Umask
+	if n.Ino() == v.Root().Ino() && w.RootUmask != nil {
+		mask = w.RootUmask
+	}
+	if mask != nil && !attr.IsSymlink(st.Mode) {
+		st.Mode = st.Mode&attr.TypeMask | 0o777&^*mask
+	}
+}

@@ -1,0 +1,145 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"pail/fs/attr"
+	"pail/fs/tree"
+)
+
+// Open opens a regular file. It always asks the service for the version in place (one HEAD), unless the file has
+// changes here that are not stored: after close(2) has returned on one mount, open(2) on another sees the new content.
+// The answer to a lookup is not enough for that, as the kernel may have had it for a while. With flags.Truncate the
+// file is empty from now on; the old object stays until the new content is stored.
+func (v *Volume) Open(ctx context.Context, n *Inode, flags OpenFlags) (*Handle, error) {
+	flags.Write = flags.Write || flags.Truncate
+	switch n.typ {
+	case attr.Regular:
+	case attr.Dir:
+		return nil, ErrIsDir
+	default:
+		return nil, ErrNotSupported
+	}
+	if flags.Write {
+		if err := v.writable(); err != nil {
+			return nil, err
+		}
+	}
+	h, err := v.attach(ctx, n, flags)
+	if err != nil {
+		return nil, err
+	}
+	if flags.Truncate {
+		if err := h.empty(ctx); err != nil {
+			h.Release()
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// attach returns a handle on the version in place. It starts over when that changes meanwhile.
+func (v *Volume) attach(ctx context.Context, n *Inode, flags OpenFlags) (*Handle, error) {
+	const attempts = 8
+	for range attempts {
+		if h := n.attachLocal(flags); h != nil {
+			return h, nil
+		}
+		o, s, err := v.validate(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if o.view && flags.Write {
+			return nil, ErrPermission
+		}
+		if h := n.attachVersion(o, s, flags); h != nil {
+			return h, nil
+		}
+		// A removal, rename or commit is on its way.
+		if err := n.gate.lock(ctx); err != nil {
+			return nil, err
+		}
+		n.gate.unlock()
+	}
+	return nil, fmt.Errorf("%w: it keeps changing", ErrStale)
+}
+
+// attachLocal opens a file with changes that are not stored, or one that is removed and still open.
+func (n *Inode) attachLocal(flags OpenFlags) *Handle {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.unsavedLocked() || n.mu.removed && n.mu.content != nil {
+		return n.attachLocked(n.mu.content, flags)
+	}
+	return nil
+}
+
+// validate asks for the version in place.
+func (v *Volume) validate(ctx context.Context, n *Inode) (object, tree.Stamp, error) {
+	path, err := n.path()
+	if err != nil {
+		return object{}, tree.Stamp{}, err
+	}
+	s := v.names.Begin()
+	o, err := v.headObject(ctx, v.keys.File(path))
+	if _, ok := v.keys.MarkerContent(path); ok && err == nil {
+		o = v.asView(o)
+	}
+	switch {
+	case errors.Is(err, ErrNotExist) && !n.unsaved():
+		v.names.Forget(path)
+		if now, _ := n.path(); now != path {
+			return object{}, s, nil // renamed meanwhile: attachVersion refuses
+		}
+		v.detach(n)
+		return object{}, s, errors.Join(ErrStale, err)
+	case errors.Is(err, ErrNotExist):
+		return object{}, s, nil
+	case err != nil:
+		return object{}, s, err
+	case typeOf(o) != attr.Regular:
+		v.names.Forget(path)
+		v.detach(n)
+		return object{}, s, fmt.Errorf("%w: it is no regular file any more", ErrStale)
+	}
+	return v.learn(path, o, s)
+}
+
+// attachVersion opens a version of a file without local changes; nil if something has happened since it was asked for.
+func (n *Inode) attachVersion(o object, s tree.Stamp, flags OpenFlags) *Handle {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.removed || n.mu.leaving || n.unsavedLocked() || !o.full {
+		return nil
+	}
+	if s.Before(n.mu.stamp) {
+		if n.mu.content == nil {
+			return nil
+		}
+		return n.attachLocked(n.mu.content, flags) // another open has asked later
+	}
+	if c := n.mu.content; c != nil && (c.base.ETag != o.info.ETag || c.base.Key != o.info.Key) {
+		n.abandonLocked(c)
+	}
+	if n.mu.content == nil {
+		n.mu.content = newContent(n.v, o.info, true)
+	}
+	n.mu.content.base = o.info
+	n.mu.obj, n.mu.stamp = o, s
+	return n.attachLocked(n.mu.content, flags)
+}
+
+// empty makes the file empty for O_TRUNC.
+func (h *Handle) empty(ctx context.Context) error {
+	h.n.mu.Lock()
+	if c := h.c; c.file == nil && !c.abandoned {
+		c.file = h.n.v.opt.Stage.NewFile(nil, 0)
+		h.n.touchFileLocked()
+		h.n.mu.Unlock()
+		return nil
+	}
+	h.n.mu.Unlock()
+	return h.Truncate(ctx, 0)
+}

@@ -1,0 +1,360 @@
+package volume
+
+import (
+	"context"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"pail/fs/attr"
+	"pail/fs/keymap"
+	"pail/fs/tree"
+	"pail/s3client"
+)
+
+// DirHandle is an open directory. It is safe for concurrent use.
+//
+// It walks the listing page by page, asking for the next page while one is consumed, and holds two of them at most.
+// The names of files that are created here and not stored yet come first: they are read before the first request, so
+// a file is in that list, in the listing, or in both; then it is left out of the latter. A name that is there all the
+// time is thus shown once, whatever else comes and goes.
+type DirHandle struct {
+	n *Inode
+
+	mu struct {
+		sync.Mutex
+		window  []dirItem // consecutive entries
+		first   uint64    // position of window[0]
+		next    uint64    // position of the entry that Next returns
+		local   map[string]bool
+		names   *keymap.Lister
+		token   string
+		started bool
+		done    bool
+		listing tree.Stamp // when the first page was asked for
+		stamp   tree.Stamp // when the page before the last was asked for
+		ahead   chan pageResult
+		stop    context.CancelFunc // of the request ahead
+	}
+}
+
+// dirItem is an entry with what the listing told of it.
+type dirItem struct {
+	name  string
+	obj   object
+	stamp tree.Stamp
+	fixed uint32 // type of "." and "..", and of files that are not stored
+	ino   uint64
+}
+
+type pageResult struct {
+	page  s3client.ListPage
+	stamp tree.Stamp
+	err   error
+}
+
+// OpenDir opens a directory for reading; the first request is made by Next.
+func (v *Volume) OpenDir(_ context.Context, n *Inode) (*DirHandle, error) {
+	if !n.isDir() {
+		return nil, ErrNotDir
+	}
+	return &DirHandle{n: n}, nil
+}
+
+// Next returns the next entry; false at the end. The first entries are "." and "..".
+func (d *DirHandle) Next(ctx context.Context) (DirEntry, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for {
+		for i := d.mu.next - d.mu.first; i < uint64(len(d.mu.window)); i++ {
+			d.mu.next++
+			if e, ok := d.entry(&d.mu.window[i]); ok {
+				e.Off = d.mu.next
+				return e, true, nil
+			}
+		}
+		if d.mu.done {
+			return DirEntry{}, false, nil
+		}
+		if err := d.moreLocked(ctx); err != nil {
+			return DirEntry{}, false, err
+		}
+	}
+}
+
+// Seek makes Next continue behind the entry that had this Off; 0 rewinds, and lists anew. An entry that was passed more
+// than a page ago costs as many requests as getting there did.
+func (d *DirHandle) Seek(ctx context.Context, off uint64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if off == 0 || off < d.mu.first {
+		d.resetLocked()
+	}
+	for off > d.mu.first+uint64(len(d.mu.window)) && !d.mu.done {
+		d.mu.next = d.mu.first + uint64(len(d.mu.window))
+		if err := d.moreLocked(ctx); err != nil {
+			return err
+		}
+	}
+	d.mu.next = min(off, d.mu.first+uint64(len(d.mu.window)))
+	return nil
+}
+
+// Close ends the use of the handle.
+func (d *DirHandle) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.resetLocked()
+	d.mu.started, d.mu.done = true, true
+}
+
+func (d *DirHandle) resetLocked() {
+	if d.mu.stop != nil {
+		d.mu.stop()
+		<-d.mu.ahead // the request ahead ends before the handle does
+	}
+	d.mu.window, d.mu.first, d.mu.next = nil, 0, 0
+	d.mu.names, d.mu.token, d.mu.started, d.mu.done = nil, "", false, false
+	d.mu.local, d.mu.ahead, d.mu.stop = nil, nil, nil
+}
+
+// entry turns an item into what a reader sees; false if it is known to be gone by now.
+func (d *DirHandle) entry(it *dirItem) (DirEntry, bool) {
+	e := DirEntry{Name: it.name, Ino: it.ino, Mode: it.fixed}
+	if it.fixed != 0 && it.ino != 0 {
+		return e, true
+	}
+	v := d.n.v
+	if at, err := v.childPath(d.n, it.name); err == nil {
+		if _, state, s := v.names.Get(at); state == tree.Absent && it.stamp.Before(s) && it.fixed == 0 {
+			return e, false
+		}
+	}
+	e.Ino = v.table.InoOf(d.n.node, it.name)
+	if n := v.child(place{d.n, it.name}); n != nil {
+		e.Mode = n.typ
+	} else if it.fixed != 0 {
+		return e, false // was created here, and is removed again
+	} else {
+		e.Mode = it.obj.mode()
+	}
+	return e, true
+}
+
+// moreLocked appends entries to the window and drops those before it that were passed.
+func (d *DirHandle) moreLocked(ctx context.Context) error {
+	at, err := d.n.path()
+	if err != nil { // removed: nothing is in it
+		d.mu.done = true
+		return nil
+	}
+	if !d.mu.started {
+		d.beginLocked(at)
+		return nil
+	}
+	got := d.receiveLocked(ctx, at)
+	if got.err != nil {
+		return got.err
+	}
+	keep := d.mu.window // the page that was just passed stays for a short way back
+	if d.mu.next-d.mu.first < uint64(len(keep)) {
+		keep = keep[:d.mu.next-d.mu.first]
+	}
+	const back = s3client.MaxListKeys
+	if drop := len(keep) - back; drop > 0 {
+		keep = keep[drop:]
+		d.mu.first += uint64(drop)
+	}
+	items := d.itemsLocked(at, got)
+	d.mu.window = append(append(make([]dirItem, 0, len(keep)+len(items)), keep...), items...)
+	if d.mu.token = got.page.NextToken; d.mu.token == "" {
+		d.mu.done = true
+		d.n.v.names.EndListing(at, d.mu.listing)
+		return nil
+	}
+	d.requestLocked(ctx, at)
+	return nil
+}
+
+// beginLocked puts out what needs no request, and prepares the listing.
+func (d *DirHandle) beginLocked(at string) {
+	v := d.n.v
+	parent := d.n.Ino()
+	if p, _ := v.table.Parent(d.n.node); p != nil {
+		parent = p.Ino()
+	}
+	d.mu.window = []dirItem{
+		{name: ".", fixed: attr.Dir, ino: d.n.Ino()},
+		{name: "..", fixed: attr.Dir, ino: parent},
+	}
+	d.mu.local = map[string]bool{}
+	for name, n := range v.pendingIn(d.n) {
+		d.mu.local[name] = true
+		d.mu.window = append(d.mu.window, dirItem{name: name, fixed: n.typ})
+	}
+	d.mu.listing = v.names.BeginListing(at)
+	d.mu.stamp = d.mu.listing
+	d.mu.names = v.keys.List(at)
+	d.mu.started = true
+}
+
+// requestLocked asks for the next page in the background.
+func (d *DirHandle) requestLocked(ctx context.Context, at string) {
+	v := d.n.v
+	work, stop := context.WithTimeout(context.WithoutCancel(ctx), v.opt.MetaTimeout)
+	q := s3client.ListQuery{
+		Prefix: v.keys.Prefix(at), Delimiter: "/", Token: d.mu.token, WithMeta: v.caps.ListMetadata,
+	}
+	ahead := make(chan pageResult, 1)
+	d.mu.ahead, d.mu.stop = ahead, stop
+	go func() {
+		s := v.names.Begin()
+		page, err := v.client.List(work, q)
+		ahead <- pageResult{page, s, err}
+	}()
+}
+
+// receiveLocked waits for the page that was asked for, or asks for it. An error is forgotten by the next call.
+func (d *DirHandle) receiveLocked(ctx context.Context, at string) (got pageResult) {
+	if d.mu.ahead == nil {
+		d.requestLocked(ctx, at)
+	}
+	select {
+	case got = <-d.mu.ahead:
+		d.mu.stop()
+		d.mu.ahead, d.mu.stop = nil, nil
+	case <-ctx.Done():
+		got.err = context.Cause(ctx)
+	}
+	return got
+}
+
+// itemsLocked turns a page into entries and tells the cache.
+func (d *DirHandle) itemsLocked(at string, got pageResult) []dirItem {
+	v := d.n.v
+	// An entry may have been held back from the page before.
+	stamp := d.mu.stamp
+	d.mu.stamp = got.stamp
+	if stamp == d.mu.listing {
+		stamp = got.stamp
+	}
+	names := d.mu.names.Page(got.page)
+	items := make([]dirItem, 0, len(names))
+	for i := range names {
+		o := v.listed(join(at, names[i].Name), &names[i])
+		v.names.Put(join(at, names[i].Name), o, stamp)
+		if !d.mu.local[names[i].Name] {
+			items = append(items, dirItem{name: names[i].Name, obj: o, stamp: stamp})
+		}
+	}
+	return items
+}
+
+// listed returns what a listing tells of a name, completed with what is known from before of the same version.
+func (v *Volume) listed(path string, name *keymap.Name) object {
+	known, _, _ := v.names.Get(path)
+	if name.Synthetic {
+		return v.implicitDir()
+	}
+	if name.Info == nil { // a directory; whether it has a marker does not show
+		if known.full && known.dir {
+			return known
+		}
+		return object{dir: true}
+	}
+	if known.full && known.dir == name.Dir && known.sameVersion(*name.Info) && (!known.info.LastModified.IsZero() || v.recent(known)) {
+		known.info.LastModified = name.Info.LastModified
+		return known
+	}
+	o := v.newObject(*name.Info)
+	switch _, view := v.keys.MarkerContent(path); {
+	case name.Dir:
+		o.dir = true
+	case view:
+		return v.asView(o)
+	case name.Unsure && name.Info.Meta["mode"] == "":
+		o.full = false
+	}
+	return o
+}
+
+// recent reports whether attributes were read within the TTL.
+func (v *Volume) recent(o object) bool { return v.opt.Now().Sub(o.at) < v.opt.TTL }
+
+// Lookup is Volume.Lookup for an entry that Next has just returned. It needs no request where the listing told all;
+// where it did not, the entries that follow are asked for at the same time.
+func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, error) {
+	v := d.n.v
+	at, err := v.childPath(d.n, name)
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	it := d.item(name)
+	if it == nil {
+		return v.Lookup(ctx, d.n, name)
+	}
+	if n := v.child(place{d.n, name}); n != nil && n.unsaved() {
+		return v.Lookup(ctx, d.n, name)
+	}
+	if _, _, s := v.names.Get(at); it.stamp.Before(s) { // something has happened since
+		return v.Lookup(ctx, d.n, name)
+	}
+	if !v.complete(it.obj) {
+		d.fillFrom(ctx, name)
+		return v.Lookup(ctx, d.n, name)
+	}
+	o, s, err := v.learn(at, it.obj, it.stamp)
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	n := v.inode(place{d.n, name}, typeOf(o))
+	n.adopt(o, s)
+	return n, v.stat(n, o), nil
+}
+
+// item returns the entry of a name near the position, or nil.
+func (d *DirHandle) item(name string) *dirItem {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := int(d.mu.next-d.mu.first) - 1; i >= 0 && i >= int(d.mu.next-d.mu.first)-4; i-- {
+		if it := &d.mu.window[i]; it.name == name && it.fixed == 0 {
+			found := *it
+			return &found
+		}
+	}
+	return nil
+}
+
+// fillFrom completes the attributes of an entry and of those that follow, several at once. Failures show when an entry
+// is looked up.
+func (d *DirHandle) fillFrom(ctx context.Context, name string) {
+	v := d.n.v
+	at, err := d.n.path()
+	if err != nil {
+		return
+	}
+	var work errgroup.Group
+	work.SetLimit(v.opt.Parallel)
+	for _, it := range d.following(name, 2*v.opt.Parallel) {
+		path := join(at, it.name)
+		if o, state, _ := v.names.Get(path); state == tree.Present && !v.complete(o) {
+			work.Go(func() error {
+				_, _, err := v.fill(ctx, path, o)
+				return err
+			})
+		}
+	}
+	_ = work.Wait() // see above
+}
+
+// following returns an entry and up to n that come after it.
+func (d *DirHandle) following(name string, n int) []dirItem {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := max(int(d.mu.next-d.mu.first)-4, 0); i < len(d.mu.window); i++ {
+		if d.mu.window[i].name == name {
+			return append([]dirItem(nil), d.mu.window[i:min(i+n, len(d.mu.window))]...)
+		}
+	}
+	return nil
+}

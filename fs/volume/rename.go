@@ -1,0 +1,332 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"pail/fs/attr"
+	"pail/s3client"
+)
+
+// move is a rename on its way.
+type move struct {
+	src, dst  place
+	from, to  string // paths
+	noReplace bool
+}
+
+// Rename gives a file or directory another name. What had that name is replaced, if the types allow it; its open
+// handles go on as after Unlink. Where the service can rename, it is one atomic request; else a copy and a removal.
+func (v *Volume) Rename(ctx context.Context, fromDir *Inode, fromName string, toDir *Inode, toName string, flags RenameFlags) error {
+	if err := v.writable(); err != nil {
+		return err
+	}
+	if flags.Exchange {
+		return ErrNotSupported
+	}
+	m := move{src: place{fromDir, fromName}, dst: place{toDir, toName}, noReplace: flags.NoReplace}
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	from, err := v.childPath(fromDir, fromName)
+	if err != nil {
+		return err
+	}
+	o, err := v.exists(ctx, m.src, from)
+	switch {
+	case err != nil:
+		return err
+	case o == nil:
+		return ErrNotExist
+	case o.view:
+		return ErrPermission
+	}
+	lock, rename := v.paths.share, v.renameFile
+	if o.dir {
+		lock, rename = v.paths.exclude, v.renameDir
+	}
+	paths, unlock, err := v.lockPlaces(ctx, lock, m.src, m.dst)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	m.from, m.to = paths[0], paths[1]
+	switch {
+	case m.from == m.to && m.noReplace:
+		return ErrExist
+	case m.from == m.to:
+		return nil
+	case below(m.to, m.from) && o.dir:
+		return ErrInvalid
+	case below(m.to, m.from):
+		return ErrNotDir
+	}
+	return rename(ctx, m)
+}
+
+func (v *Volume) renameFile(ctx context.Context, m move) error {
+	if err := nameError(v.keys.CheckFile(m.to)); err != nil {
+		return err
+	}
+	n, target := v.child(m.src), v.child(m.dst)
+	open, err := lockGates(ctx, n, target)
+	if err != nil {
+		return err
+	}
+	defer open()
+
+	switch there, err := v.exists(ctx, m.dst, m.to); {
+	case err != nil:
+		return err
+	case there == nil:
+	case m.noReplace:
+		return ErrExist
+	case there.dir:
+		return ErrIsDir
+	case there.view:
+		return ErrPermission
+	}
+	if n != nil {
+		if err := v.commitGated(ctx, n); err != nil {
+			return err
+		}
+	}
+	if m.src.dir != m.dst.dir {
+		if err := v.ensureMarker(ctx, m.src.dir); err != nil {
+			return err
+		}
+	}
+	stay, err := v.leave(ctx, target)
+	if err != nil {
+		return err
+	}
+	o, err := v.moveObject(ctx, m)
+	if err != nil {
+		stay()
+		v.names.Forget(m.from)
+		v.names.Forget(m.to)
+		return err
+	}
+	v.moved(m, n, target, o)
+	return nil
+}
+
+// moveObject moves whatever version of the file is there.
+func (v *Volume) moveObject(ctx context.Context, m move) (object, error) {
+	const attempts = 4 // each but the last has lost to another client
+	for i := 1; ; i++ {
+		o, err := v.known(ctx, m.from)
+		if err != nil {
+			return object{}, err
+		}
+		if o.dir {
+			return object{}, ErrStale
+		}
+		o.info, err = v.moveVersion(ctx, v.keys.File(m.to), o.info, m.noReplace)
+		if err == nil {
+			return o, nil
+		}
+		if m.noReplace && errors.Is(err, s3client.ErrPrecondition) {
+			if there, _ := v.headMaybe(ctx, v.keys.File(m.to)); there != nil {
+				return object{}, errors.Join(ErrExist, err)
+			}
+		}
+		if i == attempts || !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
+			return object{}, err
+		}
+		v.names.Forget(m.from)
+	}
+}
+
+// moveVersion moves one version of an object to another key.
+func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.ObjectInfo, noReplace bool) (s3client.ObjectInfo, error) {
+	noReplace = noReplace && v.caps.ConditionalPut
+	if v.caps.RenameObject {
+		err := v.client.Rename(ctx, dst, src.Key, s3client.RenameOptions{SrcIfMatch: src.ETag, IfNoneMatch: noReplace})
+		if notFound(err) { // perhaps done already, and the answer got lost
+			if there, headErr := v.client.Head(ctx, dst); headErr == nil && there.ETag == src.ETag {
+				err = nil
+			}
+		}
+		src.Key = dst
+		return src, err
+	}
+	info, err := v.copyObject(ctx, dst, src, s3client.CopyOptions{SrcIfMatch: src.ETag, IfNoneMatch: noReplace})
+	if err != nil {
+		return info, err
+	}
+	if err := v.client.Delete(ctx, src.Key); err != nil {
+		return info, fmt.Errorf("%q is there, but %q could not be removed: %w", dst, src.Key, err)
+	}
+	src.Key, src.ETag, src.LastModified = dst, info.ETag, info.LastModified
+	return src, nil
+}
+
+// moved brings inodes and cache up to date after the object of a file has moved.
+func (v *Volume) moved(m move, n, target *Inode, o object) {
+	v.removed(target)
+	v.table.Rename(m.src.dir.node, m.src.name, m.dst.dir.node, m.dst.name)
+	v.names.PutAbsent(m.from, v.names.Begin())
+	if n != nil {
+		v.rebase(n, m.to, o)
+	} else {
+		v.names.Put(m.to, o, v.names.Begin())
+	}
+	m.src.dir.touch()
+	m.dst.dir.touch()
+}
+
+// renameDir renames a directory with all that is below it.
+func (v *Volume) renameDir(ctx context.Context, m move) error {
+	if v.keys.Synthetic(m.from) {
+		return ErrPermission
+	}
+	if err := nameError(v.keys.CheckDir(m.to)); err != nil {
+		return err
+	}
+	o, _, err := v.resolve(ctx, m.from)
+	if err == nil && !o.dir {
+		err = ErrStale
+	}
+	if err != nil {
+		return err
+	}
+	there, err := v.checkTarget(ctx, m)
+	if err != nil {
+		return err
+	}
+	n := v.child(m.src)
+	if n != nil {
+		if err := v.commitBelow(ctx, n); err != nil {
+			return err
+		}
+	}
+	if m.src.dir != m.dst.dir {
+		if err := v.ensureMarker(ctx, m.src.dir); err != nil {
+			return err
+		}
+	}
+	if target := v.child(m.dst); target != nil && there != nil {
+		target.remember(*there)
+	}
+	err = v.moveDir(ctx, m, o, there)
+	v.names.ForgetTree(m.from)
+	v.names.ForgetTree(m.to)
+	if err != nil {
+		return err
+	}
+	v.dirMoved(ctx, m, n)
+	return nil
+}
+
+// checkTarget says whether a directory may take the place of what has the new name.
+func (v *Volume) checkTarget(ctx context.Context, m move) (there *object, err error) {
+	there, err = v.exists(ctx, m.dst, m.to)
+	switch {
+	case err != nil || there == nil:
+		return nil, err
+	case m.noReplace:
+		return nil, ErrExist
+	case !there.dir:
+		return nil, ErrNotDir
+	}
+	return there, v.mustBeEmpty(ctx, v.child(m.dst), m.to)
+}
+
+// commitBelow stores everything below a directory that is not stored.
+func (v *Volume) commitBelow(ctx context.Context, dir *Inode) error {
+	for _, n := range v.openBelow(dir) {
+		if !n.unsaved() {
+			continue
+		}
+		n.mu.Lock()
+		size := n.mu.obj.info.Size
+		if n.mu.content != nil {
+			size = n.mu.content.size()
+		}
+		n.mu.Unlock()
+		ctx, cancel := v.detached(ctx, size)
+		err := n.gate.lock(ctx)
+		if err == nil {
+			err = v.commitGated(ctx, n)
+			n.gate.unlock()
+		}
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveDir moves all keys of a directory. A marker in an old form is not below it, and becomes one in today's form.
+func (v *Volume) moveDir(ctx context.Context, m move, o object, there *object) error {
+	src, dst := v.keys.Dir(m.from), v.keys.Dir(m.to)
+	if err := v.movePrefix(ctx, dst, src); err != nil {
+		return err
+	}
+	var old []string
+	if o.info.Key != "" && o.info.Key != src {
+		opt := s3client.PutOptions{Meta: o.info.Meta}
+		opt.System.ContentType = attr.TypeDirectory
+		if _, err := v.client.Put(ctx, dst, emptyBody(), opt); err != nil {
+			return err
+		}
+		old = append(old, o.info.Key)
+	}
+	if there != nil && there.info.Key != "" && there.info.Key != dst {
+		old = append(old, there.info.Key)
+	}
+	if len(old) > 0 {
+		return v.client.Delete(ctx, old...)
+	}
+	return nil
+}
+
+// movePrefix moves all keys below src, in one atomic request where the service can.
+func (v *Volume) movePrefix(ctx context.Context, dst, src string) error {
+	if !v.caps.RenamePrefix {
+		return v.copyPrefix(ctx, dst, src)
+	}
+	err := v.client.Rename(ctx, dst, src, s3client.RenameOptions{})
+	if notFound(err) { // nothing below: only a marker in an old form; or done already, and the answer got lost
+		return nil
+	}
+	return err
+}
+
+// dirMoved brings the inodes of a renamed directory up to date.
+func (v *Volume) dirMoved(ctx context.Context, m move, n *Inode) {
+	v.removed(v.child(m.dst))
+	v.table.Rename(m.src.dir.node, m.src.name, m.dst.dir.node, m.dst.name)
+	v.names.PutAbsent(m.from, v.names.Begin())
+	m.src.dir.touch()
+	m.dst.dir.touch()
+	if n == nil {
+		return
+	}
+	for _, open := range v.openBelow(n) {
+		v.follow(ctx, open)
+	}
+}
+
+// follow finds the content of an open file after a directory above it was renamed. A copy may have another ETag, so
+// the service is asked; where that fails, reading says ErrStale.
+func (v *Volume) follow(ctx context.Context, n *Inode) {
+	at, err := n.path()
+	if err != nil {
+		return
+	}
+	o, err := v.headObject(ctx, v.keys.File(at))
+	if err != nil {
+		v.log.Warn("an open file was not found after its directory was renamed", "path", at, "error", err)
+		v.detach(n)
+		return
+	}
+	n.mu.Lock()
+	same := n.mu.content != nil && n.mu.content.base.Size == o.info.Size
+	n.mu.Unlock()
+	if same {
+		v.rebase(n, at, o)
+	}
+}

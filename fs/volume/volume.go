@@ -1,0 +1,161 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"pail/fs/attr"
+	"pail/fs/keymap"
+	"pail/fs/tree"
+	"pail/s3client"
+)
+
+// Volume is a bucket prefix as a POSIX filesystem. It is safe for concurrent use.
+type Volume struct {
+	opt    Options
+	client s3client.Client
+	caps   s3client.Capabilities
+	keys   keymap.Map
+	log    *slog.Logger
+
+	started time.Time // what directories without attributes show as their time
+
+	table *tree.Table[Inode]
+	names *tree.Cache[object]
+	paths *pathLocks
+
+	mu struct {
+		sync.Mutex
+		open   map[*Inode]struct{} // inodes with content: open, or not stored yet
+		closed bool
+	}
+}
+
+// New returns a volume. It asks nothing of the service.
+func New(opt Options) (*Volume, error) {
+	if opt.Client == nil || opt.Stage == nil || opt.Readahead == nil || opt.Upload == nil {
+		return nil, fmt.Errorf("%w: a volume needs Client, Stage, Readahead and Upload", ErrInvalid)
+	}
+	opt = opt.withDefaults()
+	v := &Volume{
+		opt: opt, client: opt.Client, caps: opt.Caps, keys: opt.Keys, log: opt.Log,
+		started: opt.Now(),
+		names: tree.NewCache[object](tree.CacheOptions{
+			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now,
+		}),
+		paths: newPathLocks(),
+	}
+	v.mu.open = map[*Inode]struct{}{}
+	v.table = tree.NewTable(v.makeInode(attr.Dir))
+	return v, nil
+}
+
+// Root returns the root directory.
+func (v *Volume) Root() *Inode { return v.table.Root().Value() }
+
+// Forget says that the adapter has dropped what it held for n. An inode lives as long as anything refers to it, so this
+// only lets the table of inodes shrink in time.
+func (v *Volume) Forget(*Inode) { v.table.Released() }
+
+// Statfs returns the size of the filesystem. A bucket has no end; programs get one that is never 0.
+func (v *Volume) Statfs(context.Context) Statfs {
+	const files = 1 << 40
+	size := v.opt.BucketSize
+	return Statfs{
+		Size: size, Free: size, Available: size,
+		Files: files, FilesFree: files,
+		BlockSize: 4096, NameLen: keymap.MaxName,
+	}
+}
+
+// Close stores everything that is not stored yet. The error joins one for every file that could not be, with its path;
+// their data stays, and Close may be called again. Afterwards the volume takes no more changes.
+func (v *Volume) Close(ctx context.Context) error {
+	v.mu.Lock()
+	v.mu.closed = true
+	v.mu.Unlock()
+
+	var failed struct {
+		sync.Mutex
+		errs []error
+	}
+	var work errgroup.Group
+	work.SetLimit(v.opt.Parallel)
+	for _, n := range v.openInodes() {
+		work.Go(func() error {
+			if err := v.commit(ctx, n); err != nil {
+				path, _ := v.table.Path(n.node)
+				failed.Lock()
+				failed.errs = append(failed.errs, fmt.Errorf("store %q: %w", path, err))
+				failed.Unlock()
+				return nil
+			}
+			n.closeContent()
+			return nil
+		})
+	}
+	_ = work.Wait() // the functions return nil
+	return errors.Join(failed.errs...)
+}
+
+// openInodes returns the inodes that have content.
+func (v *Volume) openInodes() []*Inode {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	list := make([]*Inode, 0, len(v.mu.open))
+	for n := range v.mu.open {
+		list = append(list, n)
+	}
+	return list
+}
+
+// openBelow returns the inodes with content at dir or below it.
+func (v *Volume) openBelow(dir *Inode) []*Inode {
+	var list []*Inode
+	for _, n := range v.openInodes() {
+		if v.table.Within(n.node, dir.node) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// openIn returns the inodes in dir, by name, whose content has never been stored.
+func (v *Volume) pendingIn(dir *Inode) map[string]*Inode {
+	pending := map[string]*Inode{}
+	for _, n := range v.openInodes() {
+		if parent, name := v.table.Parent(n.node); parent == dir.node && n.pending() {
+			pending[name] = n
+		}
+	}
+	return pending
+}
+
+// writable says why nothing can be changed.
+func (v *Volume) writable() error {
+	if v.opt.ReadOnly {
+		return ErrReadOnly
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.mu.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// slowest is the transfer rate that an operation without interruption is given time for, in bytes per second.
+const slowest = 64 << 10
+
+// detached returns a context for what must not stop in the middle when the caller gets a signal, with time enough to
+// move that many bytes.
+func (v *Volume) detached(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
+	limit := v.opt.MetaTimeout + time.Duration(bytes/slowest)*time.Second
+	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+}

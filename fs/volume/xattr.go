@@ -1,0 +1,78 @@
+package volume
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"pail/fs/attr"
+	"pail/fs/keymap"
+)
+
+// maxXattr is the longest value that Linux passes (XATTR_SIZE_MAX).
+const maxXattr = 64 << 10
+
+// Getxattr returns the value of an extended attribute.
+func (v *Volume) Getxattr(ctx context.Context, n *Inode, name string) ([]byte, error) {
+	st, err := v.Getattr(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := st.Xattrs[name]
+	if !ok {
+		return nil, ErrNoAttr
+	}
+	return slices.Clone(value), nil
+}
+
+// Listxattr returns the names of all extended attributes in order.
+func (v *Volume) Listxattr(ctx context.Context, n *Inode) ([]string, error) {
+	st, err := v.Getattr(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(st.Xattrs)), nil
+}
+
+// Setxattr sets an extended attribute; flags are 0, XattrCreate or XattrReplace. All metadata of an object together
+// may have 2 KiB: ErrNoSpace.
+func (v *Volume) Setxattr(ctx context.Context, n *Inode, name string, value []byte, flags int) error {
+	switch {
+	case flags&^(XattrCreate|XattrReplace) != 0 || name == "":
+		return ErrInvalid
+	case len(name) > keymap.MaxName:
+		return ErrNameTooLong
+	case len(value) > maxXattr:
+		return ErrTooBig
+	}
+	value = slices.Clone(value)
+	_, err := v.change(ctx, n, func(a *attr.Attr) error {
+		_, exists := a.Xattrs[name]
+		switch {
+		case exists && flags&XattrCreate != 0:
+			return ErrExist
+		case !exists && flags&XattrReplace != 0:
+			return ErrNoAttr
+		}
+		if a.Xattrs == nil {
+			a.Xattrs = map[string][]byte{}
+		}
+		a.Xattrs[name] = value
+		a.Ctime = v.opt.Now()
+		return nil
+	})
+	return err
+}
+
+// Removexattr removes an extended attribute.
+func (v *Volume) Removexattr(ctx context.Context, n *Inode, name string) error {
+	_, err := v.change(ctx, n, func(a *attr.Attr) error {
+		if _, ok := a.Xattrs[name]; !ok {
+			return ErrNoAttr
+		}
+		delete(a.Xattrs, name)
+		a.Ctime = v.opt.Now()
+		return nil
+	})
+	return err
+}
