@@ -264,6 +264,9 @@ func (f *File) storeLocked(p []byte, off, end int64) error {
 	}
 	for _, s := range append(fresh, old...) {
 		if err := f.local.writeAt(p[s.off-off:s.end-off], s.off); err != nil {
+			for _, unused := range fresh {
+				f.local.punch(unused.off, unused.end)
+			}
 			return err
 		}
 	}

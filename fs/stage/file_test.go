@@ -188,8 +188,11 @@ func TestFullDiskLeavesTheContentAsItWas(t *testing.T) {
 			d.err = nil
 			write(t, f, 6, "xyz")
 			check(t, f, "01ABCDxyz9")
-			if _, err := f.WriteAt(t.Context(), []byte("pq"), 9); !errors.Is(err, ErrNoSpace) {
-				t.Fatalf("WriteAt: %v", err)
+			d.set(1)
+			for range 2 { // what was taken for the failed write is given back
+				if _, err := f.WriteAt(t.Context(), []byte("pq"), 9); !errors.Is(err, ErrNoSpace) || d.room != 1 {
+					t.Fatalf("WriteAt: %v; room for %d", err, d.room)
+				}
 			}
 			truncate(t, f, 4) // frees some
 			write(t, f, 4, "pq")

@@ -63,6 +63,8 @@ func TestPlan(t *testing.T) {
 			[]part{{0, 251, true}, {251, 251, true}, {502, 10, false}, {512, 8, false}}},
 		{"copying is off", 20, []stage.Extent{{Off: 0, Len: 20, Kind: u}}, func(l *limits) { l.copied = 0 },
 			[]part{{0, 10, false}, {10, 10, false}}},
+		{"a short end is sent when parts are short", 2, []stage.Extent{{Off: 0, Len: 1, Kind: d}, {Off: 1, Len: 1, Kind: u}},
+			func(l *limits) { l.min, l.count = 1, 1 }, []part{{0, 2, false}}},
 		{"parts grow", 100, []stage.Extent{{Off: 0, Len: 100, Kind: d}}, func(l *limits) { l.count = 4 },
 			[]part{{0, 40, false}, {40, 40, false}, {80, 20, false}}},
 	} {
