@@ -110,6 +110,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	h.Set("X-Amz-Request-Id", r.id)
 	h.Set("X-Amz-Id-2", a.hostID)
 	cut := r.run()
+	r.body.leave(hr.Header.Get("Expect") != "")
 	e := Event{Op: r.opName, Status: r.w.status, Code: r.code, Duration: a.now().Sub(start), In: r.body.n, Out: r.w.n}
 	a.observe.Done(e)
 	a.log.Debug("request", "op", e.Op, "method", hr.Method, "uri", redactURI(hr.RequestURI), "status", e.Status, "code", e.Code,

@@ -103,10 +103,11 @@ func (r *request) fail(err error) (cut bool) {
 	return false
 }
 
-// bodyIdle is how long a client may be silent in the middle of a body, and answerIdle how long it may take to read
-// answerChunk bytes of an answer.
+// bodyIdle is how long a client may be silent in the middle of a body, drainIdle how long after its answer, and
+// answerIdle how long it may take to read answerChunk bytes of an answer.
 const (
 	bodyIdle    = 60 * time.Second
+	drainIdle   = 5 * time.Second
 	answerIdle  = 120 * time.Second
 	answerChunk = 32 << 20
 )
@@ -117,6 +118,7 @@ type bodyReader struct {
 	body     io.ReadCloser
 	n        int64
 	deadline time.Time
+	done     bool // io.EOF was seen
 }
 
 // bodyError is a request body that ended early.
@@ -132,10 +134,27 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	}
 	n, err := b.body.Read(p)
 	b.n += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) {
+		b.done = true
+		// net/http goes on reading, to notice a client that goes away; a deadline would look like that to it.
+		_ = b.rc.SetReadDeadline(time.Time{})
+	} else if err != nil {
 		err = &bodyError{err}
 	}
 	return n, err
+}
+
+// leave bounds the time that net/http takes after the answer to read what is left of the body. A client that waits for
+// "100 Continue" sends nothing more.
+func (b *bodyReader) leave(expects bool) {
+	if b.done || b.body == http.NoBody {
+		return
+	}
+	wait := drainIdle
+	if expects && b.n == 0 {
+		wait = 0
+	}
+	_ = b.rc.SetReadDeadline(time.Now().Add(wait))
 }
 
 func (b *bodyReader) Close() error { return b.body.Close() }
