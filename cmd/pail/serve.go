@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"pail/cmd/internal/passwd"
+	"pail/server"
+)
+
+// serve is "pail serve". It returns 0 after SIGTERM or SIGINT, when the requests under way have been answered.
+func serve(args []string, env func(string) string, stdout, stderr io.Writer) int {
+	o, err := parseServe(args, env, stdout)
+	if errors.Is(err, errHelp) {
+		return 0
+	}
+	if err != nil {
+		return fail(stderr, err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := o.run(ctx, stdout, o.logger(stderr)); err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}
+
+// run serves until ctx ends.
+func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
+	if err := os.MkdirAll(o.metadata, 0o700); err != nil {
+		return fmt.Errorf("metadata directory: %w; choose another with --metadata or --dir", err)
+	}
+	keys, from, err := o.keys(log)
+	if err != nil {
+		return err
+	}
+	config, ca, err := o.tls(log)
+	if err != nil {
+		return err
+	}
+	listeners, err := o.listenAll()
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Keys: keys, Region: o.region,
+		Domains: o.domains, Log: log})
+	if err != nil {
+		if errors.Is(err, server.ErrInUse) {
+			return fmt.Errorf("%w; stop it, or choose another --dir", err)
+		}
+		return err
+	}
+	err = o.serveAll(ctx, s, listeners, config, func(addr net.Addr) {
+		fmt.Fprintln(stdout, readyLine(addr, config != nil, from, ca))
+	}, log)
+	return errors.Join(err, s.Close())
+}
+
+// readyLine is what the operator needs to know of a listener that answers.
+func readyLine(addr net.Addr, secure bool, credentials, ca string) string {
+	scheme := "http"
+	if secure {
+		scheme = "https"
+	}
+	line := fmt.Sprintf("pail: serving S3 on %s://%s, credentials in %s", scheme, addr, credentials)
+	if ca != "" {
+		line += ", CA in " + ca
+	}
+	return line
+}
+
+// serveAll runs every listener, the last of which is the metrics' when there is one. ready is called for each of S3.
+func (o *serveOptions) serveAll(ctx context.Context, s *server.Server, listeners []net.Listener, config *tls.Config,
+	ready func(net.Addr), log *slog.Logger) error {
+	group, ctx := errgroup.WithContext(ctx)
+	context.AfterFunc(ctx, s.Drain)
+	run := func(l net.Listener, h http.Handler, c *tls.Config) {
+		group.Go(func() error { return server.Serve(ctx, l, h, c, log) })
+	}
+	if o.metricsListen != "" {
+		last := len(listeners) - 1
+		run(listeners[last], s.MetricsHandler(), nil)
+		listeners = listeners[:last]
+	}
+	for _, l := range listeners {
+		run(l, s.Handler(), config)
+		ready(l.Addr())
+	}
+	return group.Wait()
+}
+
+// listenAll opens every address, or none.
+func (o *serveOptions) listenAll() (listeners []net.Listener, err error) {
+	addrs := o.listen
+	if o.metricsListen != "" {
+		addrs = append(addrs[:len(addrs):len(addrs)], o.metricsListen)
+	}
+	for _, addr := range addrs {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			closeAll(listeners)
+			return nil, listenError(addr, err)
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // closed already by the one who served on it
+	}
+}
+
+func listenError(addr string, err error) error {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("cannot listen on %s: another program uses it; stop that, or choose another port with --listen", addr)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("cannot listen on %s: only root may use ports below 1024; choose another with --listen", addr)
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fmt.Errorf("cannot listen on %s: this machine has no such address; choose another with --listen", addr)
+	}
+	return fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+// tls gives the configuration that the flags ask for, nil for plain HTTP.
+func (o *serveOptions) tls(log *slog.Logger) (config *tls.Config, ca string, err error) {
+	switch {
+	case len(o.selfSigned) > 0:
+		config, ca, err = server.SelfSigned(filepath.Join(o.metadata, "tls"), o.selfSigned, log)
+		if err != nil {
+			return nil, "", fmt.Errorf("--tls-self-signed: %w", err)
+		}
+	case o.tlsCert != "":
+		if config, err = server.TLSFiles(o.tlsCert, o.tlsKey, log); err != nil {
+			return nil, "", fmt.Errorf("--tls-cert and --tls-key: %w", err)
+		}
+	}
+	return config, ca, nil
+}
+
+// keys gives the credentials and says where they come from.
+func (o *serveOptions) keys(log *slog.Logger) (keys server.Keys, from string, err error) {
+	if o.accessKey != "" {
+		return server.KeyList{{AccessKey: o.accessKey, SecretKey: o.secretKey}}, "SCALITY_ACCESS_KEY_ID and SCALITY_SECRET_ACCESS_KEY", nil
+	}
+	path := o.passwdFile
+	if path == "" {
+		path = filepath.Join(o.metadata, "credentials")
+		if _, err := server.Credentials(path); err != nil {
+			return nil, "", fmt.Errorf("making credentials: %w", err)
+		}
+	}
+	file, err := passwd.OpenFile(path, passwd.Options{OnError: func(err error) {
+		log.Error("credentials not read again, the old ones stay valid", "error", err)
+	}})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(file.Entries()) == 0 {
+		return nil, "", fmt.Errorf("passwd file %s holds no credentials: write a line ACCESS_KEY:SECRET_KEY", path)
+	}
+	return passwdKeys{file}, path, nil
+}
+
+// passwdKeys looks credentials up in a passwd file, as it is now.
+type passwdKeys struct{ file *passwd.File }
+
+// Lookup implements server.Keys. The bucket that an entry may name is the client's business.
+func (k passwdKeys) Lookup(accessKey string) (server.Credential, bool) {
+	for _, e := range k.file.Entries() {
+		if e.AccessKey == accessKey {
+			return server.Credential{AccessKey: e.AccessKey, SecretKey: e.SecretKey}, true
+		}
+	}
+	return server.Credential{}, false
+}
