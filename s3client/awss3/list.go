@@ -104,6 +104,9 @@ func parseList(body []byte, v1 bool) (s3client.ListPage, error) {
 	if root, ok := l.x.child(); !ok || string(root) != "ListBucketResult" {
 		return l.page, errors.New("the answer is no listing")
 	}
+	if n := bytes.Count(body, []byte("<Contents>")); n > 0 {
+		l.page.Objects = make([]s3client.ObjectInfo, 0, min(n, s3client.MaxListKeys))
+	}
 	for {
 		name, ok := l.x.child()
 		if !ok {

@@ -18,6 +18,8 @@ type scanner struct {
 	empty bool // the element just entered was <x/>
 	depth int
 	err   error
+
+	scratch []byte // of unescape
 }
 
 var (
@@ -168,8 +170,8 @@ func (x *scanner) skip() {
 	}
 }
 
-// text consumes the current element and returns its own text, which lies in the document or, if it held entities, in
-// new memory. Text around child elements, which S3 does not have, is joined.
+// text consumes the current element and returns its own text, which lies in the document or in the scanner's memory and
+// holds until the next call. Text around child elements, which S3 does not have, is joined.
 func (x *scanner) text() []byte {
 	if x.empty {
 		x.empty = false
@@ -183,15 +185,21 @@ func (x *scanner) text() []byte {
 			x.err = errTruncated
 			return nil
 		}
-		out = join(out, x.unescape(x.data[begin:x.pos]))
-		switch begin := x.pos; {
-		case x.at("</"):
+		if piece := x.unescape(x.data[begin:x.pos]); len(out) == 0 {
+			out = piece
+		} else {
+			out = append(out, piece...)
+		}
+		if x.at("</") {
 			x.leave()
 			return out
+		}
+		out = bytes.Clone(out) // more text may follow, and need the same memory
+		switch begin := x.pos; {
 		case x.at("<![CDATA["):
 			x.past("]]>")
 			if x.err == nil {
-				out = join(out, x.data[begin+len("<![CDATA["):x.pos-len("]]>")])
+				out = append(out, x.data[begin+len("<![CDATA["):x.pos-len("]]>")]...)
 			}
 		case x.skipNonElement():
 		default:
@@ -203,14 +211,6 @@ func (x *scanner) text() []byte {
 	return nil
 }
 
-// join appends b to a without changing the document that a may lie in.
-func join(a, b []byte) []byte {
-	if len(a) == 0 {
-		return b
-	}
-	return append(a[:len(a):len(a)], b...)
-}
-
 // string is text as a string.
 func (x *scanner) string() string { return string(x.text()) }
 
@@ -220,7 +220,7 @@ func (x *scanner) unescape(b []byte) []byte {
 	if i < 0 {
 		return b
 	}
-	out := append(make([]byte, 0, len(b)), b[:i]...)
+	out := append(x.scratch[:0], b[:i]...)
 	for i < len(b) {
 		switch {
 		case b[i] == '&':
@@ -246,6 +246,7 @@ func (x *scanner) unescape(b []byte) []byte {
 			i++
 		}
 	}
+	x.scratch = out
 	return out
 }
 
