@@ -1,6 +1,9 @@
 package s3api_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -215,4 +218,22 @@ func TestShortBody(t *testing.T) {
 	s.half(b.String() + "\r\nhalf")
 	s.want("nothing was stored", s.do("HEAD", path("k"), ""), 404, "")
 	s.want("missing length", s.noLength(), 411, "MissingContentLength")
+}
+
+// TestV2SignsABucketWithASlash: botocore sends "/bucket" and signs "/bucket/"; s3cmd sends and signs "/bucket/".
+func TestV2SignsABucketWithASlash(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	date := time.Now().UTC().Format(http.TimeFormat)
+	for _, c := range []struct {
+		sent, signed string
+		status       int
+	}{{"/bucket", "/bucket", 200}, {"/bucket", "/bucket/", 200}, {"/bucket/", "/bucket/", 200}, {"/bucket", "/other/", 403}, {"/bucket/k", "/bucket/k/", 403}} {
+		mac := hmac.New(sha1.New, []byte(servertest.SecretKey))
+		fmt.Fprintf(mac, "GET\n\n\n%s\n%s", date, c.signed)
+		a := s.send(s.request("GET", c.sent, "", "Date: "+date,
+			"Authorization: AWS "+servertest.AccessKey+":"+base64.StdEncoding.EncodeToString(mac.Sum(nil))))
+		if a.status != c.status {
+			t.Errorf("sent %s, signed %s: %d %s", c.sent, c.signed, a.status, a.body)
+		}
+	}
 }

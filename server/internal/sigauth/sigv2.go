@@ -83,6 +83,9 @@ func (v *Verifier) verifyV2(in *input, c claimV2) (Identity, *Payload, error) {
 		return Identity{}, nil, err
 	}
 	slices.Reverse(paths) // V2 signs the path as sent
+	if v.virtualBucket(in.http.Host) == "" && strings.Count(paths[0], "/") == 1 && len(paths[0]) > 1 {
+		paths = append(paths, paths[0]+"/") // botocore sends "/bucket" and signs "/bucket/"
+	}
 	var failed *s3err.Error
 	for _, path := range paths {
 		toSign := v.stringToSignV2(in, c, path)
