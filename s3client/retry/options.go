@@ -1,0 +1,65 @@
+package retry
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// Options of a Client. Zero values mean the defaults.
+type Options struct {
+	Attempts int           // of one call, the first included; default 5
+	Deadline time.Duration // after which no attempt begins, counted from the call; default 5 minutes
+	Base     time.Duration // upper limit of the first wait, doubled each time; default 100 ms
+	Max      time.Duration // upper limit of every wait; default 20 s
+	Clock    Clock         // default the system's
+	Log      *slog.Logger  // nil discards; one debug line for each repetition
+}
+
+// Clock is time, for tests.
+type Clock interface {
+	Now() time.Time
+	// Sleep waits for d, or until ctx ends and then returns its error.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+func (o Options) withDefaults() Options {
+	o.Attempts = cmp.Or(o.Attempts, 5)
+	o.Deadline = cmp.Or(o.Deadline, 5*time.Minute)
+	o.Base = cmp.Or(o.Base, 100*time.Millisecond)
+	o.Max = cmp.Or(o.Max, 20*time.Second)
+	if o.Clock == nil {
+		o.Clock = systemClock{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// wait is how long to wait before attempt n+1: anything up to the limit, so that many clients do not come back at
+// once.
+func (o *Options) wait(n int) time.Duration {
+	limit := o.Max
+	if shift := n - 1; shift < 30 {
+		limit = min(limit, o.Base<<shift)
+	}
+	return rand.N(max(limit, 1))
+}
+
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now() }
+
+func (systemClock) Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
