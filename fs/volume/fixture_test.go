@@ -1,0 +1,427 @@
+package volume_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pail/fs/attr"
+	"pail/fs/keymap"
+	"pail/fs/readahead"
+	"pail/fs/stage"
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+var ctx = context.Background()
+
+// clock is a time that only tests move.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(1) // no two moments are the same
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// faults makes requests of a client fail.
+type faults struct {
+	s3client.Client
+	mu   sync.Mutex
+	fail func(op, key string) error
+}
+
+func (f *faults) set(fail func(op, key string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = fail
+}
+
+func (f *faults) check(op, key string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail == nil {
+		return nil
+	}
+	return f.fail(op, key)
+}
+
+func (f *faults) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
+	if err := f.check(s3client.OpHead, key); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return f.Client.Head(ctx, key)
+}
+
+func (f *faults) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
+	if err := f.check(s3client.OpGet, key); err != nil {
+		return nil, err
+	}
+	return f.Client.Get(ctx, key, opt)
+}
+
+func (f *faults) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	if err := f.check(s3client.OpPut, key); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	info, err := f.Client.Put(ctx, key, r, opt)
+	if err == nil {
+		if err := f.check("after "+s3client.OpPut, key); err != nil {
+			return s3client.ObjectInfo{}, err
+		}
+	}
+	return info, err
+}
+
+func (f *faults) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
+	if err := f.check(s3client.OpCopy, src); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return f.Client.Copy(ctx, dst, src, opt)
+}
+
+func (f *faults) Rename(ctx context.Context, dst, src string, opt s3client.RenameOptions) error {
+	if err := f.check(s3client.OpRename, src); err != nil {
+		return err
+	}
+	return f.Client.Rename(ctx, dst, src, opt)
+}
+
+func (f *faults) Delete(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		if err := f.check(s3client.OpDelete, key); err != nil {
+			return err
+		}
+	}
+	return f.Client.Delete(ctx, keys...)
+}
+
+func (f *faults) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {
+	if err := f.check(s3client.OpList, q.Prefix); err != nil {
+		return s3client.ListPage{}, err
+	}
+	return f.Client.List(ctx, q)
+}
+
+// mount is a volume with what it stands on.
+type mount struct {
+	*volume.Volume
+	t      testing.TB
+	mem    *memclient.Client
+	faults *faults
+	clock  *clock
+}
+
+// setup changes the options of a mount.
+type setup func(*volume.Options, *upload.Options)
+
+var plain = s3client.Capabilities{}
+
+func newBucket(caps s3client.Capabilities, c *clock) *memclient.Client {
+	return memclient.New(memclient.Options{Capabilities: caps, Now: c.Now})
+}
+
+func newMount(t testing.TB, caps s3client.Capabilities, change ...setup) *mount {
+	t.Helper()
+	c := newClock()
+	return mountOn(t, newBucket(caps, c), c, change...)
+}
+
+// mountOn mounts a bucket.
+func mountOn(t testing.TB, mem *memclient.Client, c *clock, change ...setup) *mount {
+	t.Helper()
+	caps, err := mem.Probe(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &faults{Client: mem}
+	area, err := stage.New(stage.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := readahead.NewPool(readahead.Options{Client: f, MemoryLimit: 8 << 20, BlockSize: 1 << 20})
+	opt := volume.Options{
+		Client: f, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool,
+		Defaults: attr.Defaults{UID: 7, GID: 8, FileMode: 0o644, DirMode: 0o755},
+		TTL:      time.Minute, NegativeTTL: time.Minute, Now: c.Now,
+	}
+	up := upload.Options{Client: f}
+	for _, fn := range change {
+		fn(&opt, &up)
+	}
+	opt.Upload = upload.New(up)
+	v, err := volume.New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mount{Volume: v, t: t, mem: mem, faults: f, clock: c}
+	mem.ResetCounts()
+	t.Cleanup(func() {
+		f.set(nil)
+		if err := v.Close(ctx); err != nil {
+			t.Errorf("close volume: %v", err)
+		}
+		if err := area.Close(); err != nil && !t.Failed() {
+			t.Errorf("close stage: %v", err)
+		}
+		if err := pool.Close(); err != nil {
+			t.Errorf("close pool: %v", err)
+		}
+	})
+	return m
+}
+
+func ttl(d time.Duration) setup {
+	return func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = d, d }
+}
+
+// bothWays runs a test on a service with every capability and on plain S3.
+func bothWays(t *testing.T, test func(t *testing.T, caps s3client.Capabilities)) {
+	t.Helper()
+	t.Run("full", func(t *testing.T) { test(t, memclient.Full()) })
+	t.Run("conditional", func(t *testing.T) { test(t, s3client.Capabilities{ConditionalPut: true}) })
+	t.Run("plain", func(t *testing.T) { test(t, plain) })
+}
+
+var who = volume.Caller{UID: 1000, GID: 100}
+
+// walk returns the inode of a path, as the kernel would look it up.
+func (m *mount) walk(path string) (*volume.Inode, volume.Stat, error) {
+	n := m.Root()
+	st, err := m.Getattr(ctx, n)
+	for _, name := range split(path) {
+		if err != nil {
+			return nil, st, err
+		}
+		n, st, err = m.Lookup(ctx, n, name)
+	}
+	return n, st, err
+}
+
+func split(path string) []string {
+	var names []string
+	for name := range bytes.SplitSeq([]byte(path), []byte("/")) {
+		if len(name) > 0 {
+			names = append(names, string(name))
+		}
+	}
+	return names
+}
+
+// parent returns the directory of a path and the last name.
+func (m *mount) parent(path string) (*volume.Inode, string) {
+	m.t.Helper()
+	names := split(path)
+	dir := m.Root()
+	for _, name := range names[:len(names)-1] {
+		n, _, err := m.Lookup(ctx, dir, name)
+		m.ok(err)
+		dir = n
+	}
+	return dir, names[len(names)-1]
+}
+
+func (m *mount) ok(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *mount) want(err, target error) {
+	m.t.Helper()
+	if !errors.Is(err, target) {
+		m.t.Fatalf("error is %v, want %v", err, target)
+	}
+}
+
+// create makes and opens a file as open(O_CREAT) does: after a lookup.
+func (m *mount) create(path string) *volume.Handle {
+	m.t.Helper()
+	dir, name := m.parent(path)
+	if _, _, err := m.Lookup(ctx, dir, name); !errors.Is(err, volume.ErrNotExist) {
+		m.t.Fatalf("create %q: it is there: %v", path, err)
+	}
+	_, h, _, err := m.Create(ctx, dir, name, 0o640, volume.OpenFlags{Read: true, Write: true}, who)
+	m.ok(err)
+	return h
+}
+
+func (m *mount) put(path, data string) {
+	m.t.Helper()
+	h := m.create(path)
+	m.writeAll(h, data, 0)
+	m.close(h)
+}
+
+func (m *mount) writeAll(h *volume.Handle, data string, off int64) {
+	m.t.Helper()
+	n, err := h.WriteAt(ctx, []byte(data), off)
+	if err != nil || n != len(data) {
+		m.t.Fatalf("write: %d, %v", n, err)
+	}
+}
+
+func (m *mount) close(h *volume.Handle) {
+	m.t.Helper()
+	err := h.Flush(ctx)
+	h.Release()
+	m.ok(err)
+}
+
+func (m *mount) open(path string, flags volume.OpenFlags) *volume.Handle {
+	m.t.Helper()
+	n, _, err := m.walk(path)
+	m.ok(err)
+	h, err := m.Open(ctx, n, flags)
+	m.ok(err)
+	return h
+}
+
+var (
+	readOnly  = volume.OpenFlags{Read: true}
+	readWrite = volume.OpenFlags{Read: true, Write: true}
+)
+
+func content(h *volume.Handle) (string, error) {
+	var b []byte
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := h.ReadAt(ctx, buf, int64(len(b)))
+		b = append(b, buf[:n]...)
+		if err == io.EOF {
+			return string(b), nil
+		}
+		if err != nil {
+			return string(b), err
+		}
+	}
+}
+
+func (m *mount) get(path string) string {
+	m.t.Helper()
+	h := m.open(path, readOnly)
+	defer h.Release()
+	s, err := content(h)
+	m.ok(err)
+	return s
+}
+
+func (m *mount) stat(path string) volume.Stat {
+	m.t.Helper()
+	_, st, err := m.walk(path)
+	m.ok(err)
+	return st
+}
+
+func (m *mount) missing(path string) {
+	m.t.Helper()
+	if _, _, err := m.walk(path); !errors.Is(err, volume.ErrNotExist) {
+		m.t.Fatalf("%q: %v, want it not to exist", path, err)
+	}
+}
+
+func (m *mount) mkdir(path string) {
+	m.t.Helper()
+	dir, name := m.parent(path)
+	_, _, err := m.Mkdir(ctx, dir, name, 0o750, who)
+	m.ok(err)
+}
+
+func (m *mount) unlink(path string) error {
+	m.t.Helper()
+	dir, name := m.parent(path)
+	return m.Unlink(ctx, dir, name)
+}
+
+func (m *mount) rmdir(path string) error {
+	m.t.Helper()
+	dir, name := m.parent(path)
+	return m.Rmdir(ctx, dir, name)
+}
+
+func (m *mount) rename(from, to string) error {
+	m.t.Helper()
+	fromDir, fromName := m.parent(from)
+	toDir, toName := m.parent(to)
+	return m.Rename(ctx, fromDir, fromName, toDir, toName, volume.RenameFlags{})
+}
+
+// list returns the names in a directory, in order and without dots.
+func (m *mount) list(path string) []string {
+	m.t.Helper()
+	n, _, err := m.walk(path)
+	m.ok(err)
+	d, err := m.OpenDir(ctx, n)
+	m.ok(err)
+	defer d.Close()
+	var names []string
+	for {
+		e, more, err := d.Next(ctx)
+		m.ok(err)
+		if !more {
+			slices.Sort(names)
+			return names
+		}
+		if e.Name != "." && e.Name != ".." {
+			names = append(names, e.Name)
+		}
+	}
+}
+
+// foreign stores an object as another client would.
+func (m *mount) foreign(key, data string) {
+	m.t.Helper()
+	_, err := m.mem.Another().Put(ctx, key, bytes.NewReader([]byte(data)), s3client.PutOptions{})
+	m.ok(err)
+}
+
+func (m *mount) foreignDelete(key string) {
+	m.t.Helper()
+	m.ok(m.mem.Another().Delete(ctx, key))
+}
+
+// object reads an object past the volume.
+func (m *mount) object(key string) string {
+	m.t.Helper()
+	o, err := m.mem.Another().Get(ctx, key, s3client.GetOptions{})
+	m.ok(err)
+	data, err := io.ReadAll(o.Body)
+	m.ok(err)
+	return string(data)
+}
+
+// requests checks what was asked of the service since the last call, and returns how many it were.
+func (m *mount) requests(want int, what string) {
+	m.t.Helper()
+	if got := m.mem.Requests(); got != want {
+		m.t.Errorf("%s: %d requests %v, want %d", what, got, m.mem.Counts(), want)
+	}
+	m.mem.ResetCounts()
+}
+
+func (m *mount) names(path string, want ...string) {
+	m.t.Helper()
+	if got := m.list(path); !slices.Equal(got, want) {
+		m.t.Fatalf("entries of %q: %q, want %q", path, got, want)
+	}
+}

@@ -1,0 +1,252 @@
+package volume_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pail/fs/attr"
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+func (m *mount) openDir(path string) *volume.DirHandle {
+	m.t.Helper()
+	n, _, err := m.walk(path)
+	m.ok(err)
+	d, err := m.OpenDir(ctx, n)
+	m.ok(err)
+	m.t.Cleanup(d.Close)
+	return d
+}
+
+// entries reads up to n entries.
+func (m *mount) entries(d *volume.DirHandle, n int) []volume.DirEntry {
+	m.t.Helper()
+	var list []volume.DirEntry
+	for len(list) < n {
+		e, more, err := d.Next(ctx)
+		m.ok(err)
+		if !more {
+			break
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+func entryNames(list []volume.DirEntry) []string {
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+const all = 1 << 30
+
+func TestReaddirEntries(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.mkdir("d")
+		m.mkdir("d/sub")
+		_, _, err := m.Symlink(ctx, m.Root(), "link", "d", who)
+		m.ok(err)
+		m.foreign("d/small", "x")
+		m.foreign("d/large", string(make([]byte, 5000)))
+		h := m.create("d/pending")
+		defer h.Release()
+		got := map[string]volume.DirEntry{}
+		for _, e := range m.entries(m.openDir("d"), all) {
+			got[e.Name] = e
+		}
+		small := uint32(0) // a symlink and a special file can be as small
+		if caps.ListMetadata {
+			small = attr.Regular
+		}
+		for name, mode := range map[string]uint32{
+			".": attr.Dir, "..": attr.Dir, "sub": attr.Dir, "small": small, "large": attr.Regular, "pending": attr.Regular,
+		} {
+			if e, ok := got[name]; !ok || e.Mode != mode {
+				t.Errorf("entry %q: %+v, want mode %o", name, e, mode)
+			}
+		}
+		if got["."].Ino != m.stat("d").Ino || got[".."].Ino != 1 {
+			t.Errorf("dots %+v %+v", got["."], got[".."])
+		}
+		for _, name := range []string{"sub", "small", "pending"} {
+			if st := m.stat("d/" + name); st.Ino != got[name].Ino {
+				t.Errorf("%q has number %d in the listing, %d in stat", name, got[name].Ino, st.Ino)
+			}
+		}
+	})
+}
+
+func TestReaddirLookupNeedsNoRequestWhereTheListingTold(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps, ttl(0))
+		for i := range 40 {
+			m.foreign(fmt.Sprintf("f%02d", i), "x")
+		}
+		d := m.openDir("")
+		m.mem.ResetCounts()
+		for {
+			e, more, err := d.Next(ctx)
+			m.ok(err)
+			if !more {
+				break
+			}
+			if e.Name[0] == '.' {
+				continue
+			}
+			n, st, err := d.Lookup(ctx, e.Name)
+			if err != nil || n.Ino() != e.Ino || st.Size != 1 {
+				t.Fatalf("%q: %+v, %v", e.Name, st, err)
+			}
+		}
+		if caps.ListMetadata {
+			m.requests(1, "ls -l")
+		}
+	})
+	m := newMount(t, plain)
+	for i := range 40 {
+		m.foreign(fmt.Sprintf("f%02d", i), "x")
+	}
+	d := m.openDir("")
+	m.mem.ResetCounts()
+	for _, e := range m.entries(d, all)[2:] {
+		_, _, err := m.Lookup(ctx, m.Root(), e.Name)
+		m.ok(err)
+	}
+	m.requests(1+40, "ls -l on plain S3")
+}
+
+func TestReaddirIsCompleteWhileEntriesComeAndGo(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		const files = 2600
+		for i := range files {
+			m.foreign(fmt.Sprintf("f%04d", i), "x")
+		}
+		stays := m.create("f1000-pending")
+		d := m.openDir("")
+		list := entryNames(m.entries(d, 1200))
+		m.close(stays) // stored now, behind or before the position
+		for i := range files {
+			if i%10 == 3 {
+				m.ok(m.unlink(fmt.Sprintf("f%04d", i)))
+			}
+		}
+		m.foreign("f0000-new", "x")
+		m.foreign("f2599-new", "x")
+		m.put("a-new", "x")
+		list = append(list, entryNames(m.entries(d, all))...)
+		seen := map[string]int{}
+		for _, name := range list {
+			seen[name]++
+		}
+		for i := range files {
+			name := fmt.Sprintf("f%04d", i)
+			if n := seen[name]; n > 1 || n == 0 && i%10 != 3 {
+				t.Fatalf("%q is listed %d times", name, n)
+			}
+		}
+		if seen["f1000-pending"] != 1 {
+			t.Errorf("a file that was stored meanwhile is listed %d times", seen["f1000-pending"])
+		}
+	})
+}
+
+func TestReaddirSeek(t *testing.T) {
+	m := newMount(t, plain)
+	for i := range 2500 {
+		m.foreign(fmt.Sprintf("f%04d", i), "x")
+	}
+	d := m.openDir("")
+	whole := m.entries(d, all)
+	if len(whole) != 2502 {
+		t.Fatalf("%d entries", len(whole))
+	}
+	for _, i := range []int{2400, 0, 1, 700, 2500, 1200, 1201, 2501} {
+		off := uint64(0)
+		if i > 0 {
+			off = whole[i-1].Off
+		}
+		m.ok(d.Seek(ctx, off))
+		got := m.entries(d, 3)
+		want := whole[i:min(i+3, len(whole))]
+		if !slices.Equal(entryNames(got), entryNames(want)) {
+			t.Errorf("at %d: %q, want %q", i, entryNames(got), entryNames(want))
+		}
+	}
+	m.ok(d.Seek(ctx, 1<<40))
+	if got := m.entries(d, 1); len(got) != 0 {
+		t.Errorf("behind the end: %+v", got)
+	}
+	m.foreign("g", "x")
+	m.ok(d.Seek(ctx, 0))
+	if got := m.entries(d, all); len(got) != 2503 {
+		t.Errorf("%d entries after rewind", len(got))
+	}
+}
+
+func TestReaddirOfRemovedDirectory(t *testing.T) {
+	m := newMount(t, plain)
+	m.mkdir("d")
+	d := m.openDir("d")
+	n, _, err := m.walk("d")
+	m.ok(err)
+	m.ok(m.rmdir("d"))
+	if got := entryNames(m.entries(d, all)); len(got) > 2 {
+		t.Errorf("entries %q", got)
+	}
+	st, err := m.Getattr(ctx, n)
+	if err != nil || st.Mode != attr.Dir|0o750 || st.Nlink != 0 {
+		t.Errorf("attributes %+v, %v", st, err)
+	}
+	_, _, err = m.Mkdir(ctx, n, "sub", 0o700, who)
+	m.want(err, volume.ErrNotExist)
+}
+
+func TestReaddirFailureIsNotTheEnd(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	for i := range 1500 {
+		m.foreign(fmt.Sprintf("f%04d", i), "x")
+	}
+	d := m.openDir("")
+	got := len(m.entries(d, 1002))
+	fail := true
+	m.faults.set(func(op, _ string) error {
+		if op == s3client.OpList && fail {
+			return errCut
+		}
+		return nil
+	})
+	d2 := m.openDir("")
+	m.entries(d2, 2)
+	_, _, err := d2.Next(ctx)
+	m.want(err, errCut)
+	m.faults.set(nil)
+	if n := len(m.entries(d2, all)); n != 1500 {
+		t.Errorf("%d entries after a failure that passed", n)
+	}
+	if n := len(m.entries(d, all)); got+n != 1502 {
+		t.Errorf("%d entries", got+n)
+	}
+}
+
+func TestListingIsBoundedByTheCache(t *testing.T) {
+	m := newMount(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { o.MaxEntries = 10 })
+	for i := range 100 {
+		m.foreign(fmt.Sprintf("f%02d", i), "x")
+	}
+	if got := len(m.list("")); got != 100 {
+		t.Errorf("%d entries", got)
+	}
+	for i := range 100 { // nothing that was evicted is taken for absent
+		m.stat(fmt.Sprintf("f%02d", i))
+	}
+	m.missing("g")
+}

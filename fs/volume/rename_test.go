@@ -1,0 +1,239 @@
+package volume_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+func TestRename(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		want     error
+	}{
+		{"file", "new", nil},
+		{"file", "file", nil},
+		{"file", "other", nil},
+		{"file", "dir", volume.ErrIsDir},
+		{"file", "dir/new", nil},
+		{"file", "none/new", nil},
+		{"link", "other", nil},
+		{"absent", "new", volume.ErrNotExist},
+		{"dir", "new", nil},
+		{"dir", "dir", nil},
+		{"dir", "empty", nil},
+		{"dir", "full", volume.ErrNotEmpty},
+		{"dir", "file", volume.ErrNotDir},
+		{"dir", "dir/sub/new", volume.ErrInvalid},
+		{"dir/sub", "dir", volume.ErrNotEmpty},
+		{"dir/sub", "new", nil},
+		{"implicit", "new", nil},
+		{"empty", "full/new", nil},
+	} {
+		t.Run(strings.ReplaceAll(c.from+" to "+c.to, "/", "_"), func(t *testing.T) {
+			bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+				m := newMount(t, caps)
+				for _, dir := range []string{"dir", "dir/sub", "empty", "full", "none"} {
+					m.mkdir(dir)
+				}
+				for _, file := range []string{"file", "other", "dir/x", "dir/sub/y", "full/z"} {
+					m.put(file, "content of "+file)
+				}
+				m.foreign("implicit/deep/f", "content")
+				_, _, err := m.Symlink(ctx, m.Root(), "link", "target", who)
+				m.ok(err)
+				ino := uint64(0)
+				if n, _, err := m.walk(c.from); err == nil {
+					ino = n.Ino()
+				}
+				before := m.mem.Keys()
+
+				err = m.rename(c.from, c.to)
+				if c.want != nil {
+					m.want(err, c.want)
+					if after := m.mem.Keys(); !slices.Equal(before, after) {
+						t.Errorf("a refused rename left %q", after)
+					}
+					return
+				}
+				m.ok(err)
+				if st := m.stat(c.to); st.Ino != ino {
+					t.Errorf("inode number %d became %d", ino, st.Ino)
+				}
+				if c.from != c.to {
+					m.missing(c.from)
+				}
+				want := renamed(before, c.from, c.to)
+				if after := m.mem.Keys(); !slices.Equal(after, want) {
+					t.Errorf("keys\n%q, want\n%q", after, want)
+				}
+				if other := mountOn(t, m.mem, m.clock); !slices.Equal(other.list(""), m.list("")) {
+					t.Errorf("the mount shows %q, the bucket has %q", m.list(""), other.list(""))
+				}
+			})
+		})
+	}
+}
+
+// renamed returns what becomes of keys.
+func renamed(keys []string, from, to string) []string {
+	set := map[string]bool{}
+	for _, key := range keys {
+		if key == from || strings.HasPrefix(key, from+"/") {
+			key = to + key[len(from):]
+		}
+		set[key] = true
+	}
+	var out []string
+	for key := range set {
+		out = append(out, key)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestRenameNoReplaceAndExchange(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.put("a", "1")
+		m.put("b", "2")
+		flags := volume.RenameFlags{NoReplace: true}
+		m.want(m.Rename(ctx, m.Root(), "a", m.Root(), "b", flags), volume.ErrExist)
+		m.ok(m.Rename(ctx, m.Root(), "a", m.Root(), "c", flags))
+		m.want(m.Rename(ctx, m.Root(), "b", m.Root(), "c", volume.RenameFlags{Exchange: true}), volume.ErrNotSupported)
+		m.names("", "b", "c")
+		if caps.ConditionalPut {
+			m.missing("d")
+			m.foreign("d", "theirs")
+			m.want(m.Rename(ctx, m.Root(), "c", m.Root(), "d", flags), volume.ErrExist)
+			if got := m.object("d"); got != "theirs" {
+				t.Errorf("replaced by %q", got)
+			}
+			m.names("", "b", "c", "d")
+		}
+	})
+}
+
+func TestRenameOfOpenFiles(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.mkdir("d")
+		m.put("d/clean", "clean content")
+		m.put("d/written", "0123456789")
+		m.put("over", "to be replaced")
+		clean, written, over := m.open("d/clean", readOnly), m.open("d/written", readWrite), m.open("over", readOnly)
+		pending := m.create("d/pending")
+		m.writeAll(written, "XX", 0)
+		m.writeAll(pending, "pending", 0)
+
+		m.ok(m.rename("d", "e"))
+		m.writeAll(pending, "more", 7)
+		m.ok(m.rename("e/written", "over"))
+		for _, c := range []struct {
+			h    *volume.Handle
+			want string
+		}{{clean, "clean content"}, {written, "XX23456789"}, {over, "to be replaced"}, {pending, "pendingmore"}} {
+			if s, err := content(c.h); s != c.want || err != nil {
+				t.Errorf("open file reads %q, %v, want %q", s, err, c.want)
+			}
+		}
+		m.writeAll(written, "YY", 8)
+		for _, h := range []*volume.Handle{clean, written, over, pending} {
+			m.close(h)
+		}
+		if got := m.object("over"); got != "XX234567YY" {
+			t.Errorf("stored %q", got)
+		}
+		if got := m.object("e/pending"); got != "pendingmore" {
+			t.Errorf("stored %q", got)
+		}
+		if want := []string{"e/", "e/clean", "e/pending", "over"}; !slices.Equal(m.mem.Keys(), want) {
+			t.Errorf("keys %q, want %q", m.mem.Keys(), want)
+		}
+	})
+}
+
+func TestRenameOfLargeDirectory(t *testing.T) {
+	m := newMount(t, plain)
+	m.mkdir("d")
+	const files = 2500
+	for i := range files {
+		m.foreign(fmt.Sprintf("d/%04d", i), "x")
+	}
+	m.mem.ResetCounts()
+	m.ok(m.rename("d", "e"))
+	if n := m.mem.Counts()[s3client.OpDeleteMany]; n != 3 {
+		t.Errorf("%d batches of removals, want 3", n)
+	}
+	if got := m.list("e"); len(got) != files {
+		t.Errorf("%d entries, want %d", len(got), files)
+	}
+	m.missing("d")
+}
+
+func TestFailedCopyOfDirectoryChangesNothing(t *testing.T) {
+	m := newMount(t, plain)
+	m.mkdir("d")
+	m.mkdir("target")
+	for i := range 30 {
+		m.put(fmt.Sprintf("d/%02d", i), "x")
+	}
+	before := m.mem.Keys()
+	m.faults.set(func(op, key string) error {
+		if op == s3client.OpCopy && key == "d/20" {
+			return &s3client.Error{Op: op, Key: key, Err: s3client.ErrAccess}
+		}
+		return nil
+	})
+	m.want(m.rename("d", "target"), s3client.ErrAccess)
+	if after := m.mem.Keys(); !slices.Equal(after, before) {
+		t.Errorf("keys\n%q, want\n%q", after, before)
+	}
+	if got := m.get("d/07"); got != "x" {
+		t.Errorf("content %q", got)
+	}
+	m.names("target")
+	m.faults.set(nil)
+	m.ok(m.rename("d", "target"))
+	if got := len(m.list("target")); got != 30 {
+		t.Errorf("%d entries", got)
+	}
+}
+
+func TestFailedRemovalAfterCopyIsReported(t *testing.T) {
+	m := newMount(t, plain)
+	m.put("f", "x")
+	m.faults.set(func(op, key string) error {
+		if op == s3client.OpDelete {
+			return &s3client.Error{Op: op, Key: key, Err: s3client.ErrAccess}
+		}
+		return nil
+	})
+	m.want(m.rename("f", "g"), s3client.ErrAccess)
+	m.want(m.unlink("f"), s3client.ErrAccess)
+	m.names("", "f", "g")
+	if m.get("f") != "x" || m.get("g") != "x" {
+		t.Error("content lost")
+	}
+}
+
+func TestRenameWhoseAnswerGotLost(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	m.put("f", "x")
+	m.missing("g")
+	first := true
+	m.faults.set(func(op, _ string) error {
+		if op == s3client.OpRename && first { // the attempt that a retry repeats
+			first = false
+			m.ok(m.mem.Rename(ctx, "g", "f", s3client.RenameOptions{}))
+		}
+		return nil
+	})
+	m.ok(m.rename("f", "g"))
+	m.names("", "g")
+}
