@@ -90,7 +90,11 @@ func (f *filesystem) errno(op string, v *volume.Inode, err error) syscall.Errno 
 	if s3err := (*s3client.Error)(nil); errors.As(err, &s3err) && s3err.RequestID != "" {
 		args = append(args, "request_id", s3err.RequestID)
 	}
-	f.log.Error("request failed", args...)
+	level := slog.LevelWarn
+	if errno == syscall.EIO {
+		level = slog.LevelError
+	}
+	f.log.Log(context.Background(), level, "request failed", args...)
 	return errno
 }
 

@@ -29,12 +29,7 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if err != nil {
 		return nil, 0, n.fs.errno("open", n.v, err)
 	}
-	st, err := n.fs.vol.Getattr(work, n.v)
-	if err != nil {
-		h.Release()
-		return nil, 0, n.fs.errno("open", n.v, err)
-	}
-	return &handle{n: n, h: h}, n.opened(versionOf(st)), 0
+	return &handle{n: n, h: h}, n.opened(h.Version()), 0
 }
 
 // Create implements fusefs.NodeCreater. The kernel sends it also for a name that another client has made meanwhile, so
@@ -46,7 +41,7 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 	}
 	inode := n.entry(ctx, v, st, out)
 	child := inode.Operations().(*node)
-	return inode, &handle{n: child, h: h}, child.opened(versionOf(st)), 0
+	return inode, &handle{n: child, h: h}, child.opened(h.Version()), 0
 }
 
 // Fsync implements fusefs.NodeFsyncer for handles of files.

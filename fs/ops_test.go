@@ -236,7 +236,7 @@ func TestAttributes(t *testing.T) {
 	f := m.path("file")
 	write(t, f, "x")
 	when := time.Date(2001, 2, 3, 4, 5, 6, 789, time.UTC)
-	must(t, os.Chmod(f, 0o4711))
+	must(t, os.Chmod(f, 0o711|os.ModeSetuid))
 	must(t, os.Chtimes(f, when, when))
 	info, err := os.Stat(f)
 	must(t, err)

@@ -97,9 +97,9 @@ func TestCallerSurvivesDetaching(t *testing.T) {
 }
 
 func TestPagesAreKeptForTheSameVersionOnly(t *testing.T) {
-	one, two := version{size: 1}, version{size: 2}
+	const one, two, unsaved s3client.ETag = "1", "2", ""
 	n := &node{}
-	keeps := func(v version) bool { return n.opened(v)&fuse.FOPEN_KEEP_CACHE != 0 }
+	keeps := func(v s3client.ETag) bool { return n.opened(v)&fuse.FOPEN_KEEP_CACHE != 0 }
 	if keeps(one) {
 		t.Error("kept before anything was known")
 	}
@@ -121,6 +121,9 @@ func TestPagesAreKeptForTheSameVersionOnly(t *testing.T) {
 	}
 	if !keeps(two) {
 		t.Error("dropped although only one version was read since")
+	}
+	if n := (&node{}); n.opened(unsaved) != 0 || n.opened(unsaved) != 0 {
+		t.Error("kept pages of a file that changes")
 	}
 }
 

@@ -24,6 +24,17 @@ type Handle struct {
 // Inode returns the inode that is open.
 func (h *Handle) Inode() *Inode { return h.n }
 
+// Version names the object version that the handle reads; "" while there are changes that are not stored. Handles of one
+// inode that have the same version read the same bytes.
+func (h *Handle) Version() s3client.ETag {
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	if !h.c.stored || h.c.changed() {
+		return ""
+	}
+	return h.c.base.ETag
+}
+
 // ReadAt reads as io.ReaderAt does: what any handle of this mount has written, else the version that was there at open.
 // ErrStale says that this version has been replaced or removed by another client, and was not read so far before.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+const overview = `pail mounts S3 buckets as a filesystem, and is an S3 server.
+
+  pail mount BUCKET[:/PREFIX] MOUNTPOINT [-o NAME=VALUE,...]   mount, also as: pail BUCKET MOUNTPOINT ...
+  pail umount MOUNTPOINT                                       unmount when everything is on the server
+  pail serve [FLAGS]                                           the S3 server
+  pail version                                                 the version
+  pail help [mount|umount|serve]                               all options
+`
+
+// help is "pail help [COMMAND]".
+func help(args []string, env func(string) string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stdout, overview)
+		return 0
+	}
+	switch args[0] {
+	case "mount", "umount", "serve":
+		do, _ := subcommand(args[0])
+		return do([]string{"--help"}, env, stdout, stderr)
+	}
+	return fail(stderr, fmt.Errorf("no help on %q: there is mount, umount and serve", args[0]))
+}
+
+// usage is pail without arguments, which is a mistake.
+func usage(_ []string, _ func(string) string, _, stderr io.Writer) int {
+	fmt.Fprint(stderr, overview)
+	return 1
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"pail/fs"
+)
+
+// fakeSession is a mount that is busy for the first attempts to unmount it.
+type fakeSession struct {
+	gone     chan struct{}
+	busy     int
+	closeErr error
+	calls    []string
+}
+
+func (f *fakeSession) Wait() { <-f.gone }
+
+func (f *fakeSession) Unmount(context.Context) error {
+	f.calls = append(f.calls, "unmount")
+	if f.busy--; f.busy >= 0 {
+		return fs.ErrBusy
+	}
+	close(f.gone)
+	return nil
+}
+
+func (f *fakeSession) Detach() error {
+	f.calls = append(f.calls, "detach")
+	return nil
+}
+
+func (f *fakeSession) Close(context.Context) error {
+	f.calls = append(f.calls, "close")
+	return f.closeErr
+}
+
+func TestSupervisor(t *testing.T) {
+	unsent := errors.New("one file unsent")
+	for _, test := range []struct {
+		name     string
+		busy     int
+		closeErr error
+		signals  []os.Signal
+		calls    string
+		fails    bool
+	}{
+		{"terminated", 0, nil, []os.Signal{syscall.SIGTERM}, "unmount close", false},
+		{"data stays unsent", 0, unsent, []os.Signal{syscall.SIGINT}, "unmount close", true},
+		{"busy, then insisted", 2, nil, []os.Signal{syscall.SIGINT, syscall.SIGINT}, "unmount unmount detach close", true},
+		{"busy, then closed", 1, nil, []os.Signal{syscall.SIGINT, syscall.SIGINT}, "unmount unmount close", false},
+		{"other signals do not end it", 0, nil, []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM}, "reopen louder unmount close", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			session := &fakeSession{gone: make(chan struct{}), busy: test.busy, closeErr: test.closeErr}
+			signals := make(chan os.Signal, len(test.signals))
+			for _, sig := range test.signals {
+				signals <- sig
+			}
+			s := &supervisor{
+				session: session,
+				signals: signals,
+				log:     slog.New(slog.DiscardHandler),
+				reopen:  func() error { session.calls = append(session.calls, "reopen"); return nil },
+				louder:  func() { session.calls = append(session.calls, "louder") },
+			}
+			err := s.run()
+			if (err != nil) != test.fails {
+				t.Errorf("returned %v", err)
+			}
+			if test.closeErr != nil && !errors.Is(err, test.closeErr) {
+				t.Errorf("returned %v, want %v", err, test.closeErr)
+			}
+			if got := strings.Join(session.calls, " "); got != test.calls {
+				t.Errorf("did %q, want %q", got, test.calls)
+			}
+		})
+	}
+}
+
+func TestSupervisorEndsWhenSomebodyElseUnmounts(t *testing.T) {
+	session := &fakeSession{gone: make(chan struct{})}
+	close(session.gone)
+	s := &supervisor{session: session, log: slog.New(slog.DiscardHandler)}
+	if err := s.run(); err != nil || strings.Join(session.calls, " ") != "close" {
+		t.Errorf("%v, did %q", err, session.calls)
+	}
+}
