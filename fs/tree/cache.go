@@ -67,6 +67,7 @@ func NewCache[E any](opt CacheOptions) *Cache[E] {
 		if e.state != Absent { // what a listing lacks is absent without an entry, too
 			c.mu.dirs.Remove(Dir(path))
 		}
+		c.mu.floor = max(c.mu.floor, e.stamp.seq) // an answer that it had overtaken must not come back
 	})
 	c.mu.dirs, _ = simplelru.NewLRU[string, listing](size, nil)
 	return c
@@ -132,16 +133,6 @@ func (c *Cache[E]) put(path string, e entry[E]) bool {
 	}
 	c.mu.entries.Add(path, e)
 	return true
-}
-
-// Update changes the value of a path that is known to exist, without making it younger. fn must not call the cache.
-func (c *Cache[E]) Update(path string, fn func(*E)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.mu.entries.Peek(path); ok && e.state == Present {
-		fn(&e.value)
-		c.mu.entries.Add(path, e)
-	}
 }
 
 // Forget drops what is known of a path, also by requests on their way.
