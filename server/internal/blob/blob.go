@@ -37,8 +37,9 @@ func ParseID(s string) (id ID, ok bool) {
 
 // Store keeps immutable blobs. All methods are safe for concurrent use.
 type Store interface {
-	// Create begins a blob. size is its length in bytes, whose room is reserved at once, or -1 when it is not known.
-	Create(ctx context.Context, size int64) (Writer, error)
+	// Create begins a blob of that ID, a new one of NewID. size is its length in bytes, whose room is reserved at once,
+	// or -1 when it is not known.
+	Create(ctx context.Context, id ID, size int64) (Writer, error)
 	// Open opens a committed blob.
 	Open(ctx context.Context, id ID) (Blob, error)
 	// Remove removes a blob; removing one that is not there is no error. Readers that have it open go on.
@@ -57,7 +58,6 @@ type Stat struct {
 // Writer writes one blob. It is for one goroutine. It ends with Commit or Abort; Abort after Commit does nothing.
 type Writer interface {
 	io.Writer
-	ID() ID
 	// Commit makes the blob durable. When it fails, the blob is gone.
 	Commit() error
 	// Abort removes the blob.

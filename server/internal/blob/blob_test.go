@@ -48,7 +48,8 @@ func content(n int) []byte {
 
 // put writes data in pieces of the given length.
 func put(s blob.Store, data []byte, announced int64, piece int) (blob.ID, error) {
-	w, err := s.Create(ctx, announced)
+	id := blob.NewID(time.Now())
+	w, err := s.Create(ctx, id, announced)
 	if err != nil {
 		return blob.ID{}, err
 	}
@@ -60,7 +61,7 @@ func put(s blob.Store, data []byte, announced int64, piece int) (blob.ID, error)
 		}
 		p = p[n:]
 	}
-	return w.ID(), w.Commit()
+	return id, w.Commit()
 }
 
 func mustPut(t *testing.T, s blob.Store, data []byte) blob.ID {
@@ -167,7 +168,7 @@ func TestRemoveLeavesOpenBlobsReadable(t *testing.T) {
 
 func TestAbortAndWrongLengthLeaveNothing(t *testing.T) {
 	s, _ := openDisk(t)
-	w, err := s.Create(ctx, 100)
+	w, err := s.Create(ctx, blob.ID{1}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +197,7 @@ func TestAbortAndWrongLengthLeaveNothing(t *testing.T) {
 
 func TestAbortAfterCommitDoesNothing(t *testing.T) {
 	s, _ := openDisk(t)
-	w, err := s.Create(ctx, -1)
+	w, err := s.Create(ctx, blob.ID{1}, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +205,7 @@ func TestAbortAfterCommitDoesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Abort()
-	if b, err := s.Open(ctx, w.ID()); err != nil {
+	if b, err := s.Open(ctx, blob.ID{1}); err != nil {
 		t.Error(err)
 	} else {
 		b.Close()
@@ -284,7 +285,7 @@ func TestFullVolume(t *testing.T) {
 	fs := blobtest.NewMemFS()
 	fs.Capacity = 1 << 20
 	s := openMem(t, fs)
-	if _, err := s.Create(ctx, 2<<20); !errors.Is(err, blob.ErrNoSpace) {
+	if _, err := s.Create(ctx, blob.ID{1}, 2<<20); !errors.Is(err, blob.ErrNoSpace) {
 		t.Errorf("Create = %v, want ErrNoSpace before the first byte", err)
 	}
 	if _, err := put(s, content(2<<20), -1, 100_000); !errors.Is(err, blob.ErrNoSpace) {

@@ -14,14 +14,12 @@ import (
 
 // Options of a Store of files.
 type Options struct {
-	FS  FS               // nil: the operating system's
-	Now func() time.Time // nil: time.Now; only makes IDs
+	FS FS // nil: the operating system's
 }
 
 // Files is a Store of files in a directory.
 type Files struct {
 	fs      FS
-	now     func() time.Time
 	dir     string // DIR/blobs
 	buffers *Buffers
 	syncs   dirSyncs
@@ -37,10 +35,7 @@ func Open(dir string, opt Options) (*Files, error) {
 	if opt.FS == nil {
 		opt.FS = OS{}
 	}
-	if opt.Now == nil {
-		opt.Now = time.Now
-	}
-	s := &Files{fs: opt.FS, now: opt.Now, dir: filepath.Join(dir, "blobs"), buffers: NewBuffers(32, copyBuffer)}
+	s := &Files{fs: opt.FS, dir: filepath.Join(dir, "blobs"), buffers: NewBuffers(32, copyBuffer)}
 	s.syncs.fs = opt.FS
 	if err := s.makeDirs(); err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dir, err)
@@ -81,7 +76,7 @@ func mkdirAll(fsys FS, dir string) error {
 
 // probe makes and removes a file, to fail now rather than at the first request.
 func (s *Files) probe() error {
-	path := filepath.Join(s.dir, "probe-"+s.newID().String())
+	path := filepath.Join(s.dir, "probe-"+NewID(time.Now()).String())
 	f, err := s.fs.Create(path)
 	if err != nil {
 		return err
@@ -89,10 +84,7 @@ func (s *Files) probe() error {
 	return errors.Join(f.Close(), s.fs.Remove(path))
 }
 
-// newID makes an ID: milliseconds in 6 bytes, so that IDs sort by age, and 10 random bytes.
-func (s *Files) newID() ID { return NewID(s.now()) }
-
-// NewID makes an ID of that time that no other equals.
+// NewID makes an ID that no other equals: milliseconds in 6 bytes, so that IDs sort by age, and 10 random bytes.
 func NewID(now time.Time) (id ID) {
 	binary.BigEndian.PutUint64(id[:], uint64(now.UnixMilli())<<16)
 	rand.Read(id[6:]) // never fails
@@ -104,11 +96,10 @@ func (s *Files) path(id ID) string { return filepath.Join(s.dirOf(id), id.String
 func (s *Files) dirOf(id ID) string { return filepath.Join(s.dir, id.String()[30:]) }
 
 // Create implements Store.
-func (s *Files) Create(ctx context.Context, size int64) (Writer, error) {
+func (s *Files) Create(ctx context.Context, id ID, size int64) (Writer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	id := s.newID()
 	w := &writer{store: s, id: id, path: s.path(id), want: size}
 	f, err := s.fs.Create(w.path)
 	if err != nil {

@@ -25,8 +25,6 @@ type writer struct {
 	err   error  // of the first write that failed
 }
 
-func (w *writer) ID() ID { return w.id }
-
 func (w *writer) Write(p []byte) (int, error) {
 	if w.file == nil {
 		return 0, errFinished

@@ -138,17 +138,19 @@ func (c *content) verify(src source) error {
 
 // ingestBlob streams the body into a blob, beginning with the n bytes in first, which are all when end is set.
 func (s *Store) ingestBlob(ctx context.Context, src source, first []byte, n int, end bool) (c *content, err error) {
-	w, err := s.blobs.Create(ctx, src.size)
+	id := blob.ID(s.newID())
+	s.reclaim.expect(id) // before the file is there for the sweep to see
+	w, err := s.blobs.Create(ctx, id, src.size)
 	if err != nil {
 		s.buffers.Put(first)
+		s.reclaim.settle([]blob.ID{id})
 		return nil, storeError(err)
 	}
-	s.reclaim.expect(w.ID())
-	c = &content{body: body{bodyBlob, meta.ID(w.ID())}}
+	c = &content{body: body{bodyBlob, meta.ID(id)}}
 	defer func() {
 		if err != nil || c.body.kind == bodyNone {
 			w.Abort()
-			s.reclaim.settle([]blob.ID{w.ID()})
+			s.reclaim.settle([]blob.ID{id})
 		}
 	}()
 	if err := s.stream(ctx, src, w, c, first, n, end); err != nil {

@@ -13,13 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"pail/server/internal/blob"
 	"pail/server/internal/blob/blobtest"
 	"pail/server/internal/meta"
 	"pail/server/internal/meta/memdb"
-	"pail/server/internal/meta/pebbledb"
+	"pail/server/internal/meta/pebbledb/pebbletest"
 )
 
 var ctx = context.Background()
@@ -38,12 +36,12 @@ type env struct {
 // onEachEngine runs a test on each engine. At the end the store must be consistent and without orphans.
 func onEachEngine(t *testing.T, test func(t *testing.T, e *env)) {
 	t.Run("memdb", func(t *testing.T) { test(t, newEnv(t, memdb.New())) })
-	t.Run("pebbledb", func(t *testing.T) { test(t, newEnv(t, openPebble(t, vfs.NewMem()))) })
+	t.Run("pebbledb", func(t *testing.T) { test(t, newEnv(t, openPebble(t, pebbletest.NewDisk(nil)))) })
 }
 
-func openPebble(t *testing.T, fs vfs.FS) meta.DB {
+func openPebble(t *testing.T, d *pebbletest.Disk) meta.DB {
 	t.Helper()
-	db, err := pebbledb.Open("meta", pebbledb.Options{FS: fs, CacheSize: 1 << 20, MemTableSize: 1 << 20})
+	db, err := d.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

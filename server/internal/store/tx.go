@@ -38,11 +38,11 @@ func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) 
 		return nil
 	case !ran || errors.Is(err, meta.ErrNoSpace):
 		s.reclaim.free(made)
+		s.reclaim.settle(made)
 	default:
-		// The transaction may be durable or not. The blobs stay: at worst the next start sweeps them.
+		// The transaction may be durable or not. The blobs stay, and stay protected: at worst the next start sweeps them.
 		s.log.Error("store: outcome of a transaction is unknown", "err", err)
 	}
-	s.reclaim.settle(made)
 	return storeError(err)
 }
 
