@@ -111,6 +111,7 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		Defaults:   attr.Defaults{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), FileMode: 0o644, DirMode: 0o755},
 		Override:   volume.Override{UID: m.UID, GID: m.GID, Umask: m.Umask, RootUmask: m.MountpointUmask},
 		ReadOnly:   m.ReadOnly,
+		CompatDir:  m.CompatDir,
 		TTL:        m.AttrTTL,
 		MaxEntries: m.CacheEntries,
 		Parallel:   m.MaxRequests,
@@ -170,11 +171,17 @@ func kernelTime(given time.Duration) time.Duration {
 // openClient makes the client of the bucket and checks that it works.
 func openClient(ctx context.Context, m *opt.Mount, log *slog.Logger) (s3client.Client, s3client.Capabilities, error) {
 	var none s3client.Capabilities
-	provider, from, err := creds.Resolve(credentialsQuery(m))
+	query := credentialsQuery(m)
+	query.Log = log
+	provider, from, err := creds.Resolve(query)
 	if err != nil {
 		return nil, none, err
 	}
-	client, err := awss3.New(clientOptions(m, provider, log))
+	o := clientOptions(m, provider, log)
+	if err := readSecrets(m, &o); err != nil {
+		return nil, none, err
+	}
+	client, err := awss3.New(o)
 	if err != nil {
 		return nil, none, err
 	}
@@ -193,15 +200,27 @@ func credentialsQuery(m *opt.Mount) creds.Query {
 		home = ""
 	}
 	return creds.Query{
-		Bucket:     m.Bucket,
-		PasswdFile: m.Passwd,
-		Profile:    m.Profile,
-		Public:     m.Public,
-		IAMRole:    m.IAMRole,
-		ECS:        m.ECS,
-		Env:        os.Getenv,
-		Home:       home,
+		Bucket:       m.Bucket,
+		PasswdFile:   m.Passwd,
+		Profile:      m.Profile,
+		Public:       m.Public,
+		IAMRole:      m.IAMRole,
+		IMDSv1Only:   m.IMDSv1Only,
+		ECS:          m.ECS,
+		RequireToken: m.RequireToken,
+		Env:          os.Getenv,
+		Home:         home,
 	}
+}
+
+// readSecrets completes the options with what is in files of keys and passwords.
+func readSecrets(m *opt.Mount, o *awss3.Options) (err error) {
+	o.Encryption = awss3.Encryption{SSES3: m.SSE.Mode == "S3", KMS: m.SSE.Mode == "KMS", KMSID: m.SSE.KMSKeyID}
+	if o.Encryption.CustomerKeys, err = m.SSE.CustomerKeys(); err != nil {
+		return err
+	}
+	o.HTTP.Proxy, err = m.ProxyURL()
+	return err
 }
 
 func clientOptions(m *opt.Mount, provider s3client.CredentialsProvider, log *slog.Logger) awss3.Options {
@@ -250,7 +269,7 @@ func userAgent(m *opt.Mount) string {
 // absolutePaths makes the paths of options independent of the working directory, which a process in the background
 // leaves.
 func absolutePaths(m *opt.Mount) error {
-	paths := []*string{&m.Mountpoint, &m.Passwd, &m.CABundle, &m.LogFile, &m.TempDir, &m.MIMEFile, &m.HeaderFile,
+	paths := []*string{&m.Mountpoint, &m.Passwd, &m.CABundle, &m.LogFile, &m.TempDir, &m.MIMEFile,
 		&m.ClientCert.Cert, &m.ClientCert.Key, &m.ProxyCredFile, &m.SSE.KeyFile}
 	for i := range m.SSE.ReadFiles {
 		paths = append(paths, &m.SSE.ReadFiles[i])

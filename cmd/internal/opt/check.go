@@ -16,7 +16,6 @@ func (p *parser) check() error {
 		{"passwd_file", "iam_role"},
 		{"passwd_file", "ecs"},
 		{"use_rrs", "storage_class"},
-		{"allow_other", "allow_root"},
 	} {
 		if p.given(pair[0]) && p.given(pair[1]) {
 			return fmt.Errorf("options %s and %s exclude each other", pair[0], pair[1])
@@ -35,9 +34,6 @@ func (p *parser) check() error {
 		}
 		p.m.NoCopy = true
 	}
-	if p.m.NoMixUpload && p.seen["max_dirty_data"] && p.m.MaxDirty > 0 {
-		return errors.New("options nomixupload and max_dirty_data exclude each other: parts sent early are put together by copying")
-	}
 	return nil
 }
 
@@ -52,10 +48,6 @@ func (p *parser) given(name string) bool {
 		return p.m.ECS
 	case "use_session_token":
 		return p.m.RequireToken
-	case "allow_other":
-		return p.m.AllowOther
-	case "allow_root":
-		return p.m.AllowRoot
 	}
 	return p.seen[name]
 }
@@ -88,6 +80,10 @@ func checkSSE(m *Mount) error {
 			return errors.New("option use_sse=custom needs keys: custom:FILE, load_sse_c=FILE, or $AWSSSECKEYS")
 		}
 		m.SSE.KeyFile, m.SSE.ReadFiles = m.SSE.ReadFiles[0], m.SSE.ReadFiles[1:]
+	case m.SSE.Mode != "C" && len(m.SSE.ReadFiles) > 0:
+		return errors.New("option load_sse_c needs use_sse=custom: keys that only read are not supported yet")
+	case m.SSE.Mode == "C" && !https:
+		return errors.New("option use_sse=custom needs a url of https://: the key itself travels")
 	case m.SSE.Mode == "KMS" && !https:
 		return errors.New("option use_sse=kmsid needs a url of https://")
 	case m.SSE.Mode == "KMS" && m.SigV2:

@@ -19,16 +19,12 @@ type Mount struct {
 	Uploads    Uploads
 
 	ReadOnly           bool
+	CompatDir          bool // look for markers "dir_$folder$"
 	AllowOther         bool
-	AllowRoot          bool
 	DefaultPermissions bool
-	AutoUnmount        bool
 	NonEmpty           bool     // mount on a directory that is not empty
 	KernelOptions      []string // nodev, noatime...: for the kernel, in the order given
-	FSName, Subtype    string   // "" where not given
-	MaxRead            int      // 0: not given
-	MaxWrite           int      // 0: not given
-	MaxBackground      int      // 0: not given
+	FSName             string   // "": not given
 	UID, GID           *uint32  // owner of everything; nil: what the metadata says
 	Umask              *uint32  // permission bits to take from all files and directories; nil: what the metadata says
 	MountpointUmask    *uint32  // the same for the root directory
@@ -51,7 +47,6 @@ type Mount struct {
 	ACL                string // canned ACL; "": send none
 	StorageClass       string // as the header has it; "": send none, which means STANDARD
 	SSE                SSE
-	HeaderFile         string // ahbe_conf
 	MIMEFile           string
 	ContentMD5         bool
 	UnsignedPayload    bool
@@ -59,22 +54,18 @@ type Mount struct {
 	NoCheckCertificate bool
 	VerifyHostname     bool
 	ClientCert         ClientCert
-	CipherSuites       []string
 	Proxy              string // "": as the environment says
 	ProxyCredFile      string
 	IPVersion          int // 0, 4 or 6
-	NoUserAgent        bool
 	InstanceName       string
 
 	Retries          int
 	ConnectTimeout   time.Duration
 	ReadWriteTimeout time.Duration
 	MaxRequests      int // at once (max_thread_count)
-	ListPageSize     int
 
 	CacheEntries      int // max_stat_cache_size
 	AttrTTL           time.Duration
-	AttrTTLFromAccess bool // stat_cache_interval_expire: since the last access, not since the answer
 	NegativeCache     bool
 	KernelAttrTTL     time.Duration // attr_timeout; <0: not given
 	KernelEntryTTL    time.Duration // entry_timeout; <0: not given
@@ -91,16 +82,12 @@ type Mount struct {
 	NoMultipart        bool
 	NoMixUpload        bool
 	NoCopy             bool
-	NoRename           bool   // no server-side copy for renames
-	MaxDirty           int64  // <0: no limit
 	BucketSize         uint64 // 0: not given
 	Xattrs             bool
 
-	LogFile         string // "": standard error in the foreground, else syslog
-	LogLevel        slog.Level
-	LogTime         bool
-	LogHTTP         string // "", "normal", "body"
-	InsecureLogging bool
+	LogFile  string // "": standard error in the foreground, else syslog
+	LogLevel slog.Level
+	LogTime  bool
 
 	Warnings []string // one line each, for the user
 }

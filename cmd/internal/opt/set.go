@@ -187,17 +187,18 @@ func setMemoryLimit(p *parser, v string) error {
 	return nil
 }
 
-func setMaxDirty(p *parser, v string) error {
+func setMaxDirty(_ *parser, v string) error {
 	n, err := strconv.ParseInt(v, 10, 64)
-	switch {
-	case err == nil && n == -1:
-		p.m.MaxDirty = -1
-	case err != nil || n < 50 || n > math.MaxInt64/mib:
+	if err != nil || n != -1 && (n < 50 || n > math.MaxInt64/mib) {
 		return errors.New("must be 50 or more MB, or -1")
-	default:
-		p.m.MaxDirty = n * mib
 	}
 	return nil
+}
+
+func setNoRename(p *parser, v string) error {
+	on, err := parseBool(v)
+	p.m.NoCopy = p.m.NoCopy || on
+	return err
 }
 
 func setBucketSize(p *parser, v string) error {
@@ -232,11 +233,10 @@ func setLogLevel(m *Mount, v string) {
 	}
 }
 
-func setHTTPLog(p *parser, v string) error {
+func setHTTPLog(_ *parser, v string) error {
 	if v != "normal" && v != "body" {
 		return errors.New("must be normal or body")
 	}
-	p.m.LogHTTP = v
 	return nil
 }
 

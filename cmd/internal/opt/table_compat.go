@@ -4,50 +4,86 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // compatOptions are accepted because existing command lines have them.
 func compatOptions() []option {
+	rows := slices.Concat(checkedOptions(), freeOptions())
+	slices.SortFunc(rows, func(a, b option) int { return strings.Compare(a.name, b.name) })
+	return rows
+}
+
+// checkedOptions do not do all that they do in s3fs; what is given is still checked.
+func checkedOptions() []option {
 	const g = groupCompat
+	mark := func(status Status, reason string, o option) option {
+		o.group, o.status, o.help, o.def = g, status, reason, ""
+		return o
+	}
+	integer := func(name string) option {
+		return number(g, name, "", "", 0, 1<<30, func(*Mount) *int { return new(int) })
+	}
+	toggled := func(name string) option { return toggle(g, name, "", func(*Mount) *bool { return new(bool) }) }
 	rows := []option{
-		accepted(NoEffect, g, "use_cache", "pail keeps no data cache on disk"),
-		accepted(NoEffect, g, "check_cache_dir_exist", "pail keeps no data cache on disk"),
-		accepted(NoEffect, g, "del_cache", "pail keeps no data cache on disk"),
-		accepted(NoEffect, g, "set_check_cache_sigusr1", "pail keeps no data cache on disk"),
-		accepted(NoEffect, g, "hard_remove", "an open file that is removed stays readable, and leaves no .fuse_hidden file"),
-		{name: "use_rrs", group: g, bare: ptr("1"), status: Obsolete, help: "give storage_class=reduced_redundancy", set: setRRS},
-		accepted(Obsolete, g, "credlib", "credentials come from the AWS chain, which has credential_process"),
-		accepted(Obsolete, g, "credlib_opts", "credentials come from the AWS chain, which has credential_process"),
-		accepted(Obsolete, g, "fd_page_size", "it has no meaning any more, in s3fs neither"),
-		accepted(Obsolete, g, "fake_diskfree", "it is for s3fs's own tests"),
-		accepted(Obsolete, g, "putheader_mp_threshold", "multipart_threshold rules"),
-		accepted(Obsolete, g, "notsup_compat_dir", "all forms of directories are read"),
-		accepted(Obsolete, g, "complement_stat", "missing attributes are always filled in"),
+		mark(Obsolete, "give stat_cache_expire, which counts from the answer", seconds(g, "stat_cache_interval_expire", "", "", 0,
+			func(m *Mount) *time.Duration { return &m.AttrTTL })),
+		mark(Obsolete, "give storage_class=reduced_redundancy", option{name: "use_rrs", bare: ptr("1"), set: setRRS}),
+		mark(Obsolete, "give dbglevel=dbg, which logs a line for each request",
+			option{name: "curldbg", arg: "normal|body", bare: ptr("normal"), set: setHTTPLog}),
+		mark(Obsolete, "it is taken for nocopyapi", option{name: "norenameapi", bare: ptr("1"), set: setNoRename}),
+		mark(NoEffect, "a file is sent when it is closed or synced", option{name: "max_dirty_data", arg: "MB", set: setMaxDirty}),
+		mark(NoEffect, "no headers are added", word(g, "ahbe_conf", "FILE", "", "", func(*Mount) *string { return new(string) })),
+		mark(NoEffect, "the User-Agent is sent", toggled("noua")),
+		mark(NoEffect, "the safe ones of Go's TLS are offered", word(g, "cipher_suites", "LIST", "", "", func(*Mount) *string { return new(string) })),
+		mark(NoEffect, "root is let in by allow_other alone", toggled("allow_root")),
+		mark(NoEffect, "the next mount clears a dead one away", toggled("auto_unmount")),
+		mark(NoEffect, "secrets are never logged", toggled("insecure_logging")),
+		mark(Always, "pages have 1000 entries", integer("list_object_max_keys")),
+		mark(Always, "the type is fuse.pail", word(g, "subtype", "NAME", "", "", func(*Mount) *string { return new(string) })),
+	}
+	for _, name := range []string{"max_read", "max_write", "max_background"} {
+		rows = append(rows, mark(Always, tuned, integer(name)))
 	}
 	for _, name := range []string{"multireq_max", "parallel_count", "parallel_upload"} {
-		o := number(g, name, "", "give max_thread_count", 1, 10000, func(m *Mount) *int { return &m.MaxRequests })
-		o.status = Obsolete
-		rows = append(rows, o)
+		rows = append(rows, mark(Obsolete, "give max_thread_count",
+			number(g, name, "", "", 1, 10000, func(m *Mount) *int { return &m.MaxRequests })))
 	}
-	for names, reason := range map[string]string{
-		"sigv4":                           "version 4 is the default",
-		"listobjectsv2":                   "version 2 is the default",
-		"streamupload":                    "files are sent while they are written where that is possible",
-		"compat_dir":                      "all forms of directories are read",
-		"use_wtf8":                        "names that are not UTF-8 are always stored so",
-		"update_parent_dir_stat":          "directories always get new times",
-		"nodnscache nosscache noxmlns f2": "pail has nothing of that kind",
-		"big_writes large_read async_read sync_read atomic_o_trunc intr intr_signal use_ino readdir_ino " +
-			"splice_read splice_write splice_move no_splice_read no_splice_write no_splice_move clone_fd max_idle_threads " +
-			"max_threads congestion_threshold remember noforget no_remote_lock no_remote_flock no_remote_posix_lock " +
-			"kernel_cache auto_cache noauto_cache ac_attr_timeout direct_io max_readahead rellinks norellinks " +
-			"writeback_cache": "pail tunes FUSE itself",
+	return rows
+}
+
+const tuned = "pail tunes FUSE itself"
+
+// freeOptions may have any value.
+func freeOptions() []option {
+	var rows []option
+	for _, set := range []struct {
+		status        Status
+		names, reason string
+	}{
+		{NoEffect, "use_cache check_cache_dir_exist del_cache set_check_cache_sigusr1", "pail keeps no data cache on disk"},
+		{NoEffect, "hard_remove", "an open file that is removed stays readable, and leaves no .fuse_hidden file"},
+		{NoEffect, "streamupload", "a file is sent when it is closed or synced"},
+		{Obsolete, "credlib credlib_opts", "credentials come from the AWS chain, which has credential_process"},
+		{Obsolete, "fd_page_size", "it has no meaning any more, in s3fs neither"},
+		{Obsolete, "fake_diskfree", "it is for s3fs's own tests"},
+		{Obsolete, "putheader_mp_threshold", "multipart_threshold rules"},
+		{Obsolete, "notsup_compat_dir", "it is the default"},
+		{Obsolete, "complement_stat", "missing attributes are always filled in"},
+		{Always, "sigv4", "version 4 is the default"},
+		{Always, "listobjectsv2", "version 2 is the default"},
+		{Always, "use_wtf8", "names that are not UTF-8 are always stored so"},
+		{Always, "update_parent_dir_stat", "directories always get new times"},
+		{Always, "nodnscache nosscache noxmlns f2", "pail has nothing of that kind"},
+		{Always, "big_writes large_read async_read sync_read atomic_o_trunc intr intr_signal use_ino readdir_ino splice_read " +
+			"splice_write splice_move no_splice_read no_splice_write no_splice_move clone_fd max_idle_threads max_threads " +
+			"congestion_threshold remember noforget no_remote_lock no_remote_flock no_remote_posix_lock kernel_cache " +
+			"auto_cache noauto_cache ac_attr_timeout direct_io max_readahead rellinks norellinks writeback_cache", tuned},
 	} {
-		for name := range strings.FieldsSeq(names) {
-			rows = append(rows, accepted(Always, g, name, reason))
+		for name := range strings.FieldsSeq(set.names) {
+			rows = append(rows, accepted(set.status, groupCompat, name, set.reason))
 		}
 	}
-	slices.SortFunc(rows, func(a, b option) int { return strings.Compare(a.name, b.name) })
 	return rows
 }
 

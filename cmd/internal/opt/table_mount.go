@@ -10,39 +10,25 @@ func mountOptions() []option {
 	return []option{
 		toggle(g, "allow_other", "let other users in (needs user_allow_other in /etc/fuse.conf unless root mounts)",
 			func(m *Mount) *bool { return &m.AllowOther }),
-		toggle(g, "allow_root", "let root in", func(m *Mount) *bool { return &m.AllowRoot }),
 		permissions,
 		toggle(g, "nonempty", "mount on a directory that is not empty; its files are hidden meanwhile", func(m *Mount) *bool { return &m.NonEmpty }),
-		toggle(g, "auto_unmount", "unmount when the process ends in any way", func(m *Mount) *bool { return &m.AutoUnmount }),
 		owner(g, "uid", "USER", "owner of everything, name or number", lookupUser, func(m *Mount) **uint32 { return &m.UID }),
 		owner(g, "gid", "GROUP", "group of everything, name or number", lookupGroup, func(m *Mount) **uint32 { return &m.GID }),
 		mask(g, "umask", "permission bits that no file or directory has", func(m *Mount) **uint32 { return &m.Umask }),
 		mask(g, "mp_umask", "permission bits that the mountpoint does not have", func(m *Mount) **uint32 { return &m.MountpointUmask }),
 		word(g, "fsname", "NAME", "", "source in the table of mounts", func(m *Mount) *string { return &m.FSName }),
-		word(g, "subtype", "NAME", "", "type in the table of mounts, after fuse.", func(m *Mount) *string { return &m.Subtype }),
-		number(g, "max_read", "", "largest read request in bytes", 0, 1<<30, func(m *Mount) *int { return &m.MaxRead }),
-		number(g, "max_write", "", "largest write request in bytes", 4096, 1<<30, func(m *Mount) *int { return &m.MaxWrite }),
-		number(g, "max_background", "", "kernel's requests at once", 1, 65535, func(m *Mount) *int { return &m.MaxBackground }),
 		{name: "subdir", group: g, arg: "DIR", help: "directory of the bucket to mount, below PREFIX (with modules=subdir)",
 			set: func(p *parser, v string) error { p.subdir = v; return nil }},
 		{name: "modules", group: g, arg: "subdir", help: "FUSE's stacked modules; subdir is the only one here", set: setModules},
+		toggle(g, "compat_dir", "look for old directory markers NAME_$folder$ too; costs one more request for each new name",
+			func(m *Mount) *bool { return &m.CompatDir }),
 	}
 }
 
 func cacheOptions() []option {
 	const g = groupCache
-	expire := func(name, def, help string, fromAccess bool) option {
-		o := seconds(g, name, def, help, 0, func(m *Mount) *time.Duration { return &m.AttrTTL })
-		set := o.set
-		o.set = func(p *parser, v string) error {
-			p.m.AttrTTLFromAccess = fromAccess
-			return set(p, v)
-		}
-		return o
-	}
 	kernel := func(name, help string, field func(*Mount) *time.Duration) option {
-		o := seconds(g, name, "", help, 0, field)
-		return o
+		return seconds(g, name, "", help, 0, field)
 	}
 	negative := func(name string, alias string, on bool, help string) option {
 		o := toggle(g, name, help, func(m *Mount) *bool { return &m.NegativeCache })
@@ -60,9 +46,8 @@ func cacheOptions() []option {
 	return []option{
 		// s3fs has 900 s: changes by others stay unseen for a quarter of an hour. open() asks the server anyway, so a short
 		// time costs requests for stat and ls only.
-		expire("stat_cache_interval_expire", "", "as stat_cache_expire, counted from the last use", true),
-		expire("stat_cache_expire", "10", "time until attributes are asked for again, so that changes by others are seen; "+
-			"open() always asks (s3fs: 900)", false),
+		seconds(g, "stat_cache_expire", "10", "time until attributes are asked for again, so that changes by others are seen; "+
+			"open() always asks (s3fs: 900)", 0, func(m *Mount) *time.Duration { return &m.AttrTTL }),
 		number(g, "max_stat_cache_size", "100000", "names to remember", 0, 1<<30, func(m *Mount) *int { return &m.CacheEntries }),
 		enable,
 		negative("disable_negative_cache", "disable_noobj_cache", false, "do not"),
@@ -92,7 +77,6 @@ func dataOptions() []option {
 		seconds(g, "readwrite_timeout", "120", "time without a byte moving", time.Second,
 			func(m *Mount) *time.Duration { return &m.ReadWriteTimeout }),
 		number(g, "max_thread_count", "10", "requests at once", 1, 10000, func(m *Mount) *int { return &m.MaxRequests }),
-		number(g, "list_object_max_keys", "1000", "entries on one page of a listing", 1, 1<<20, func(m *Mount) *int { return &m.ListPageSize }),
 		megabytes(g, "multipart_size", "10", "part size of uploads", 5*mib, 5*gib, func(m *Mount) *int64 { return &m.MultipartSize }),
 		megabytes(g, "multipart_threshold", "25", "size from which uploads have parts", 5*mib, 5*gib,
 			func(m *Mount) *int64 { return &m.MultipartThreshold }),
@@ -103,9 +87,6 @@ func dataOptions() []option {
 		toggle(g, "nomultipart", "never upload in parts", func(m *Mount) *bool { return &m.NoMultipart }),
 		toggle(g, "nomixupload", "upload unchanged ranges again in place of copying them", func(m *Mount) *bool { return &m.NoMixUpload }),
 		toggle(g, "nocopyapi", "the server cannot copy: upload again for chmod and mv", func(m *Mount) *bool { return &m.NoCopy }),
-		toggle(g, "norenameapi", "the same for mv alone", func(m *Mount) *bool { return &m.NoRename }),
-		{name: "max_dirty_data", group: g, arg: "MB", def: "5120", help: "written data of a file after which it is sent before close; -1: never",
-			set: setMaxDirty},
 		{name: "bucket_size", group: g, arg: "SIZE", help: "size that df shows: bytes, or with KB...EB, KiB...EiB", set: setBucketSize},
 		xattrs,
 	}
@@ -119,8 +100,6 @@ func logOptions() []option {
 		choice(g, "dbglevel", "warn", "least level to log; SIGUSR2 raises it (s3fs: crit)",
 			[]string{"silent", "crit", "critical", "err", "error", "warn", "wan", "warning", "info", "inf", "information", "dbg", "debug"},
 			setLogLevel),
-		{name: "curldbg", group: g, arg: "normal|body", bare: ptr("normal"), help: "log HTTP requests and answers", set: setHTTPLog},
-		toggle(g, "insecure_logging", "log secrets too", func(m *Mount) *bool { return &m.InsecureLogging }),
 		{name: "no_time_stamp_msg", group: g, bare: ptr("1"), help: "no time in messages", set: setNoTime},
 	}
 }
