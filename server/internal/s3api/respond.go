@@ -108,8 +108,8 @@ func (r *request) fail(err error) (cut bool) {
 const (
 	bodyIdle    = 60 * time.Second
 	drainIdle   = 5 * time.Second
-	answerIdle  = 120 * time.Second
-	answerChunk = 32 << 20
+	answerIdle  = 5 * time.Minute
+	answerChunk = 8 << 20
 )
 
 // bodyReader is the request's body: it counts, marks errors as the client's, and bounds how long a client may be silent.
