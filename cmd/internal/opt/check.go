@@ -64,6 +64,9 @@ func checkTLS(m *Mount) error {
 	if m.ClientCert.Cert != "" && !https {
 		return errors.New("option ssl_client_cert needs a url of https://")
 	}
+	if m.ClientCert.Password != "" {
+		m.Warnings = append(m.Warnings, "the password of ssl_client_cert has no effect here: the key file must not be encrypted")
+	}
 	if m.NoCheckCertificate && m.CABundle != "" {
 		m.Warnings = append(m.Warnings, "option no_check_certificate is on: ca_bundle is not looked at")
 	}

@@ -311,6 +311,12 @@ func TestEnvironment(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "PAIL_RETRIES") {
 		t.Errorf("wrong variable: %v", err)
 	}
+	if m := parse(t, opt.Command, "b /m", "PAIL_BUCKET=c"); m.Bucket != "b" {
+		t.Errorf("the argument loses to PAIL_BUCKET: %s", m.Bucket)
+	}
+	if m := parse(t, opt.Command, "/m", "PAIL_BUCKET=c:/p"); m.Bucket != "c" || m.Prefix != "p/" {
+		t.Errorf("PAIL_BUCKET: %s", m.Bucket)
+	}
 	if m := parse(t, opt.Command, "b /m -o iam_role", "PAIL_PASSWD_FILE=/p"); m.IAMRole != "auto" {
 		t.Error("arguments cannot contradict the environment")
 	}

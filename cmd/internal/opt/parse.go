@@ -275,14 +275,14 @@ func (p *parser) positional(rest []string) (source string, err error) {
 	case len(rest) == 1:
 		return "", fmt.Errorf("bucket or mountpoint is missing: there is only %q", rest[0])
 	case len(rest) == 0:
-		return "", errors.New("bucket and mountpoint are missing: pail mount BUCKET[:/PREFIX] MOUNTPOINT -o ...")
+		return "", errors.New("bucket and mountpoint are missing: pail mount BUCKET[:/PREFIX] MOUNTPOINT [-o OPTIONS]")
 	default:
 		return "", fmt.Errorf("unexpected argument %q", rest[len(rest)-1])
 	}
 	switch {
 	case source == "":
 		source = p.bucketOption
-	case p.bucketOption != "" && strings.TrimRight(p.bucketOption, "/") != strings.TrimRight(trimType(source), "/"):
+	case p.seen["bucket"] && strings.TrimRight(p.bucketOption, "/") != strings.TrimRight(trimType(source), "/"):
 		return "", fmt.Errorf("option bucket says %q, but the argument %q", p.bucketOption, source)
 	}
 	if p.m.Mountpoint == "" && !utility {

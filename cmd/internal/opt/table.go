@@ -89,7 +89,7 @@ func tlsOptions() []option {
 			func(m *Mount) *bool { return &m.NoCheckCertificate }),
 		verify,
 		{name: "ssl_client_cert", group: g, arg: "CERT[:TYPE[:KEY[:TYPE[:PASSWORD]]]]", secret: true,
-			help: "client certificate (PEM); the password better in $S3FS_SSL_PRIVKEY_PASSWORD", set: setClientCert},
+			help: "client certificate and key (PEM), the key not encrypted", set: setClientCert},
 		{name: "proxy", group: g, arg: "URL", secret: true, help: "HTTP proxy; else $https_proxy, $http_proxy, $all_proxy",
 			set: func(p *parser, v string) error { return setProxy(p.m, v) }},
 		word(g, "proxy_cred_file", "FILE", "", "USER:PASSWORD of the proxy, URL-encoded", func(m *Mount) *string { return &m.ProxyCredFile }),
