@@ -99,10 +99,3 @@ func (t *nodes) dropLocked(n *node, gone []*volume.Inode) []*volume.Inode {
 	delete(t.mu.byInode, n.v)
 	return append(gone, n.v)
 }
-
-// len returns the number of nodes that the kernel may know.
-func (t *nodes) len() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.mu.byInode)
-}

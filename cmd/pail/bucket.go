@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"pail/cmd/internal/creds"
 	"pail/cmd/internal/opt"
 	"pail/fs"
 	"pail/fs/attr"
@@ -20,17 +18,10 @@ import (
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
-	"pail/s3client/awss3"
-	"pail/s3client/limit"
-	"pail/s3client/retry"
 )
 
-const (
-	// probeTimeout bounds the first requests: a person is waiting for the answer.
-	probeTimeout = 60 * time.Second
-	// negativeTimeout is how long the kernel believes that a name is not there, if nothing else is said.
-	negativeTimeout = time.Second
-)
+// negativeTimeout is how long the kernel believes that a name is not there, if nothing else is said.
+const negativeTimeout = time.Second
 
 // bucket is a bucket as a volume, with all that is below it.
 type bucket struct {
@@ -166,123 +157,4 @@ func kernelTime(given time.Duration) time.Duration {
 		return 0
 	}
 	return max(given, time.Nanosecond)
-}
-
-// openClient makes the client of the bucket and checks that it works.
-func openClient(ctx context.Context, m *opt.Mount, log *slog.Logger) (s3client.Client, s3client.Capabilities, error) {
-	var none s3client.Capabilities
-	query := credentialsQuery(m)
-	query.Log = log
-	provider, from, err := creds.Resolve(query)
-	if err != nil {
-		return nil, none, err
-	}
-	o := clientOptions(m, provider, log)
-	if err := readSecrets(m, &o); err != nil {
-		return nil, none, err
-	}
-	client, err := awss3.New(o)
-	if err != nil {
-		return nil, none, err
-	}
-	at := target{bucket: m.Bucket, prefix: m.Prefix, url: m.Endpoint, credentials: from}
-	caps, err := at.probe(ctx, client)
-	if err != nil {
-		return nil, none, err
-	}
-	retrying := retry.New(limit.New(client, m.MaxRequests), retry.Options{Attempts: m.Retries + 1})
-	return retrying, caps, nil
-}
-
-func credentialsQuery(m *opt.Mount) creds.Query {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = ""
-	}
-	return creds.Query{
-		Bucket:       m.Bucket,
-		PasswdFile:   m.Passwd,
-		Profile:      m.Profile,
-		Public:       m.Public,
-		IAMRole:      m.IAMRole,
-		IMDSv1Only:   m.IMDSv1Only,
-		ECS:          m.ECS,
-		RequireToken: m.RequireToken,
-		Env:          os.Getenv,
-		Home:         home,
-	}
-}
-
-// readSecrets completes the options with what is in files of keys and passwords.
-func readSecrets(m *opt.Mount, o *awss3.Options) (err error) {
-	o.Encryption = awss3.Encryption{SSES3: m.SSE.Mode == "S3", KMS: m.SSE.Mode == "KMS", KMSID: m.SSE.KMSKeyID}
-	if o.Encryption.CustomerKeys, err = m.SSE.CustomerKeys(); err != nil {
-		return err
-	}
-	o.HTTP.Proxy, err = m.ProxyURL()
-	return err
-}
-
-func clientOptions(m *opt.Mount, provider s3client.CredentialsProvider, log *slog.Logger) awss3.Options {
-	o := awss3.Options{
-		Bucket:          m.Bucket,
-		Endpoint:        m.Endpoint,
-		ServicePath:     m.ServicePath,
-		PathStyle:       m.PathStyle,
-		Credentials:     provider,
-		SigV2:           m.SigV2,
-		ProbePrefix:     m.Prefix,
-		ReadOnly:        m.ReadOnly,
-		UserAgent:       userAgent(m),
-		RequesterPays:   m.RequesterPays,
-		ACL:             m.ACL,
-		StorageClass:    m.StorageClass,
-		UnsignedPayload: m.UnsignedPayload,
-		ContentMD5:      m.ContentMD5,
-		HTTP: awss3.HTTPOptions{
-			CABundle:           m.CABundle,
-			InsecureSkipVerify: m.NoCheckCertificate,
-			SkipVerifyHostname: !m.VerifyHostname,
-			ClientCert:         m.ClientCert.Cert,
-			ClientKey:          m.ClientCert.Key,
-			Proxy:              m.Proxy,
-			IPVersion:          m.IPVersion,
-			ConnectTimeout:     m.ConnectTimeout,
-			ReadWriteTimeout:   m.ReadWriteTimeout,
-		},
-		Log: log,
-	}
-	if m.RegionGiven {
-		o.Region = m.Region
-	}
-	return o
-}
-
-func userAgent(m *opt.Mount) string {
-	agent := "pail/" + versionText()
-	if m.InstanceName != "" {
-		agent += " (" + m.InstanceName + ")"
-	}
-	return agent
-}
-
-// absolutePaths makes the paths of options independent of the working directory, which a process in the background
-// leaves.
-func absolutePaths(m *opt.Mount) error {
-	paths := []*string{&m.Mountpoint, &m.Passwd, &m.CABundle, &m.LogFile, &m.TempDir, &m.MIMEFile,
-		&m.ClientCert.Cert, &m.ClientCert.Key, &m.ProxyCredFile, &m.SSE.KeyFile}
-	for i := range m.SSE.ReadFiles {
-		paths = append(paths, &m.SSE.ReadFiles[i])
-	}
-	for _, path := range paths {
-		if *path == "" {
-			continue
-		}
-		abs, err := filepath.Abs(*path)
-		if err != nil {
-			return err
-		}
-		*path = abs
-	}
-	return nil
 }

@@ -11,6 +11,8 @@ import (
 )
 
 const (
+	// probeTimeout bounds the first requests: a person is waiting for the answer.
+	probeTimeout  = 60 * time.Second
 	probeAttempts = 3
 	probePause    = time.Second
 )

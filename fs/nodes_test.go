@@ -1,0 +1,104 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"pail/fs/keymap"
+	"pail/fs/readahead"
+	"pail/fs/stage"
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+// unmounted returns the requests of a filesystem with the files 0 to n-1, without a kernel.
+func unmounted(t *testing.T, n int) (*requests, *filesystem) {
+	t.Helper()
+	client := memclient.New(memclient.Options{Bucket: "bucket"})
+	for i := range n {
+		if _, err := client.Put(context.Background(), fmt.Sprint(i), strings.NewReader("x"), s3client.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	area, err := stage.New(stage.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := readahead.NewPool(readahead.Options{Client: client})
+	t.Cleanup(func() { pool.Close(); area.Close() })
+	vol, err := volume.New(volume.Options{Client: client, Caps: memclient.Full(), Keys: keymap.New(""), Stage: area,
+		Readahead: pool, Upload: upload.New(upload.Options{Client: client})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := Options{}.withDefaults()
+	f := newFilesystem(vol, opt)
+	root := &node{fs: f, v: vol.Root()}
+	return &requests{RawFileSystem: fusefs.NewNodeFS(root, opt.node(root)), nodes: &f.nodes}, f
+}
+
+// known returns the number of nodes that the kernel may know.
+func known(f *filesystem) int {
+	f.nodes.mu.Lock()
+	defer f.nodes.mu.Unlock()
+	return len(f.nodes.mu.byInode)
+}
+
+func lookup(t *testing.T, r *requests, name string) fuse.EntryOut {
+	var out fuse.EntryOut
+	if status := r.Lookup(make(chan struct{}), &fuse.InHeader{NodeId: fuse.FUSE_ROOT_ID}, name, &out); !status.Ok() {
+		t.Errorf("lookup %s: %v", name, status)
+	}
+	return out
+}
+
+func TestTwoLookupsGiveOneNode(t *testing.T) {
+	r, f := unmounted(t, 1)
+	one, two := lookup(t, r, "0"), lookup(t, r, "0")
+	if one.NodeId != two.NodeId || one.Ino != two.Ino {
+		t.Errorf("nodes %d and %d, inodes %d and %d", one.NodeId, two.NodeId, one.Ino, two.Ino)
+	}
+	r.Forget(one.NodeId, 1)
+	if known(f) != 1 {
+		t.Error("dropped while the kernel knows it")
+	}
+	r.Forget(one.NodeId, 1)
+	if known(f) != 0 {
+		t.Error("kept after the kernel has forgotten it")
+	}
+}
+
+func TestNodesSurviveForgetsAndLookupsAtOnce(t *testing.T) {
+	const files, workers, rounds = 3, 8, 300
+	r, f := unmounted(t, files)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range rounds {
+				out := lookup(t, r, fmt.Sprint((w+i)%files))
+				// While it is held, everybody gets the same.
+				if again := lookup(t, r, fmt.Sprint((w+i)%files)); again.NodeId != out.NodeId || again.Ino != out.Ino {
+					t.Errorf("node %d became %d, inode %d became %d", out.NodeId, again.NodeId, out.Ino, again.Ino)
+				}
+				r.Forget(out.NodeId, 2)
+			}
+		}()
+	}
+	wg.Wait()
+	if n := known(f); n != 0 {
+		t.Errorf("%d nodes are left", n)
+	}
+	if n := len(f.nodes.mu.held); n != 0 {
+		t.Errorf("%d requests still hold nodes", n)
+	}
+}
