@@ -20,10 +20,6 @@ const (
 	defaultStorageClass = "STANDARD"
 )
 
-// objectHeaders are those that describe an object, which an error's answer must not keep.
-var objectHeaders = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Range",
-	"Accept-Ranges", "Expires"}
-
 // storageClasses are the names that S3 knows. The class is kept and given back; all objects are stored alike.
 var storageClasses = []string{"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
 	"DEEP_ARCHIVE", "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"}

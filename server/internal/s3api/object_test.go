@@ -121,7 +121,7 @@ func TestRanges(t *testing.T) {
 
 func TestConditionalReads(t *testing.T) {
 	s := newScene(t, servertest.Options{})
-	etag := aws.ToString(s.put("k", "x").ETag)
+	etag := aws.ToString(s.put("k", "x", func(in *s3.PutObjectInput) { in.CacheControl = aws.String("max-age=9") }).ETag)
 	past, future := "Mon, 02 Jan 2006 15:04:05 GMT", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
 	for _, c := range []struct {
 		headers []string
@@ -148,7 +148,7 @@ func TestConditionalReads(t *testing.T) {
 			if a.status != c.status {
 				t.Errorf("%s %v: %d, want %d", method, c.headers, a.status, c.status)
 			}
-			if a.status == 304 && (a.body != "" || a.header.Get("Etag") != etag || a.header.Get("Last-Modified") == "") {
+			if a.status == 304 && (a.body != "" || a.header.Get("Etag") != etag || a.header.Get("Last-Modified") == "" || a.header.Get("Cache-Control") != "max-age=9") {
 				t.Errorf("%s %v: 304 with %q, %v", method, c.headers, a.body, a.header)
 			}
 		}

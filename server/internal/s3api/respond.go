@@ -87,9 +87,6 @@ func (r *request) fail(err error) (cut bool) {
 		return true
 	}
 	h := r.w.Header()
-	for _, name := range objectHeaders {
-		h.Del(name)
-	}
 	switch {
 	case e.Status == http.StatusNotModified:
 		r.w.WriteHeader(e.Status)
