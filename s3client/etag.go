@@ -7,7 +7,7 @@ type ETag string
 
 // ParseETag takes the value of an ETag header or element, quoted or not.
 func ParseETag(s string) ETag {
-	return ETag(strings.Trim(strings.TrimSpace(strings.TrimPrefix(s, "W/")), `"`))
+	return ETag(strings.Trim(strings.TrimPrefix(strings.TrimSpace(s), "W/"), `"`))
 }
 
 // Header returns the quoted form that HTTP headers carry.

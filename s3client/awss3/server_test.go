@@ -1,24 +1,35 @@
 package awss3_test
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"pail/s3client"
 	"pail/s3client/awss3"
 	"pail/s3client/clienttest"
+	"pail/s3client/limit"
+	"pail/s3client/retry"
 	"pail/server/servertest"
 )
 
-// onServer returns a client of an empty bucket on pail's own server.
-func onServer(server servertest.Options, change func(*awss3.Options)) func(*testing.T) s3client.Client {
-	return func(t *testing.T) s3client.Client {
-		srv := servertest.New(t, server)
+// contract runs the suite on pail's own server, with a bucket for each of its tests.
+func contract(t *testing.T, server servertest.Options, change func(*awss3.Options)) {
+	srv := servertest.New(t, server)
+	buckets := 0
+	clienttest.Run(t, func(t *testing.T) s3client.Client {
+		buckets++
 		opt := awss3.Options{
-			Bucket: "bucket", Endpoint: srv.URL, Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, ""),
-			HTTP: awss3.HTTPOptions{CABundle: srv.CAFile},
+			Bucket: fmt.Sprintf("bucket-%d", buckets), Endpoint: srv.URL,
+			Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, ""), HTTP: awss3.HTTPOptions{CABundle: srv.CAFile},
 		}
 		change(&opt)
+		createBucket(t, opt)
 		c, err := awss3.New(opt)
 		if err != nil {
 			t.Fatal(err)
@@ -28,9 +39,8 @@ func onServer(server servertest.Options, change func(*awss3.Options)) func(*test
 				t.Error(err)
 			}
 		})
-		createBucket(t, opt)
 		return c
-	}
+	})
 }
 
 // createBucket makes the bucket by an object request without a key, which is what the operation looks like.
@@ -51,11 +61,11 @@ func createBucket(t *testing.T, opt awss3.Options) {
 }
 
 func TestContractOnServer(t *testing.T) {
-	clienttest.Run(t, onServer(servertest.Options{}, func(*awss3.Options) {}))
+	contract(t, servertest.Options{}, func(*awss3.Options) {})
 }
 
 func TestContractOnServerOverTLS(t *testing.T) {
-	clienttest.Run(t, onServer(servertest.Options{TLS: true}, func(*awss3.Options) {}))
+	contract(t, servertest.Options{TLS: true}, func(*awss3.Options) {})
 }
 
 func TestContractOnServerVariants(t *testing.T) {
@@ -66,6 +76,47 @@ func TestContractOnServerVariants(t *testing.T) {
 		"unsigned, no sums": func(o *awss3.Options) { o.UnsignedPayload, o.NoChecksum = true, true },
 	}
 	for name, change := range variants {
-		t.Run(name, func(t *testing.T) { clienttest.Run(t, onServer(servertest.Options{}, change)) })
+		t.Run(name, func(t *testing.T) { contract(t, servertest.Options{}, change) })
+	}
+}
+
+// The whole stack as a mount has it, with connections that break: every third request is lost on the way back.
+func TestContractOfTheStackOverBadConnections(t *testing.T) {
+	var n atomic.Int64
+	lossy := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("User-Agent") != "lossy" || n.Add(1)%3 != 0 {
+				next.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		})
+	}
+	srv := servertest.New(t, servertest.Options{Wrap: lossy})
+	opt := awss3.Options{Bucket: "bucket", Endpoint: srv.URL, UserAgent: "lossy", Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, "")}
+	createBucket(t, opt)
+	plain, err := awss3.New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	c := retry.New(limit.New(plain, 4), retry.Options{Attempts: 10, Base: time.Millisecond, Max: time.Millisecond})
+	for i := range 20 {
+		key := fmt.Sprintf("k%d", i)
+		meta := s3client.Meta{"mtime": "1700000000.123456789"}
+		info, err := c.Put(t.Context(), key, strings.NewReader(key), s3client.PutOptions{IfNoneMatch: true, Meta: meta})
+		if err != nil {
+			t.Fatalf("Put: %v", err)
+		}
+		if _, err := c.Put(t.Context(), key, strings.NewReader("again"), s3client.PutOptions{IfNoneMatch: true}); !errors.Is(err, s3client.ErrPrecondition) {
+			t.Errorf("second creation: %v", err)
+		}
+		if err := c.Rename(t.Context(), key+"-moved", key, s3client.RenameOptions{SrcIfMatch: info.ETag}); err != nil {
+			t.Errorf("Rename: %v", err)
+		}
+		if got, err := c.Head(t.Context(), key+"-moved"); err != nil || got.ETag != info.ETag {
+			t.Errorf("Head: %+v, error %v", got, err)
+		}
 	}
 }

@@ -2,7 +2,7 @@
 //
 // Reads (Get, until its body is closed) and all other requests have a limit each. A body that is being sent may be
 // reading from an object at the same time; with one limit for both, enough such uploads would wait for each other for
-// ever. A caller must not need a second open Get to make progress with a first one.
+// ever. Put it below package retry, so that a call that waits to be repeated holds no slot. A caller must not need a second open Get to make progress with a first one.
 package limit
 
 import (

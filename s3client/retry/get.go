@@ -45,8 +45,10 @@ func (b *body) Read(p []byte) (int, error) {
 		if err == nil || err == io.EOF {
 			return n, err
 		}
-		if !b.resumable(err) {
+		if !b.broken(err) {
 			b.err = err
+		} else if b.off == b.end {
+			b.err = io.EOF // all of it came
 		} else if err := b.resume(err); err != nil {
 			b.err = err
 		}
@@ -57,9 +59,11 @@ func (b *body) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// resumable tells failures of the connection. A wrong checksum is none: the bytes are with the reader already.
-func (b *body) resumable(err error) bool {
-	return b.ctx.Err() == nil && b.etag != "" && b.off < b.end &&
+// broken tells a failure of the connection to a version that can be asked for again. A wrong checksum is none: the
+// bytes are with the reader already. An object whose size the service did not tell (off is behind end) must not be
+// taken for complete.
+func (b *body) broken(err error) bool {
+	return b.ctx.Err() == nil && b.etag != "" && b.off <= b.end && b.end > 0 &&
 		(errors.Is(err, s3client.ErrUnavailable) || errors.Is(err, s3client.ErrThrottled))
 }
 

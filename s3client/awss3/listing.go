@@ -1,0 +1,219 @@
+package awss3
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"pail/s3client"
+)
+
+// listing is a page being read.
+type listing struct {
+	x         *scanner
+	page      s3client.ListPage
+	encoded   bool // keys are URL-encoded
+	truncated bool
+	marker    string // NextMarker, of version 1
+}
+
+func parseList(body []byte, v1 bool) (s3client.ListPage, error) {
+	l := &listing{x: newScanner(body), encoded: saysURLEncoded(body)}
+	if root, ok := l.x.child(); !ok || string(root) != "ListBucketResult" {
+		return l.page, errors.New("the answer is no listing")
+	}
+	if n := bytes.Count(body, []byte("<Contents>")); n > 0 {
+		l.page.Objects = make([]s3client.ObjectInfo, 0, min(n, s3client.MaxListKeys))
+	}
+	for {
+		name, ok := l.x.child()
+		if !ok {
+			break
+		}
+		if err := l.element(name); err != nil {
+			return l.page, err
+		}
+	}
+	if l.x.err != nil {
+		return l.page, l.x.err
+	}
+	return l.page, l.finish(v1)
+}
+
+// saysURLEncoded looks for <EncodingType>url</EncodingType>, which may stand before or behind the keys. Text cannot
+// hold a raw '>' after that name where names are escaped, and elsewhere only by intent of a hostile service.
+func saysURLEncoded(body []byte) bool {
+	const tag = "EncodingType>"
+	i := bytes.Index(body, []byte(tag))
+	return i >= 0 && bytes.HasPrefix(bytes.TrimLeft(body[i+len(tag):], " \t\r\n"), []byte("url"))
+}
+
+func (l *listing) element(name []byte) error {
+	switch string(name) {
+	case "Contents":
+		return l.contents()
+	case "CommonPrefixes":
+		return l.commonPrefixes()
+	case "IsTruncated":
+		l.truncated = string(bytes.TrimSpace(l.x.text())) == "true"
+	case "NextContinuationToken":
+		l.page.NextToken = l.x.string()
+	case "NextMarker":
+		marker, err := l.key(l.x.text())
+		l.marker = marker
+		return err
+	default:
+		l.x.skip()
+	}
+	return nil
+}
+
+func (l *listing) contents() error {
+	l.page.Objects = append(l.page.Objects, s3client.ObjectInfo{})
+	info := &l.page.Objects[len(l.page.Objects)-1]
+	for {
+		name, ok := l.x.child()
+		if !ok {
+			return nil
+		}
+		var err error
+		switch string(name) {
+		case "Key":
+			info.Key, err = l.key(l.x.text())
+		case "Size":
+			info.Size, err = strconv.ParseInt(string(bytes.TrimSpace(l.x.text())), 10, 64)
+		case "ETag":
+			info.ETag = etagOf(l.x.text())
+		case "LastModified":
+			err = info.LastModified.UnmarshalText(bytes.TrimSpace(l.x.text()))
+		case "StorageClass":
+			info.StorageClass = storageClass(l.x.text())
+		case "UserMetadata":
+			l.metadata(info)
+		default:
+			l.x.skip()
+		}
+		if err != nil {
+			return fmt.Errorf("element %s: %w", name, err)
+		}
+	}
+}
+
+// metadata reads the listing extension that MinIO began: one element for each header, named like it.
+func (l *listing) metadata(info *s3client.ObjectInfo) {
+	info.Meta = s3client.Meta{}
+	for {
+		name, ok := l.x.child()
+		if !ok {
+			return
+		}
+		header := strings.ToLower(string(name))
+		value := l.x.string()
+		if meta, ok := strings.CutPrefix(header, "x-amz-meta-"); ok {
+			info.Meta[meta] = value
+		} else if field := systemField(&info.System, header); field != nil {
+			*field = value
+		}
+	}
+}
+
+func (l *listing) commonPrefixes() error {
+	for {
+		name, ok := l.x.child()
+		if !ok {
+			return nil
+		}
+		if string(name) != "Prefix" {
+			l.x.skip()
+			continue
+		}
+		prefix, err := l.key(l.x.text())
+		if err != nil {
+			return err
+		}
+		l.page.Prefixes = append(l.page.Prefixes, prefix)
+	}
+}
+
+func (l *listing) finish(v1 bool) error {
+	if !l.truncated {
+		l.page.NextToken = ""
+		return nil
+	}
+	if v1 && l.page.NextToken == "" {
+		l.page.NextToken = l.lastName()
+	}
+	if l.page.NextToken == "" {
+		return errors.New("the listing is truncated and names no token")
+	}
+	return nil
+}
+
+// lastName is where version 1 goes on: services name it only with a delimiter.
+func (l *listing) lastName() string {
+	last := l.marker
+	if last != "" {
+		return last
+	}
+	if n := len(l.page.Objects); n > 0 {
+		last = l.page.Objects[n-1].Key
+	}
+	if n := len(l.page.Prefixes); n > 0 {
+		last = max(last, l.page.Prefixes[n-1])
+	}
+	return last
+}
+
+// key decodes a key, prefix or marker.
+func (l *listing) key(text []byte) (string, error) {
+	if !l.encoded || bytes.IndexAny(text, "%+") < 0 {
+		return string(text), nil
+	}
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '+':
+			out = append(out, ' ')
+		case '%':
+			if i+2 >= len(text) || hexDigit(text[i+1]) < 0 || hexDigit(text[i+2]) < 0 {
+				return "", fmt.Errorf("key %q is not URL-encoded", text)
+			}
+			out = append(out, byte(hexDigit(text[i+1])<<4|hexDigit(text[i+2])))
+			i += 2
+		default:
+			out = append(out, c)
+		}
+	}
+	return string(out), nil
+}
+
+func etagOf(text []byte) s3client.ETag {
+	text = bytes.TrimSpace(text)
+	text = bytes.TrimPrefix(text, []byte("W/"))
+	return s3client.ETag(bytes.Trim(text, `"`))
+}
+
+// storageClass avoids an allocation for the usual ones.
+func storageClass(text []byte) string {
+	switch string(text) {
+	case "STANDARD":
+		return "STANDARD"
+	case "STANDARD_IA":
+		return "STANDARD_IA"
+	case "INTELLIGENT_TIERING":
+		return "INTELLIGENT_TIERING"
+	}
+	return string(text)
+}
+
+// parseTime reads the times of XML answers; the zero time if it is none.
+func parseTime(text []byte) time.Time {
+	var t time.Time
+	if t.UnmarshalText(bytes.TrimSpace(text)) != nil {
+		return time.Time{}
+	}
+	return t
+}
