@@ -20,8 +20,13 @@ import (
 	"pail/s3client"
 )
 
-// negativeTimeout is how long the kernel believes that a name is not there, if nothing else is said.
-const negativeTimeout = time.Second
+// negativeTimeout is how long it is believed that a name is not there, here and in the kernel. It is short, as this is what
+// another client's new object is not seen for.
+const negativeTimeout = 500 * time.Millisecond
+
+// negativeTTL bounds how long the mount believes that a name is not there, whatever it believes of names that are:
+// what another client adds should appear while a person looks, also in a directory that was just listed.
+const negativeTTL = 2 * time.Second
 
 // bucket is a bucket as a volume, with all that is below it.
 type bucket struct {
@@ -110,7 +115,7 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		Log:        log,
 	}
 	if m.NegativeCache {
-		o.NegativeTTL = m.AttrTTL
+		o.NegativeTTL = min(negativeTTL, m.AttrTTL)
 	}
 	return o
 }

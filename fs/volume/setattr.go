@@ -40,6 +40,9 @@ func (v *Volume) apply(set SetAttr) func(*attr.Attr) error {
 	return func(a *attr.Attr) error {
 		if set.Mode != nil && !attr.IsSymlink(a.Mode) {
 			a.Mode = a.Mode&attr.TypeMask | *set.Mode&attr.PermMask
+			if acl, ok := attr.ParseACL(a.Xattrs[attr.ACLAccess]); ok {
+				a.Xattrs[attr.ACLAccess] = acl.WithPerm(a.Mode & 0o777)
+			}
 		}
 		if set.UID != nil {
 			a.UID = *set.UID

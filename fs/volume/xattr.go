@@ -59,9 +59,34 @@ func (v *Volume) Setxattr(ctx context.Context, n *Inode, name string, value []by
 		}
 		a.Xattrs[name] = value
 		a.Ctime = v.opt.Now()
-		return nil
+		return checkACL(a, name)
 	})
 	return err
+}
+
+// checkACL makes an ACL that was just set under name and the mode agree. One that says no more than the mode is not
+// kept. Programs that copy permissions (cp -p) set the ACL alone, and rely on the mode to follow.
+func checkACL(a *attr.Attr, name string) error {
+	if name != attr.ACLAccess && name != attr.ACLDefault {
+		return nil
+	}
+	if attr.IsSymlink(a.Mode) {
+		return ErrNotSupported
+	}
+	acl, ok := attr.ParseACL(a.Xattrs[name])
+	switch {
+	case !ok:
+		return ErrInvalid
+	case name == attr.ACLDefault && !attr.IsDir(a.Mode):
+		return ErrPermission
+	case name == attr.ACLDefault:
+		return nil
+	}
+	a.Mode = a.Mode&^0o777 | acl.Perm()
+	if acl.Minimal() {
+		delete(a.Xattrs, name)
+	}
+	return nil
 }
 
 // Removexattr removes an extended attribute.
