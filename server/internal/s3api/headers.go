@@ -154,7 +154,8 @@ func setAttrs(h http.Header, a *store.Attrs) {
 		set(h, "X-Amz-Storage-Class", a.StorageClass) // AWS leaves STANDARD out
 	}
 	for name, value := range a.Meta {
-		h[metaHeader(name)] = []string{headerValue(value)}
+		// In lower case, as AWS sends them: Python's clients give a name as it came.
+		h["x-amz-meta-"+name] = []string{headerValue(value)}
 	}
 }
 
@@ -164,7 +165,7 @@ func set(h http.Header, name, value string) {
 	}
 }
 
-// metaHeader is the header of a metadata name, in the canonical form of package net/http.
+// metaHeader is the header of a metadata name in the form of package net/http, which listings have.
 func metaHeader(name string) string { return textproto.CanonicalMIMEHeaderKey(metaPrefix + name) }
 
 // headerValue makes a stored value fit for a header: what is not US-ASCII travels as an encoded word of RFC 2047, as

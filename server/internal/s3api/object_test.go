@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"math/rand"
 	"net/http"
@@ -71,6 +72,20 @@ func TestObjectAttributesComeBack(t *testing.T) {
 		if got := a.header.Get(name); got != want {
 			t.Errorf("override: %s is %q, want %q", name, got, want)
 		}
+	}
+}
+
+// TestMetadataNamesAreLowerCaseOnTheWire: Python's clients show names as they came.
+func TestMetadataNamesAreLowerCaseOnTheWire(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	s.do("PUT", path("k"), "x", "X-Amz-Meta-Mode: 1")
+	req := s.request("GET", path("k"), "")
+	s.sign(req, "", time.Now())
+	var b strings.Builder
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", path("k"), s.Addr)
+	_ = req.Header.Write(&b)
+	if got := s.wire(b.String() + "\r\n"); !strings.Contains(got, "\r\nx-amz-meta-mode: 1\r\n") {
+		t.Errorf("%s", got)
 	}
 }
 
