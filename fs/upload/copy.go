@@ -9,8 +9,9 @@ import (
 
 // Copy copies the object src onto dst inside the service, under opt's conditions; without opt.SrcIfMatch, one request
 // takes whatever version of it is there. Above the single-copy limit it is a multipart upload of copied parts: then the
-// version must be src's (ErrPrecondition), and src's metadata is asked for unless opt replaces it or src brings it. With
-// NoCopy the answer is ErrUnsupported. What the service does not tell of the copy is filled in from src and opt.
+// version must be src's (ErrPrecondition), and the service is asked for src's metadata unless opt replaces it, as listings
+// need not tell all of it. With NoCopy the answer is ErrUnsupported. What the service does not tell of the copy is filled
+// in from src and opt.
 func (u *Uploader) Copy(ctx context.Context, dst string, src s3client.ObjectInfo, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
 	var info s3client.ObjectInfo
 	var err error
@@ -60,9 +61,9 @@ func (u *Uploader) copyParts(ctx context.Context, dst string, src s3client.Objec
 	return complete(info, dst, src.Size, put), nil
 }
 
-// known returns src with ETag, metadata and headers, asking the service where they are needed and missing.
+// known returns src with ETag, metadata and headers, asking the service where they are needed.
 func (u *Uploader) known(ctx context.Context, src s3client.ObjectInfo, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
-	if src.ETag != "" && (opt.Replace || src.Meta != nil) {
+	if src.ETag != "" && opt.Replace {
 		return src, nil
 	}
 	now, err := u.client.Head(ctx, src.Key)

@@ -7,9 +7,9 @@ import (
 	"pail/s3client"
 )
 
-// MaxObjectSize is the largest object that S3 takes
+// MaxObjectSize is the largest object that S3 takes, 48.8 TiB: as much as the parts can hold
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
-const MaxObjectSize = 50 << 40
+const MaxObjectSize = s3client.MaxParts * s3client.MaxPartSize
 
 // part is one part of a multipart upload: the range [off, off+len), sent or copied from the base.
 type part struct {

@@ -96,6 +96,17 @@ func TestPlanOfWhatCannotFit(t *testing.T) {
 
 func s3limits() limits { return New(Options{}).lim }
 
+func TestLargestObjectHasAPlan(t *testing.T) {
+	whole := []stage.Extent{{Len: MaxObjectSize, Kind: stage.Unchanged}}
+	changed := []stage.Extent{{Len: 1}, {Off: 1, Len: MaxObjectSize - 2, Kind: stage.Unchanged}, {Off: MaxObjectSize - 1, Len: 1}}
+	for _, extents := range [][]stage.Extent{nil, whole, changed} {
+		parts, err := plan(MaxObjectSize, extents, New(Options{}).lim)
+		if err != nil || len(parts) > s3client.MaxParts {
+			t.Errorf("plan of %v: %d parts, %v", extents, len(parts), err)
+		}
+	}
+}
+
 func TestPlanOfManyChangesKeepsToTheNumberOfParts(t *testing.T) {
 	const step, changes = 64 << 20, 20_000
 	var ext []stage.Extent

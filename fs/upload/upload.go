@@ -26,7 +26,7 @@ type Options struct {
 	PartSize           int64 // of sent parts; grows for objects that need more than s3client.MaxParts of them
 	MultipartThreshold int64 // objects up to this size are one PUT
 	CopyPartSize       int64 // of parts copied inside the service
-	SingleCopyLimit    int64 // objects up to this size are copied in one request
+	SingleCopyLimit    int64 // objects up to this size are copied in one request; at least 5 MiB
 	Parallel           int   // parts of one object in flight
 	NoMultipart        bool  // the service has no multipart upload
 	NoMix              bool  // do not combine sent and copied parts: send everything
@@ -61,7 +61,7 @@ func New(o Options) *Uploader {
 	u := &Uploader{
 		client:          o.Client,
 		threshold:       within(0, o.MultipartThreshold, s3client.MaxPartSize, DefaultMultipartThreshold),
-		singleCopyLimit: within(0, o.SingleCopyLimit, s3client.MaxCopySize, DefaultSingleCopyLimit),
+		singleCopyLimit: within(minRangeSource, o.SingleCopyLimit, s3client.MaxCopySize, DefaultSingleCopyLimit),
 		lim: limits{
 			min: s3client.MinPartSize, max: s3client.MaxPartSize, maxCopy: s3client.MaxCopySize,
 			count: s3client.MaxParts, send: partSize, copied: copySize,
@@ -138,10 +138,13 @@ func (u *Uploader) putParts(ctx context.Context, key string, snap Snapshot, base
 	})
 }
 
-// copyable reports whether ranges of base may be copied: its version must be known, and S3 copies ranges only of
-// objects above 5 MiB (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
+// minRangeSource is what an object must be larger than for S3 to copy a range of it
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
+const minRangeSource = 5 << 20
+
+// copyable reports whether ranges of base may be copied: its version must be known, and its size sufficient.
 func copyable(base *s3client.ObjectInfo) bool {
-	return base != nil && base.ETag != "" && base.Size > s3client.MinPartSize
+	return base != nil && base.ETag != "" && base.Size > minRangeSource
 }
 
 // complete adds to the service's answer what it did not repeat.

@@ -398,10 +398,8 @@ func TestCopy(t *testing.T) {
 	}{
 		{name: "one request", known: true, dst: "d", want: map[string]int{s3client.OpCopy: 1}},
 		{name: "one request, replacing", known: true, dst: "k", opt: replaced, want: map[string]int{s3client.OpCopy: 1}},
-		{name: "parts", o: Options{SingleCopyLimit: 1, CopyPartSize: 5 * mib}, known: true, dst: "d",
-			want: map[string]int{s3client.OpNewUpload: 1, s3client.OpCopyPart: 4, s3client.OpComplete: 1}},
-		{name: "parts, asking for metadata", o: Options{SingleCopyLimit: 1}, dst: "d",
-			want: map[string]int{s3client.OpHead: 1, s3client.OpNewUpload: 1, s3client.OpCopyPart: 1, s3client.OpComplete: 1}},
+		{name: "parts", o: Options{SingleCopyLimit: 1, CopyPartSize: 5 * mib}, dst: "d",
+			want: map[string]int{s3client.OpHead: 1, s3client.OpNewUpload: 1, s3client.OpCopyPart: 4, s3client.OpComplete: 1}},
 		{name: "parts onto itself, replacing", o: Options{SingleCopyLimit: 1}, dst: "k", opt: replaced,
 			want: map[string]int{s3client.OpNewUpload: 1, s3client.OpCopyPart: 1, s3client.OpComplete: 1}},
 		{name: "NoMultipart", o: Options{SingleCopyLimit: 1, NoMultipart: true}, known: true, dst: "d", want: map[string]int{s3client.OpCopy: 1}},
@@ -433,6 +431,59 @@ func TestCopy(t *testing.T) {
 				t.Errorf("info %+v", info)
 			}
 		})
+	}
+}
+
+// Listings tell no headers, or only some of them.
+func TestCopyInPartsKeepsHeadersThatTheCallerDoesNotKnow(t *testing.T) {
+	e := newEnv(t)
+	sys := s3client.System{ContentType: "text/plain", ContentEncoding: "gzip", CacheControl: "no-cache"}
+	if _, err := e.client.Put(t.Context(), "k", bytes.NewReader(random(12*mib)), s3client.PutOptions{System: sys}); err != nil {
+		t.Fatal(err)
+	}
+	page, err := e.client.List(t.Context(), s3client.ListQuery{WithMeta: true})
+	if err != nil || page.Objects[0].Meta == nil {
+		t.Fatalf("listing %+v, %v", page, err)
+	}
+	if _, err := e.uploader(Options{SingleCopyLimit: 1}).Copy(t.Context(), "d", page.Objects[0], s3client.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if now, _ := e.client.Head(t.Context(), "d"); now.System != sys {
+		t.Errorf("headers %+v", now.System)
+	}
+}
+
+// noSmallRanges refuses what AWS refuses: copying ranges of objects up to 5 MiB.
+type noSmallRanges struct{ *faulty }
+
+func (c noSmallRanges) NewUpload(ctx context.Context, key string, opt s3client.PutOptions) (s3client.Upload, error) {
+	up, err := c.faulty.NewUpload(ctx, key, opt)
+	return noSmallRangesUpload{up, c}, err
+}
+
+type noSmallRangesUpload struct {
+	s3client.Upload
+	c noSmallRanges
+}
+
+func (u noSmallRangesUpload) CopyPart(ctx context.Context, n int, src string, r s3client.Range, ifMatch s3client.ETag) (s3client.Part, error) {
+	if info, err := u.c.Head(ctx, src); err != nil || info.Size <= 5*mib {
+		return s3client.Part{}, errors.New("range of a small object")
+	}
+	return u.Upload.CopyPart(ctx, n, src, r, ifMatch)
+}
+
+func TestSmallObjectIsCopiedInOneRequestWhateverTheLimit(t *testing.T) {
+	for _, size := range []int{2 * mib, 5 * mib, 5*mib + 1} {
+		e := newEnv(t)
+		data := random(size)
+		src := e.put("k", data)
+		u := New(Options{Client: noSmallRanges{e.client}, SingleCopyLimit: mib})
+		if _, err := u.Copy(t.Context(), "d", *src, s3client.CopyOptions{}); err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+			continue
+		}
+		e.check("d", data)
 	}
 }
 
