@@ -30,6 +30,7 @@ var sentinels = []struct {
 	{store.ErrPrecondition, s3err.PreconditionFailed},
 	{store.ErrNotModified, s3err.NotModified},
 	{store.ErrConditionalConflict, s3err.ConditionalRequestConflict},
+	{store.ErrKeyTooLong, s3err.KeyTooLongError},
 	{store.ErrInvalidRange, s3err.InvalidRange},
 	{store.ErrNoSpace, s3err.InsufficientStorage},
 	{store.ErrClosed, s3err.ServiceUnavailable},

@@ -1,2 +1,37 @@
-// Package store is the semantics of S3, written once over a meta.DB and a blob.Store.
+// Package store is the semantics of S3 - objects, conditions, listings, copies, renames, multipart uploads - written once
+// over a meta.DB and a blob.Store. It knows neither HTTP nor XML, nor who may do what.
+//
+// # Where the bytes are
+//
+//	object row ── nothing            an empty object
+//	           ├─ data row           up to Options.InlineLimit: object and bytes are one transaction, one shared fsync
+//	           ├─ blob               one file
+//	           └─ manifest ── blobs  a multipart object: extents (blob, offset, length) and the list of parts
+//
+// Object rows stay small, whatever the object: a listing reads them and nothing else. Bytes are shared by counted
+// references (refs.go), so CopyObject and RenameObject move none, and UploadPartCopy almost never does (part_copy.go says
+// when). Parts are always blobs, never inline, so a manifest points to blobs only; extents that lie side by side in a blob
+// become one again. What is shared cannot be told from its own: a copy keeps the source's ETag and parts, where AWS would
+// compute a new ETag for the copy of a multipart object.
+//
+// # One change, one transaction
+//
+// The order is always: blobs durable; then the transaction that makes them visible and drops what they replace, durable;
+// then the files that nothing refers to are removed. A crash in between leaves orphans, which the next Open sweeps in the
+// background, and nothing else. Conditions are decided inside the transaction, and once before a body is read, to refuse
+// early. The function of a transaction may run again, so files are touched only after it (tx.go).
+//
+// A reader keeps the version it opened: reclaim.go holds back the removal of files that an open ObjectReader may still
+// open. An object's MD5 is computed in a goroutine of its own while the body is written (digest.go); memory for a body is
+// three buffers of 1 MiB, whatever its length.
+//
+// # Faults
+//
+// A damaged row or chunk is ErrDamaged and is never served. A listing leaves a damaged row out and logs it; a put or
+// delete without conditions replaces it. Dropping a reference never fails for damage: bytes may be leaked, and Check
+// tells of them.
+//
+// # Locks
+//
+// reclaim.mu is the only lock, a leaf: nothing is called while it is held. Transactions order everything else.
 package store

@@ -53,7 +53,7 @@ type bucketRow struct {
 func (b bucketRow) encode() []byte {
 	var e meta.Encoder
 	e.Uint(1, uint64(b.id))
-	e.Int(2, b.created.UnixNano())
+	encodeTime(&e, 2, b.created)
 	e.String(3, b.region)
 	e.String(4, b.owner)
 	return e.Bytes()
@@ -92,7 +92,7 @@ type objectRow struct {
 func (o *objectRow) encode() []byte {
 	var e meta.Encoder
 	e.Uint(1, uint64(o.size))
-	e.Int(2, o.modified.UnixNano())
+	encodeTime(&e, 2, o.modified)
 	e.Blob(3, o.etag[:])
 	e.Uint(4, uint64(o.parts))
 	e.String(5, o.owner)
@@ -152,6 +152,13 @@ func (o *objectRow) object(bucket, key string) Object {
 	return Object{
 		Bucket: bucket, Key: key, Size: o.size, ETag: o.etagText(), LastModified: o.modified, Attrs: o.attrs,
 		Checksum: o.sum, ChecksumType: o.sumType, PartCount: o.parts, Owner: o.owner,
+	}
+}
+
+// encodeTime writes a time with nanoseconds; the zero time is left out.
+func encodeTime(e *meta.Encoder, tag uint64, t time.Time) {
+	if !t.IsZero() {
+		e.Int(tag, t.UnixNano())
 	}
 }
 

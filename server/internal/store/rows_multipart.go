@@ -97,7 +97,7 @@ type uploadRow struct {
 
 func (u *uploadRow) encode() []byte {
 	var e meta.Encoder
-	e.Int(2, u.initiated.UnixNano())
+	encodeTime(&e, 2, u.initiated)
 	e.String(5, u.owner)
 	encodeAttrs(&e, u.attrs)
 	encodeSum(&e, checksum.Sum{Algorithm: u.algorithm}, u.sumType)
@@ -140,7 +140,7 @@ type partRow struct {
 func (r *partRow) encode() []byte {
 	var e meta.Encoder
 	e.Uint(1, uint64(r.size))
-	e.Int(2, r.modified.UnixNano())
+	encodeTime(&e, 2, r.modified)
 	e.Blob(3, r.etag[:])
 	encodeSum(&e, r.sum, "")
 	e.Blob(30, packExtents(r.extents))
@@ -196,7 +196,7 @@ func (c *completedRow) encode() []byte {
 	var e meta.Encoder
 	e.Uint(1, uint64(c.bucket))
 	e.String(2, c.key)
-	e.Int(3, c.when.UnixNano())
+	encodeTime(&e, 3, c.when)
 	e.Blob(4, c.object.encode())
 	return e.Bytes()
 }

@@ -106,12 +106,13 @@ func FuzzRows(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := decodeAny(kind, v.(interface{ encode() []byte }).encode())
+		first := v.(interface{ encode() []byte }).encode()
+		again, err := decodeAny(kind, first)
 		if err != nil {
-			t.Errorf("%s: %+v cannot be read again: %v", kind, v, err)
+			t.Fatalf("%s: %+v cannot be read again: %v", kind, v, err)
 		}
-		if o, ok := v.(*objectRow); ok && !reflect.DeepEqual(again, o) && len(o.attrs.Meta) == 0 {
-			t.Errorf("%+v becomes %+v", v, again)
+		if second := again.(interface{ encode() []byte }).encode(); string(first) != string(second) {
+			t.Errorf("%s: %+v becomes %+v", kind, v, again)
 		}
 	})
 }

@@ -5,9 +5,11 @@ package blobtest
 import (
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -26,26 +28,29 @@ type MemFS struct {
 	// Capacity, when set before use, is the number of bytes that fit.
 	Capacity int64
 
-	mu      sync.Mutex
-	used    int64
-	entries map[string]*node // by path: as a reader sees it
-	durable map[string]*node // by path: what SyncDir made durable
+	mu   sync.Mutex
+	used int64
+	dirs map[string]*dir // by path
 }
 
-// node is a directory or a file.
+// dir is a directory. Directories are durable at once, but their entries are not.
+type dir struct {
+	now     map[string]*node // by name: as a reader sees it
+	durable map[string]*node // as the last SyncDir left it
+}
+
+// node is a file.
 type node struct {
-	dir    bool
 	data   []byte
 	synced []byte // data at the last Sync
 }
 
+func newDir() *dir { return &dir{map[string]*node{}, map[string]*node{}} }
+
 var _ blob.FS = (*MemFS)(nil)
 
 // NewMemFS makes a file system with a root directory "/".
-func NewMemFS() *MemFS {
-	root := &node{dir: true}
-	return &MemFS{entries: map[string]*node{"/": root}, durable: map[string]*node{"/": root}}
-}
+func NewMemFS() *MemFS { return &MemFS{dirs: map[string]*dir{"/": newDir()}} }
 
 // Crash gives the file system as it may be found after a power cut at this moment: with all that was synced, and with
 // each unsynced block and directory entry at a chance of percent. While during runs, nothing changes here; so other
@@ -57,20 +62,28 @@ func (m *MemFS) Crash(rnd *rand.Rand, percent int, during func()) *MemFS {
 	lucky := func() bool { return rnd.IntN(100) < percent }
 	after := NewMemFS()
 	after.Capacity = m.Capacity
-	for path, n := range m.entries {
-		if m.durable[path] == n || lucky() {
-			after.entries[path] = n.crash(lucky)
+	for path, d := range m.dirs {
+		after.dirs[path] = d.crash(lucky)
+		for _, n := range after.dirs[path].now {
+			after.used += int64(len(n.data))
 		}
 	}
-	for path, n := range m.durable {
-		if m.entries[path] == nil && lucky() { // the removal was not synced
-			after.entries[path] = n.crash(lucky)
+	return after
+}
+
+func (d *dir) crash(lucky func() bool) *dir {
+	after := newDir()
+	for name, n := range d.now {
+		if d.durable[name] == n || lucky() {
+			after.now[name] = n.crash(lucky)
 		}
 	}
-	for path, n := range after.entries {
-		after.durable[path] = n
-		after.used += int64(len(n.data))
+	for name, n := range d.durable {
+		if d.now[name] == nil && lucky() { // the removal was not synced
+			after.now[name] = n.crash(lucky)
+		}
 	}
+	after.durable = maps.Clone(after.now)
 	return after
 }
 
@@ -86,21 +99,22 @@ func (n *node) crash(lucky func() bool) *node {
 		}
 		copy(data[off:end], n.data[off:end])
 	}
-	return &node{dir: n.dir, data: data, synced: append([]byte(nil), data...)}
+	return &node{data: data, synced: append([]byte(nil), data...)}
 }
 
-// Corrupt flips a bit of the file.
+// Corrupt flips a bit of the file, which must be there.
 func (m *MemFS) Corrupt(path string, bit int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.entries[path].data[bit/8] ^= 1 << (bit % 8)
+	m.fileLocked(path).data[bit/8] ^= 1 << (bit % 8)
 }
 
-// Truncate cuts the file.
+// Truncate cuts the file, which must be there.
 func (m *MemFS) Truncate(path string, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.entries[path].data = m.entries[path].data[:n]
+	f := m.fileLocked(path)
+	f.data = f.data[:n]
 }
 
 // Files gives the paths of all files.
@@ -108,12 +122,21 @@ func (m *MemFS) Files() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var list []string
-	for path, n := range m.entries {
-		if !n.dir {
-			list = append(list, path)
+	for path, d := range m.dirs {
+		for name := range d.now {
+			list = append(list, filepath.Join(path, name))
 		}
 	}
 	return list
+}
+
+// fileLocked finds a file, or gives nil.
+func (m *MemFS) fileLocked(path string) *node {
+	d := m.dirs[filepath.Dir(path)]
+	if d == nil {
+		return nil
+	}
+	return d.now[filepath.Base(path)]
 }
 
 func (m *MemFS) hook(op, path string) error {
@@ -129,19 +152,19 @@ func (m *MemFS) hook(op, path string) error {
 func pathError(op, path string, err error) error { return &fs.PathError{Op: op, Path: path, Err: err} }
 
 // Mkdir implements blob.FS.
-func (m *MemFS) Mkdir(dir string) (made bool, err error) {
-	if err := m.hook("mkdir", dir); err != nil {
+func (m *MemFS) Mkdir(path string) (made bool, err error) {
+	if err := m.hook("mkdir", path); err != nil {
 		return false, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := m.entries[dir]; n != nil && n.dir {
+	if m.dirs[path] != nil {
 		return false, nil
 	}
-	if m.entries[dir] != nil || m.entries[filepath.Dir(dir)] == nil {
-		return false, pathError("mkdir", dir, fs.ErrNotExist)
+	if m.dirs[filepath.Dir(path)] == nil || m.fileLocked(path) != nil {
+		return false, pathError("mkdir", path, fs.ErrNotExist)
 	}
-	m.entries[dir] = &node{dir: true}
+	m.dirs[path] = newDir()
 	return true, nil
 }
 
@@ -152,14 +175,15 @@ func (m *MemFS) Create(path string) (blob.File, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.entries[path] != nil {
-		return nil, pathError("create", path, fs.ErrExist)
-	}
-	if m.entries[filepath.Dir(path)] == nil {
+	d := m.dirs[filepath.Dir(path)]
+	if d == nil {
 		return nil, pathError("create", path, fs.ErrNotExist)
 	}
+	if m.dirs[path] != nil || m.fileLocked(path) != nil {
+		return nil, pathError("create", path, fs.ErrExist)
+	}
 	n := &node{}
-	m.entries[path] = n
+	d.now[filepath.Base(path)] = n
 	return &file{fs: m, node: n, path: path}, nil
 }
 
@@ -170,8 +194,8 @@ func (m *MemFS) Open(path string) (blob.File, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.entries[path]
-	if n == nil || n.dir {
+	n := m.fileLocked(path)
+	if n == nil {
 		return nil, pathError("open", path, fs.ErrNotExist)
 	}
 	return &file{fs: m, node: n, path: path}, nil
@@ -184,59 +208,52 @@ func (m *MemFS) Remove(path string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.entries[path]
+	n := m.fileLocked(path)
 	if n == nil {
 		return pathError("remove", path, fs.ErrNotExist)
 	}
-	delete(m.entries, path)
+	delete(m.dirs[filepath.Dir(path)].now, filepath.Base(path))
 	m.used -= int64(len(n.data))
 	return nil
 }
 
 // ReadDir implements blob.FS.
-func (m *MemFS) ReadDir(dir string) ([]string, error) {
-	if err := m.hook("readdir", dir); err != nil {
+func (m *MemFS) ReadDir(path string) ([]string, error) {
+	if err := m.hook("readdir", path); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var names []string
-	for path := range m.entries {
-		if filepath.Dir(path) == dir && path != dir {
-			names = append(names, filepath.Base(path))
-		}
+	d := m.dirs[path]
+	if d == nil {
+		return nil, pathError("readdir", path, fs.ErrNotExist)
 	}
-	return names, nil
+	return slices.Collect(maps.Keys(d.now)), nil
 }
 
 // Stat implements blob.FS.
 func (m *MemFS) Stat(path string) (blob.Stat, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.entries[path]
-	if n == nil || n.dir {
+	n := m.fileLocked(path)
+	if n == nil {
 		return blob.Stat{}, pathError("stat", path, fs.ErrNotExist)
 	}
 	return blob.Stat{Bytes: int64(len(n.data)), Modified: time.Unix(1, 0)}, nil
 }
 
 // SyncDir implements blob.FS.
-func (m *MemFS) SyncDir(dir string) error {
-	if err := m.hook("syncdir", dir); err != nil {
+func (m *MemFS) SyncDir(path string) error {
+	if err := m.hook("syncdir", path); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for path := range m.durable {
-		if filepath.Dir(path) == dir && m.entries[path] == nil {
-			delete(m.durable, path)
-		}
+	d := m.dirs[path]
+	if d == nil {
+		return pathError("syncdir", path, fs.ErrNotExist)
 	}
-	for path, n := range m.entries {
-		if filepath.Dir(path) == dir {
-			m.durable[path] = n
-		}
-	}
+	d.durable = maps.Clone(d.now)
 	return nil
 }
 

@@ -3,13 +3,9 @@ package metatest
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"pail/server/internal/meta"
@@ -273,74 +269,6 @@ func testSnapshot(t *testing.T, db meta.DB) {
 	})
 }
 
-func number(r meta.Reader, key string) (uint64, error) {
-	v, err := r.Get([]byte(key))
-	if errors.Is(err, meta.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return binary.BigEndian.Uint64(v), nil
-}
-
-func testCounter(t *testing.T, db meta.DB) {
-	const workers, rounds = 8, 25
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for range rounds {
-				err := db.Update(ctx, func(x meta.Txn) error {
-					n, err := number(x, "n")
-					if err != nil {
-						return err
-					}
-					return x.Set([]byte("n"), binary.BigEndian.AppendUint64(nil, n+1))
-				})
-				if err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	view(t, db, func(r meta.Reader) error {
-		if n, _ := number(r, "n"); n != workers*rounds {
-			t.Errorf("counted %d, want %d", n, workers*rounds)
-		}
-		return nil
-	})
-}
-
-// testWriteSkew: each transaction checks that the other's row is absent. Only one may succeed.
-func testWriteSkew(t *testing.T, db meta.DB) {
-	taken := errors.New("taken")
-	for round := range 20 {
-		var wg sync.WaitGroup
-		won := make(chan string, 2)
-		names := []string{fmt.Sprintf("a%d", round), fmt.Sprintf("b%d", round)}
-		for i := range 2 {
-			wg.Go(func() {
-				err := db.Update(ctx, func(x meta.Txn) error {
-					if _, err := x.Get([]byte(names[1-i])); !errors.Is(err, meta.ErrNotFound) {
-						return taken
-					}
-					return x.Set([]byte(names[i]), nil)
-				})
-				if err == nil {
-					won <- names[i]
-				} else if !errors.Is(err, taken) {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		if len(won) != 1 {
-			t.Fatalf("%d transactions won, want 1", len(won))
-		}
-	}
-}
-
 func testCanceled(t *testing.T, db meta.DB) {
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
@@ -365,58 +293,4 @@ func testClosed(t *testing.T, db meta.DB) {
 	if err := db.Update(ctx, func(meta.Txn) error { return nil }); !errors.Is(err, meta.ErrClosed) {
 		t.Errorf("Update = %v, want ErrClosed", err)
 	}
-}
-
-func testModel(t *testing.T, db meta.DB) {
-	rnd := rand.New(rand.NewPCG(1, 2))
-	key := func() string { return string("klmn"[rnd.IntN(4)]) + strings.Repeat("\x00z"[rnd.IntN(2):], rnd.IntN(3)) }
-	model := map[string]string{}
-	for range 200 {
-		next := map[string]string{}
-		for k, v := range model {
-			next[k] = v
-		}
-		abort := errors.New("abort")
-		err := db.Update(ctx, func(x meta.Txn) error {
-			for range rnd.IntN(6) {
-				k := key()
-				if rnd.IntN(3) == 0 {
-					delete(next, k)
-					write(x, "-"+k)
-				} else {
-					next[k] = fmt.Sprint(rnd.IntN(1000))
-					write(x, k+"="+next[k])
-				}
-			}
-			want(t, rows(t, x, "k", ""), rowsOf(next, "k"))
-			if rnd.IntN(4) == 0 {
-				return abort
-			}
-			return nil
-		})
-		if err == nil {
-			model = next
-		} else if !errors.Is(err, abort) {
-			t.Fatal(err)
-		}
-		lower := key()
-		view(t, db, func(r meta.Reader) error {
-			want(t, rows(t, r, lower, ""), rowsOf(model, lower))
-			return nil
-		})
-	}
-}
-
-func rowsOf(model map[string]string, lower string) string {
-	var list []string
-	for k := range model {
-		if k >= lower {
-			list = append(list, k)
-		}
-	}
-	slices.Sort(list)
-	for i, k := range list {
-		list[i] = k + "=" + model[k]
-	}
-	return strings.Join(list, " ")
 }
