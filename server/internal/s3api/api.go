@@ -110,7 +110,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	h.Set("X-Amz-Request-Id", r.id)
 	h.Set("X-Amz-Id-2", a.hostID)
 	cut := r.run()
-	r.body.leave(hr.Header.Get("Expect") != "")
+	r.body.leave(r.expects())
 	e := Event{Op: r.opName, Status: r.w.status, Code: r.code, Duration: a.now().Sub(start), In: r.body.n, Out: r.w.n}
 	a.observe.Done(e)
 	a.log.Debug("request", "op", e.Op, "method", hr.Method, "uri", redactURI(hr.RequestURI), "status", e.Status, "code", e.Code,
@@ -174,5 +174,17 @@ func (r *request) serve() error {
 	if err := r.checkHeaders(); err != nil {
 		return err
 	}
+	r.goOn()
 	return r.op.serve(r)
 }
+
+// goOn answers "100 Continue" to a client that asked for it before an empty body, where net/http does not. RFC 9110 lets
+// a server leave that out, but botocore then reads the next answer on the connection wrongly.
+func (r *request) goOn() {
+	if r.expects() && r.http.ContentLength == 0 {
+		r.w.ResponseWriter.WriteHeader(http.StatusContinue)
+	}
+}
+
+// expects reports whether the client waits for "100 Continue".
+func (r *request) expects() bool { return r.http.Header.Get("Expect") != "" }

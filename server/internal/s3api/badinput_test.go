@@ -180,6 +180,27 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 	}
 }
 
+// TestExpectWithAnEmptyBody: botocore expects "100 Continue" before an empty body too, and loses the connection's next
+// answer when it gets a final one at once and the connection stays.
+func TestExpectWithAnEmptyBody(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	send := func(headers ...string) string {
+		req := s.request("PUT", path("k"), "", append(headers, "Expect: 100-continue")...)
+		s.sign(req, "", time.Now())
+		var b strings.Builder
+		fmt.Fprintf(&b, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 0\r\n", path("k"), s.Addr)
+		_ = req.Header.Write(&b)
+		return s.wire(b.String() + "\r\n")
+	}
+	got := send("Connection: close")
+	if !strings.HasPrefix(got, "HTTP/1.1 100 Continue\r\n") || !strings.Contains(got, "\r\n\r\nHTTP/1.1 200 OK\r\n") {
+		t.Errorf("put: %q", got)
+	}
+	if got := send("X-Amz-Storage-Class: COLD"); !strings.Contains(got, "HTTP/1.1 400 ") || !strings.Contains(got, "Connection: close") {
+		t.Errorf("refused: %q", got)
+	}
+}
+
 // TestEveryOperationOfTheTableAnswers asks for each operation: what is not served is NotImplemented, and nothing fails
 // with an internal error.
 func TestEveryOperationOfTheTableAnswers(t *testing.T) {

@@ -41,7 +41,7 @@ func putObject(r *request) error {
 // foresee finds out what would fail after the body, for a client that waits to be told so (Expect: 100-continue) or
 // that is about to send much. The store decides again, in the transaction that makes the object visible.
 func (r *request) foresee(cond store.Conditions) error {
-	if r.http.Header.Get("Expect") == "" && r.http.ContentLength >= 0 && r.http.ContentLength < 1<<20 {
+	if !r.expects() && r.http.ContentLength >= 0 && r.http.ContentLength < 1<<20 {
 		return nil
 	}
 	ctx := r.http.Context()

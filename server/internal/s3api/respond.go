@@ -87,6 +87,9 @@ func (r *request) fail(err error) (cut bool) {
 		return true
 	}
 	h := r.w.Header()
+	if r.expects() {
+		h.Set("Connection", "close") // see goOn
+	}
 	switch {
 	case e.Status == http.StatusNotModified:
 		r.w.WriteHeader(e.Status)
