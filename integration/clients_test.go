@@ -119,7 +119,7 @@ func TestS3cmd(t *testing.T) {
 	s3cmd := harness.NeedProgram(t, "/usr/bin/s3cmd", "s3cmd")
 	c := newClient(t)
 	c.write(".s3cfg", []byte("[default]\naccess_key = "+harness.AccessKey+"\nsecret_key = "+harness.SecretKey+
-		"\nhost_base = "+c.Addr()+"\nhost_bucket = "+c.Addr()+"\nuse_https = True\nca_certs_file = "+c.CA+"\n"))
+		"\nhost_base = "+c.Addr()+"\nhost_bucket = "+c.Addr()+"\nuse_https = True\nsignurl_use_https = True\nca_certs_file = "+c.CA+"\n"))
 	for _, signature := range []string{"v4", "v2"} {
 		t.Run(signature, func(t *testing.T) {
 			c.t = t

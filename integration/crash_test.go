@@ -38,7 +38,7 @@ func TestKillServerUnderLoad(t *testing.T) {
 		s.Restart(t)
 		l.check(t)
 	}
-	if len(l.acked) < 200 {
+	if len(l.acked) < 5*40/2 { // some keys are written again
 		t.Errorf("only %d objects were acknowledged", len(l.acked))
 	}
 	t.Logf("%d objects acknowledged", len(l.acked))

@@ -25,7 +25,7 @@ func mountS3FS(t *testing.T, s *harness.Server, bucket string) string {
 	t.Cleanup(func() { harness.Detach(dir) })
 	// s3fs goes to the background when it is mounted, and ends when it is unmounted.
 	harness.Command{Env: []string{"CURL_CA_BUNDLE=" + s.CA}}.Run(t, s3fs, bucket, dir, "-o",
-		"passwd_file="+s.Passwd+",url="+s.URL+",use_path_request_style,use_xattr,stat_cache_expire=1,compat_dir")
+		"passwd_file="+s.Passwd+",url="+s.URL+",use_path_request_style,use_xattr,stat_cache_expire=1")
 	return dir
 }
 
@@ -129,7 +129,7 @@ func TestPailWritesS3FSReads(t *testing.T) {
 func sameScene(t *testing.T, got, want []string) {
 	t.Helper()
 	sameLines(t, got, want)
-	if len(want) < 10 {
+	if len(want) < 9 {
 		t.Errorf("the scene has only %d entries", len(want))
 	}
 }
