@@ -20,8 +20,7 @@ import (
 	"pail/s3client"
 )
 
-// negativeTimeout is how long it is believed that a name is not there, here and in the kernel. It is short, as this is what
-// another client's new object is not seen for.
+// negativeTimeout is how long the kernel believes that a name is not there, if nothing else is said.
 const negativeTimeout = 500 * time.Millisecond
 
 // negativeTTL bounds how long the mount believes that a name is not there, whatever it believes of names that are:

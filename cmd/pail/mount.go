@@ -154,18 +154,16 @@ func abandon(ctx context.Context, session mounted) error {
 	return errors.Join(err, session.Close(ctx))
 }
 
-// deviceThere checks for FUSE itself.
+// deviceThere checks for FUSE itself. Users need permission on the device too: fusermount3 opens it in their name.
 func deviceThere() error {
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	switch {
 	case err == nil:
 		return f.Close()
-	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("there is no /dev/fuse: load FUSE with modprobe fuse, or start the container with --device /dev/fuse --cap-add SYS_ADMIN")
-	case errors.Is(err, fs.ErrPermission):
-		return errors.New("no permission to open /dev/fuse: join its group, or start the container with --device /dev/fuse --cap-add SYS_ADMIN")
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		return fmt.Errorf("/dev/fuse cannot be opened (%w): ask the administrator for chmod 666 /dev/fuse", err)
 	}
-	return fmt.Errorf("/dev/fuse cannot be opened: %w", err)
+	return fmt.Errorf("/dev/fuse cannot be opened (%w): load FUSE with modprobe fuse, or start the container with --device /dev/fuse --cap-add SYS_ADMIN", err)
 }
 
 // runRecord is the run file that pail umount waits for. A mount works without.
