@@ -125,7 +125,8 @@ func (b *block) spendLocked() {
 	}
 }
 
-// unpinLocked ends a reader's use of the block, of which it has read n bytes.
+// unpinLocked ends a reader's use of the block, of which it has read n bytes. A block that waits for memory goes with its
+// last reader.
 func (b *block) unpinLocked(n int64) {
 	m := &b.src.pool.mu.memory
 	b.pins--
@@ -135,6 +136,8 @@ func (b *block) unpinLocked(n int64) {
 		if b.pins == 0 && b.done {
 			m.reclaim(b)
 		}
+	case b.pins == 0 && b.queued != nil:
+		b.dropLocked()
 	case b.done && b.served >= b.size && b.list != &m.spent:
 		b.spendLocked()
 	case b.list == &m.idle:

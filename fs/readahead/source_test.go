@@ -137,17 +137,19 @@ func TestSequentialReaderHasSeveralBlocksUnderWay(t *testing.T) {
 	for off := int64(0); off < 39*mib; off += 128 * kib {
 		read(t, s, off, 128*kib)
 	}
-	waiting := 0
-	for _, r := range f.requests() {
-		if r.Off >= 39*mib {
-			waiting++
+	underWay := func() (n int) {
+		for _, r := range f.requests() {
+			if r.Off >= 39*mib {
+				n++
+			}
 		}
+		return n
+	}
+	waitFor(t, "3 or 4 blocks under way", func() bool { return underWay() >= 3 })
+	for _, r := range f.requests() {
 		if r.Off+r.Len > (39+4*8)*mib {
 			t.Errorf("%v is beyond the window", r)
 		}
-	}
-	if waiting < 3 {
-		t.Errorf("%d blocks under way, want 3 or 4", waiting)
 	}
 	close(gate)
 }
@@ -191,6 +193,23 @@ func TestTwoStreamsOnOneSource(t *testing.T) {
 	checkOnce(t, g)
 	if len(g) > 30 {
 		t.Errorf("%d requests: %v", len(g), g)
+	}
+}
+
+func TestManyStreamsOnOneSource(t *testing.T) {
+	for _, n := range []int64{8, 9, 16, 40, maxStreams} {
+		f := &fake{size: n * 64 * mib, etag: "e"}
+		p := newPool(t, f, Options{})
+		s := p.Open(object(f))
+		for off := int64(0); off < 4*mib; off += 32 * kib {
+			for i := range n {
+				read(t, s, i*64*mib+off, 32*kib)
+			}
+		}
+		if g := int64(len(f.requests())); g > 10*n {
+			t.Errorf("%d streams: %d requests", n, g)
+		}
+		s.Close()
 	}
 }
 
@@ -255,6 +274,51 @@ func TestCancelledReaderLeavesAndTheFetchGoesOn(t *testing.T) {
 	close(gate)
 	read(t, s, 0, 100*kib)
 	if g := f.requests(); len(g) != 1 {
+		t.Errorf("requests: %v", g)
+	}
+}
+
+func TestReadThatWaitsForMemoryIsForgottenWithItsReader(t *testing.T) {
+	gate := make(chan struct{})
+	f := &fake{size: 1000 * mib, etag: "e"}
+	f.hook = func(ctx context.Context, _ s3client.Range) error {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}
+	p := newPool(t, f, Options{MemoryLimit: mib})
+	s := p.Open(object(f))
+	var wg sync.WaitGroup
+	holders := int64(mib / chunkSize)
+	for i := range holders {
+		wg.Go(func() {
+			if _, err := s.ReadAt(t.Context(), make([]byte, chunkSize), i*10*mib); err != nil {
+				t.Errorf("ReadAt: %v", err)
+			}
+		})
+	}
+	waitFor(t, "all memory to be taken", func() bool { return len(f.requests()) == int(holders) })
+	waiting := func() int {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.mu.queue.Len()
+	}
+	for i := range int64(5) {
+		ctx, cancel := context.WithCancel(t.Context())
+		wg.Go(func() {
+			if _, err := s.ReadAt(ctx, make([]byte, 10), (100+i)*mib); !errors.Is(err, context.Canceled) {
+				t.Errorf("ReadAt: %v", err)
+			}
+		})
+		waitFor(t, "the read to wait", func() bool { return waiting() == 1 })
+		cancel()
+		waitFor(t, "the read to be forgotten", func() bool { return waiting() == 0 })
+	}
+	close(gate)
+	wg.Wait()
+	if g := f.requests(); len(g) != int(holders) {
 		t.Errorf("requests: %v", g)
 	}
 }

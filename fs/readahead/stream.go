@@ -3,8 +3,8 @@ package readahead
 import "slices"
 
 const (
-	maxStreams   = 8       // sequential readers that one source keeps apart
-	abandonAfter = 16      // reads elsewhere after which a stream counts as given up
+	maxStreams   = 64      // readers that one source keeps apart
+	abandonAfter = 16      // reads elsewhere after which a sequential stream counts as given up, or twice their number
 	jitter       = 1 << 20 // how far reads of one stream may come out of order, as the kernel's readahead makes them
 	headroom     = 4       // a stream may have this many times ahead what its reader has read
 )
@@ -60,10 +60,12 @@ func (t *streams) find(off int64) *stream {
 	return near
 }
 
-// prune removes streams that are not read any more, or are too many.
+// prune removes streams that are not read any more, or are too many. Those that are not known to be sequential wait for
+// their second read as long as there is room, as many readers may have begun at once.
 func (t *streams) prune() (gone []*stream) {
+	patience := uint64(max(abandonAfter, 2*t.sequential()))
 	t.list = slices.DeleteFunc(t.list, func(st *stream) bool {
-		old := t.reads-st.used > abandonAfter
+		old := st.sequential && t.reads-st.used > patience
 		if old {
 			gone = append(gone, st)
 		}
@@ -80,6 +82,16 @@ func (t *streams) prune() (gone []*stream) {
 		t.list = slices.Delete(t.list, oldest, oldest+1)
 	}
 	return gone
+}
+
+// sequential returns the number of sequential streams.
+func (t *streams) sequential() (n int) {
+	for _, st := range t.list {
+		if st.sequential {
+			n++
+		}
+	}
+	return n
 }
 
 // wants reports whether a stream is about to read bytes of [off, end).
