@@ -16,6 +16,7 @@ const (
 	tableCounter   = 'c' // name
 	tableData      = 'd' // ID: bytes of a small object
 	tableBlob      = 'f' // ID: references and size of a blob
+	tableConfig    = 'g' // bucket, kind: a document of the bucket's configuration
 	tableManifest  = 'm' // ID, segment: pieces and parts of a multipart object
 	tableObject    = 'o' // bucket, name: current object
 	tablePart      = 'p' // upload, number
@@ -48,6 +49,20 @@ func BucketName(key []byte) (name string, ok bool) {
 
 // CounterKey is the key of a counter.
 func CounterKey(name string) []byte { return append([]byte{tableCounter}, name...) }
+
+// ConfigKey is the key of a document of a bucket's configuration. With a prefix of kinds, it is the prefix of their keys.
+func ConfigKey(b BucketID, kind string) []byte {
+	k := make([]byte, 0, 9+len(kind))
+	return append(bucketKey(k, tableConfig, b), kind...)
+}
+
+// ConfigKind reads the kind from a configuration's key.
+func ConfigKind(key []byte) (kind string, ok bool) {
+	if len(key) < 9 || key[0] != tableConfig {
+		return "", false
+	}
+	return string(key[9:]), true
+}
 
 // DataKey is the key of the bytes of a small object.
 func DataKey(id ID) []byte { return idKey(tableData, id) }
@@ -134,6 +149,7 @@ type Table byte
 // The tables that a check of the whole database walks.
 const (
 	Buckets   Table = tableBucket
+	Configs   Table = tableConfig
 	Objects   Table = tableObject
 	Data      Table = tableData
 	Blobs     Table = tableBlob

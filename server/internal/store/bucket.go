@@ -104,6 +104,9 @@ func (s *Store) tryDeleteBucket(ctx context.Context, name string) (uploads []Upl
 		if uploads = page.Uploads; len(uploads) > 0 {
 			return nil
 		}
+		if err := x.deleteConfigs(b.id); err != nil {
+			return err
+		}
 		return x.Delete(meta.BucketKey(name))
 	})
 	return uploads, err

@@ -35,7 +35,7 @@ func (s *Store) Check(ctx context.Context, opt CheckOptions) (CheckReport, error
 		data: map[meta.ID]uint64{}, manifests: map[meta.ID]uint64{}, blobs: map[blob.ID]uint64{}}
 	err := s.view(ctx, func(r meta.Reader) error {
 		for _, step := range []func(meta.Reader) error{
-			c.checkBuckets, c.checkUploads, c.checkObjects, c.checkParts, c.checkManifests, c.checkData, c.checkRefs,
+			c.checkBuckets, c.checkConfigs, c.checkUploads, c.checkObjects, c.checkParts, c.checkManifests, c.checkData, c.checkRefs,
 			c.checkBlobs,
 		} {
 			if err := step(r); err != nil {
@@ -105,6 +105,10 @@ func (c *checker) checkBucketOf(key []byte) {
 	if b, ok := meta.ParseBucketID(key); !ok || !c.buckets[b] {
 		c.problem("row %q belongs to no bucket", key)
 	}
+}
+
+func (c *checker) checkConfigs(r meta.Reader) error {
+	return walk(c, r, meta.Configs, decodeConfig, func(key []byte, _ configRow) { c.checkBucketOf(key) })
 }
 
 func (c *checker) checkUploads(r meta.Reader) error {

@@ -14,6 +14,7 @@ var (
 	ErrBucketExists        = errors.New("bucket exists and belongs to another owner") // BucketAlreadyExists
 	ErrBucketAlreadyOwned  = errors.New("bucket exists already")                      // BucketAlreadyOwnedByYou
 	ErrBucketNotEmpty      = errors.New("bucket is not empty")
+	ErrNoSuchConfig        = errors.New("bucket has no such configuration")
 	ErrNoSuchKey           = errors.New("no such key")
 	ErrNoSuchVersion       = errors.New("no such version")
 	ErrNoSuchUpload        = errors.New("no such upload")
