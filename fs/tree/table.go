@@ -115,6 +115,17 @@ func (t *Table[T]) Remove(n *Node[T]) bool {
 	return true
 }
 
+// RemoveAt is Remove on the condition that n still has that path.
+func (t *Table[T]) RemoveAt(n *Node[T], path string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now, ok := n.pathLocked(); !ok || now != path || n.parent == nil {
+		return false
+	}
+	t.detachLocked(n)
+	return true
+}
+
 func (t *Table[T]) detachLocked(n *Node[T]) {
 	n.removed = true
 	if n.parent.childLocked(n.name) == n {

@@ -17,6 +17,9 @@ import (
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html).
 const metaLimit = 2 << 10
 
+// unchanged says that no attributes of an open file have been stored.
+const unchanged = -1
+
 // change applies fn to the attributes of n. On a file with changes that are not stored they ride on the next commit;
 // else they are one request: the object is copied onto itself with other metadata. fn may run more than once.
 func (v *Volume) change(ctx context.Context, n *Inode, fn func(*attr.Attr) error) (Stat, error) {
@@ -135,7 +138,7 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 		n.mu.touched = time.Time{} // stored
 	}
 	n.mu.Unlock()
-	v.rebase(n, at, o)
+	v.rebase(n, at, o, unchanged)
 	return v.stat(n, o), nil
 }
 
@@ -184,8 +187,8 @@ func (v *Volume) copyObject(ctx context.Context, dst string, src s3client.Object
 			return s3client.ObjectInfo{}, fmt.Errorf("copy %q: %w", src.Key, s3client.ErrPrecondition)
 		}
 	}
-	bytes := newSource(v.openVersion(src))
-	defer func() { _ = bytes.replace(nil) }() // closes a reader
+	bytes := v.openVersion(src)
+	defer func() { _ = bytes.Close() }() // a reader
 	file := v.opt.Stage.NewFile(bytes, src.Size)
 	defer func() { _ = file.Close() }() // holds no local data
 	snap, err := file.Snapshot(ctx)

@@ -3,9 +3,9 @@ package volume
 import (
 	"context"
 	"errors"
-	"maps"
 
 	"pail/fs/attr"
+	"pail/fs/readahead"
 	"pail/fs/stage"
 	"pail/s3client"
 )
@@ -138,11 +138,11 @@ func (v *Volume) send(ctx context.Context, snap *stage.Snapshot, next version) (
 // committed makes info the version that n is based on.
 func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next version, info s3client.ObjectInfo) {
 	info.Key, info.Size, info.Meta, info.System = next.key, snap.Size(), next.meta, next.system
-	v.logClose(n, c.src.replace(v.openVersion(info)))
-	c.file.Rebase(c.src)
 	path, _ := v.table.Path(n.node)
-
 	n.mu.Lock()
+	old := c.moveTo(v.openVersion(info))
+	defer func() { v.logClose(n, old.Close()) }()
+	defer n.mu.Unlock()
 	c.base, c.stored = info, true
 	n.mu.obj.info, n.mu.obj.at = info, v.opt.Now()
 	if n.mu.changes == next.changes {
@@ -150,10 +150,7 @@ func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next vers
 	}
 	snap.Release(true)
 	n.mu.stamp = v.names.Begin()
-	o, s := n.mu.obj, n.mu.stamp
-	n.mu.Unlock()
-	o.attr.Xattrs = maps.Clone(o.attr.Xattrs)
-	v.names.Put(path, o, s)
+	v.names.Put(path, n.mu.obj, n.mu.stamp) // before anybody sees that n has nothing unsaved
 }
 
 // storeAttributes stores the attributes of an open file whose bytes are stored.
@@ -169,13 +166,8 @@ func (v *Volume) storeAttributes(ctx context.Context, n *Inode) error {
 		}
 		return err
 	}
-	n.mu.Lock()
-	if n.mu.changes == changes {
-		n.mu.dirty = false
-	}
-	n.mu.Unlock()
 	o.info, o.at = info, v.opt.Now()
-	v.rebase(n, path, o)
+	v.rebase(n, path, o, changes)
 	return nil
 }
 
@@ -190,20 +182,25 @@ func (v *Volume) attributesLost(n *Inode, path string, err error) error {
 		if c.changed() {
 			return err // written to meanwhile; the next commit finds out the same, and keeps the bytes
 		}
-		n.abandonLocked(c)
+		n.abandonLocked()
 	}
 	n.mu.lost = err
 	n.mu.lostSeq++
 	return err
 }
 
-// rebase makes o, which holds the bytes that n already has, what n is based on.
-func (v *Volume) rebase(n *Inode, path string, o object) {
+// rebase makes o, which holds the bytes that n already has, what n is based on. changes tells which state of the
+// attributes o has, for an open file with others.
+func (v *Volume) rebase(n *Inode, path string, o object, changes int) {
+	var old readahead.Source
 	n.mu.Lock()
 	n.mu.stamp = v.names.Begin()
+	if n.mu.changes == changes {
+		n.mu.dirty = false
+	}
 	if c := n.mu.content; c != nil && !n.mu.removed {
 		if c.base.ETag != o.info.ETag || c.base.Key != o.info.Key {
-			v.logClose(n, c.src.replace(v.openVersion(o.info)))
+			old = c.moveTo(v.openVersion(o.info))
 		}
 		c.base = o.info
 		n.mu.obj.info = o.info
@@ -211,7 +208,9 @@ func (v *Volume) rebase(n *Inode, path string, o object) {
 			n.mu.obj = o
 		}
 	}
-	s := n.mu.stamp
+	v.names.Put(path, o, n.mu.stamp)
 	n.mu.Unlock()
-	v.names.Put(path, o, s)
+	if old != nil {
+		v.logClose(n, old.Close())
+	}
 }

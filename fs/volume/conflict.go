@@ -39,9 +39,9 @@ func (v *Volume) contested(ctx context.Context, n *Inode, c *content, snap *stag
 func (v *Volume) storeAgain(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version) error {
 	again := next
 	again.stored, again.expect = false, s3client.ObjectInfo{}
-	old := c.src.swap(gone{})
+	c.file.Rebase(gone{})
 	info, err := v.send(ctx, snap, again)
-	c.src.swap(old)
+	c.file.Rebase(c.src)
 	switch {
 	case err == nil:
 		v.log.Warn("a file that another client removed is stored again, as it was being written here", "key", next.key)
@@ -63,9 +63,9 @@ func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage
 	beside.key = v.keys.File(besidePath)
 
 	sub := &substitute{src: other}
-	old := c.src.swap(sub)
+	c.file.Rebase(sub)
 	info, err := v.send(ctx, snap, beside)
-	c.src.swap(old)
+	c.file.Rebase(c.src)
 	if closeErr := sub.Close(); closeErr != nil {
 		v.logClose(n, closeErr)
 	}
@@ -77,13 +77,13 @@ func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage
 	lost := fmt.Errorf("%w: what was written here is kept as %q", ErrStale, besidePath)
 
 	info.Key, info.Size, info.Meta, info.System = beside.key, snap.Size(), beside.meta, beside.system
-	v.logClose(n, c.src.replace(v.openVersion(info)))
-	c.file.Rebase(c.src)
 	n.mu.Lock()
+	old := c.moveTo(v.openVersion(info))
+	defer func() { v.logClose(n, old.Close()) }()
 	defer n.mu.Unlock()
 	snap.Release(true)
 	c.base = info
-	n.abandonLocked(c)
+	n.abandonLocked()
 	n.mu.lost = lost
 	n.mu.lostSeq++
 	n.mu.stamp = v.names.Begin()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 
+	"pail/fs/readahead"
 	"pail/fs/stage"
 	"pail/s3client"
 )
@@ -22,7 +23,7 @@ import (
 type content struct {
 	base   s3client.ObjectInfo // the version that the next commit replaces; only with stored
 	stored bool                // false: there is no object yet
-	src    *source             // base's bytes
+	src    readahead.Source    // base's bytes
 	file   *stage.File         // nil until the first change
 
 	abandoned bool
@@ -31,7 +32,7 @@ type content struct {
 }
 
 func newContent(v *Volume, base s3client.ObjectInfo, stored bool) *content {
-	return &content{base: base, stored: stored, src: newSource(v.openVersion(base)), order: newGate()}
+	return &content{base: base, stored: stored, src: v.openVersion(base), order: newGate()}
 }
 
 // changed reports whether there are bytes that are not stored.
@@ -58,7 +59,17 @@ func (c *content) close() error {
 	if c.file != nil {
 		err = c.file.Close()
 	}
-	return errors.Join(err, c.src.replace(nil))
+	return errors.Join(err, c.src.Close())
+}
+
+// moveTo makes src where base's bytes are read from. The caller closes the old source once the inode is unlocked, as
+// that waits for reads, which then start over with the new one.
+func (c *content) moveTo(src readahead.Source) (old readahead.Source) {
+	old, c.src = c.src, src
+	if c.file != nil {
+		c.file.Rebase(src)
+	}
+	return old
 }
 
 // attachLocked registers a handle on c.
@@ -76,8 +87,12 @@ func (n *Inode) attachLocked(c *content, flags OpenFlags) *Handle {
 	return &Handle{n: n, c: c, flags: flags, seen: n.mu.lostSeq}
 }
 
-// abandonLocked parts the inode from its content, which lives on until its last handle closes.
-func (n *Inode) abandonLocked(c *content) {
+// abandonLocked parts the inode from its content, if it has any, which lives on until its last handle closes.
+func (n *Inode) abandonLocked() {
+	c := n.mu.content
+	if c == nil {
+		return
+	}
 	c.abandoned = true
 	n.mu.content, n.mu.dirty = nil, false
 	n.v.mu.Lock()
@@ -93,7 +108,7 @@ func (n *Inode) closeContent() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if c := n.mu.content; c != nil && c.handles == 0 && !n.unsavedLocked() {
-		n.abandonLocked(c)
+		n.abandonLocked()
 	}
 }
 
@@ -106,10 +121,10 @@ func (v *Volume) logClose(n *Inode, err error) {
 // localize fetches what of c is only on the service into local storage, so that c outlives its object.
 func (v *Volume) localize(ctx context.Context, n *Inode, c *content) error {
 	n.mu.Lock()
-	file, size := c.file, c.base.Size
+	file, src, size := c.file, c.src, c.base.Size
 	n.mu.Unlock()
 	extents := []stage.Extent{{Len: size, Kind: stage.Unchanged}}
-	var from stage.Base = c.src
+	var from stage.Base = src
 	if file != nil {
 		snap, err := file.Snapshot(ctx)
 		if err != nil {
@@ -127,7 +142,10 @@ func (v *Volume) localize(ctx context.Context, n *Inode, c *content) error {
 			return errors.Join(err, copied.Close())
 		}
 	}
-	return c.src.replace(copied)
+	n.mu.Lock()
+	old := c.moveTo(copied)
+	n.mu.Unlock()
+	return old.Close()
 }
 
 // copyBytes copies a range of from into to.

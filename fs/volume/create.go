@@ -55,7 +55,7 @@ func (v *Volume) openExisting(ctx context.Context, dir *Inode, name string, flag
 }
 
 func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags OpenFlags, who Caller) (*Inode, *Handle, error) {
-	paths, unlock, err := v.lockPlaces(ctx, v.paths.share, p)
+	paths, unlock, err := v.lockPlaces(ctx, v.paths.own, p)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -121,7 +121,7 @@ func (v *Volume) mustBeAbsent(ctx context.Context, p place, at string, excl bool
 		}
 	}
 	if n := v.child(p); n != nil {
-		v.detach(n) // another client has removed it
+		v.detach(n, at, v.names.Begin()) // another client has removed it
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64,
 	}
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
-	paths, unlock, err := v.lockPlaces(ctx, v.paths.share, p)
+	paths, unlock, err := v.lockPlaces(ctx, v.paths.own, p)
 	if err != nil {
 		return nil, Stat{}, err
 	}
@@ -194,14 +194,22 @@ func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64,
 	}
 	o := v.fresh(p.dir, at, mode, who)
 	o.attr.Rdev = rdev
-	if o, _, err = v.putNew(ctx, at, o, body); err != nil {
+	var empty tree.Stamp
+	if o.dir {
+		empty = v.names.BeginListing(at) // what is made in it after this is known by itself
+	}
+	o, s, err := v.putNew(ctx, at, o, body)
+	if err != nil {
 		return nil, Stat{}, err
 	}
 	p.dir.touch()
-	if o.dir { // nothing is in it yet
-		v.names.EndListing(at, v.names.BeginListing(at))
+	if o.dir {
+		v.names.EndListing(at, empty)
 	}
 	n := v.inode(p, typeOf(o))
+	n.mu.Lock()
+	n.mu.stamp = s
+	n.mu.Unlock()
 	return n, v.stat(n, o), nil
 }
 

@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"pail/fs/attr"
 	"pail/fs/keymap"
@@ -122,10 +125,31 @@ func (f *faults) List(ctx context.Context, q s3client.ListQuery) (s3client.ListP
 	return f.Client.List(ctx, q)
 }
 
+// tb is what a *testing.T and a *rapid.T have in common.
+type tb interface {
+	rapid.TB
+	Cleanup(func())
+}
+
+// tempDir returns a directory that goes away with the test.
+func tempDir(t tb) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "volume-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // mount is a volume with what it stands on.
 type mount struct {
 	*volume.Volume
-	t      testing.TB
+	t      tb
 	mem    *memclient.Client
 	faults *faults
 	clock  *clock
@@ -140,21 +164,21 @@ func newBucket(caps s3client.Capabilities, c *clock) *memclient.Client {
 	return memclient.New(memclient.Options{Capabilities: caps, Now: c.Now})
 }
 
-func newMount(t testing.TB, caps s3client.Capabilities, change ...setup) *mount {
+func newMount(t tb, caps s3client.Capabilities, change ...setup) *mount {
 	t.Helper()
 	c := newClock()
 	return mountOn(t, newBucket(caps, c), c, change...)
 }
 
 // mountOn mounts a bucket.
-func mountOn(t testing.TB, mem *memclient.Client, c *clock, change ...setup) *mount {
+func mountOn(t tb, mem *memclient.Client, c *clock, change ...setup) *mount {
 	t.Helper()
 	caps, err := mem.Probe(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &faults{Client: mem}
-	area, err := stage.New(stage.Options{Dir: t.TempDir()})
+	area, err := stage.New(stage.Options{Dir: tempDir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 
+	"pail/fs/readahead"
+	"pail/fs/stage"
 	"pail/fs/upload"
 	"pail/s3client"
 )
@@ -38,22 +40,59 @@ func (h *Handle) Version() s3client.ETag {
 // ReadAt reads as io.ReaderAt does: what any handle of this mount has written, else the version that was there at open.
 // ErrStale says that this version has been replaced or removed by another client, and was not read so far before.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	h.n.mu.Lock()
-	file, size := h.c.file, h.c.base.Size
-	h.n.mu.Unlock()
-	if file != nil {
-		n, err := file.ReadAt(ctx, p, off)
-		return n, readError(err)
+	waited := false
+	for {
+		from := h.reading()
+		n, err := from.readAt(ctx, p, off)
+		switch {
+		case err == nil || err == io.EOF:
+			return n, err
+		case h.reading() != from:
+			continue // by a commit or rename of this mount
+		case waited || !errors.Is(readError(err), ErrStale):
+			return n, readError(err)
+		}
+		// A rename by this mount moves the bytes before it says where they are.
+		unlock, lockErr := h.n.v.lockInode(ctx, h.n)
+		if lockErr != nil {
+			return n, readError(err)
+		}
+		unlock()
+		if waited = true; h.reading() == from {
+			return n, readError(err)
+		}
 	}
-	if off >= size {
+}
+
+// reading is what a read is served from.
+type reading struct {
+	file *stage.File // nil: src alone
+	src  readahead.Source
+	size int64 // of src
+}
+
+func (h *Handle) reading() reading {
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	return reading{h.c.file, h.c.src, h.c.base.Size}
+}
+
+func (r reading) readAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if r.file != nil {
+		return r.file.ReadAt(ctx, p, off)
+	}
+	if off < 0 {
+		return 0, ErrInvalid
+	}
+	if off >= r.size {
 		return 0, io.EOF
 	}
-	want := p[:min(int64(len(p)), size-off)]
-	n, err := h.c.src.ReadAt(ctx, want, off)
+	want := p[:min(int64(len(p)), r.size-off)]
+	n, err := r.src.ReadAt(ctx, want, off)
 	if err == nil && len(want) < len(p) {
 		err = io.EOF
 	}
-	return n, readError(err)
+	return n, err
 }
 
 // readError says in the words of this package what became of the version that is read.
@@ -136,7 +175,7 @@ func (h *Handle) Truncate(ctx context.Context, size int64) error {
 }
 
 // change returns the local file for a change that is about to happen.
-func (h *Handle) change() (file fileForWriting, err error) {
+func (h *Handle) change() (*stage.File, error) {
 	if err := h.n.v.writable(); err != nil {
 		return nil, err
 	}
@@ -147,13 +186,6 @@ func (h *Handle) change() (file fileForWriting, err error) {
 	}
 	h.n.touchFileLocked()
 	return h.c.forWriting(h.n.v), nil
-}
-
-// fileForWriting is the part of *stage.File that a change needs.
-type fileForWriting interface {
-	Size() int64
-	WriteAt(ctx context.Context, p []byte, off int64) (int, error)
-	Truncate(ctx context.Context, size int64) error
 }
 
 // Flush is called for every close(2). It stores what is not stored yet, and returns nil only when the service has it.
@@ -183,7 +215,7 @@ func (h *Handle) Fsync(ctx context.Context) error {
 // memory mapping, is stored; a failure of that is logged, and the data kept for Close.
 func (h *Handle) Release() {
 	h.once.Do(func() {
-		n, c, v := h.n, h.c, h.n.v
+		n, v := h.n, h.n.v
 		if h.flags.Write && h.stores() {
 			if err := v.commit(context.Background(), n); err != nil {
 				path, _ := v.table.Path(n.node)
@@ -192,22 +224,28 @@ func (h *Handle) Release() {
 		}
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		c.handles--
-		n.mu.handles--
-		if h.flags.Write {
-			n.mu.writers--
-		}
-		if c.handles > 0 {
-			return
-		}
-		switch {
-		case c.abandoned:
-			v.logClose(n, c.close())
-		case !n.unsavedLocked():
-			n.mu.obj.info.Size = c.size()
-			n.abandonLocked(c)
-		}
+		n.detachHandleLocked(h)
 	})
+}
+
+// detachHandleLocked takes a handle off its content, and frees that with its last handle.
+func (n *Inode) detachHandleLocked(h *Handle) {
+	c := h.c
+	c.handles--
+	n.mu.handles--
+	if h.flags.Write {
+		n.mu.writers--
+	}
+	if c.handles > 0 {
+		return
+	}
+	switch {
+	case c.abandoned:
+		n.v.logClose(n, c.close())
+	case !n.unsavedLocked():
+		n.mu.obj.info.Size = c.size()
+		n.abandonLocked()
+	}
 }
 
 // stores reports whether Release has to store what is not stored.

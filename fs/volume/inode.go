@@ -22,13 +22,13 @@ type Inode struct {
 
 	mu struct {
 		sync.Mutex
-		content *content // of an open or unstored file
-		obj     object   // valid with content, or when removed
-		dirty   bool     // obj.attr has changes that are not stored
-		changes int      // counts changes of obj.attr
-		stamp   tree.Stamp
-		removed bool // by this mount: what handles do to it stays local
-		leaving bool // an unlink or a rename onto it is on its way: opens wait
+		content *content   // of an open or unstored file
+		obj     object     // valid with content, or when removed
+		dirty   bool       // obj.attr has changes that are not stored
+		changes int        // counts changes of obj.attr
+		stamp   tree.Stamp // of the last change by this mount, or answer that was used
+		removed bool       // by this mount: what handles do to it stays local
+		leaving bool       // an unlink or a rename onto it is on its way: opens wait
 
 		handles, writers int
 
@@ -41,9 +41,14 @@ type Inode struct {
 	}
 }
 
-// makeInode returns the constructor that the table calls.
+// makeInode returns the constructor that the table calls. Answers from before do not concern the new inode.
 func (v *Volume) makeInode(typ uint32) func(*tree.Node[Inode]) *Inode {
-	return func(node *tree.Node[Inode]) *Inode { return &Inode{v: v, node: node, typ: typ, gate: newGate()} }
+	s := v.names.Begin()
+	return func(node *tree.Node[Inode]) *Inode {
+		n := &Inode{v: v, node: node, typ: typ, gate: newGate()}
+		n.mu.stamp = s
+		return n
+	}
 }
 
 // Ino returns the inode number.
@@ -62,31 +67,46 @@ func (v *Volume) child(p place) *Inode {
 	return nil
 }
 
-// inode returns the inode of a name that is of this type now. One of another type, which another client has replaced,
-// loses its name.
+// inode returns the inode of a name that is of this type, as the caller, who owns the path, knows.
 func (v *Volume) inode(p place, typ uint32) *Inode {
+	for {
+		if n := v.inodeAsOf(p, typ, v.names.Begin()); n != nil {
+			return n
+		}
+	}
+}
+
+// inodeAsOf returns the inode of a name that was of this type when s was taken: nil if it has become another one since.
+// An inode of another type, which another client has replaced, loses its name.
+func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 	for {
 		n := v.table.Add(p.dir.node, p.name, v.makeInode(typ)).Value()
 		if n.typ == typ {
 			return n
 		}
-		v.detach(n)
-		v.table.Remove(n.node)
+		n.mu.Lock()
+		later := s.Before(n.mu.stamp)
+		if !later && !n.unsavedLocked() {
+			n.abandonLocked()
+		}
+		n.mu.Unlock()
+		if later {
+			return nil
+		}
+		v.table.Remove(n.node) // also with changes, which are stored under its last path
 	}
 }
 
-// detach takes the name of an inode whose object is gone or has become something else, unless it has changes here that
-// are not stored yet. Handles go on reading the version that they have.
-func (v *Volume) detach(n *Inode) {
+// detach takes the name of an inode that had nothing, or something else, at its path when s was taken; unless it has
+// another path now, something has been done to it here since, or it has changes that are not stored yet. Handles go on
+// reading the version that they have.
+func (v *Volume) detach(n *Inode, path string, s tree.Stamp) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.unsavedLocked() {
+	if n.unsavedLocked() || s.Before(n.mu.stamp) || !v.table.RemoveAt(n.node, path) {
 		return
 	}
-	if c := n.mu.content; c != nil {
-		n.abandonLocked(c)
-	}
-	v.table.Remove(n.node)
+	n.abandonLocked()
 }
 
 // path returns where n is. It fails for an inode that has no name any more.
@@ -140,8 +160,11 @@ func (n *Inode) adopt(o object, s tree.Stamp) {
 	if c == nil || n.mu.removed || n.unsavedLocked() || s.Before(n.mu.stamp) || o.dir {
 		return
 	}
+	if path, _ := n.v.table.Path(n.node); n.v.keys.File(path) != o.info.Key {
+		return // renamed since
+	}
 	if c.base.ETag != o.info.ETag {
-		n.abandonLocked(c)
+		n.abandonLocked()
 		return
 	}
 	if o.full {

@@ -57,8 +57,9 @@ func nextNode(nodes, held []*Inode) (next *Inode) {
 	return next
 }
 
-// pathLocks keep a subtree still while it is renamed or removed. Operations that send requests about a path hold it
-// shared; a directory rename or removal holds all of its subtree exclusively.
+// pathLocks keep names still while they are changed. An operation that makes, removes or renames a file owns its path;
+// one that only sends requests about it shares it, also with an owner; a directory rename or removal excludes all others
+// from its subtree. Owner and sharers of one file order themselves by the gate of its inode.
 type pathLocks struct {
 	mu struct {
 		sync.Mutex
@@ -70,7 +71,8 @@ type pathLocks struct {
 
 type pathLock struct {
 	paths []string
-	held  bool
+	owner bool // not exclusive: of these very paths
+	held  bool // exclusive: no longer waiting
 }
 
 func newPathLocks() *pathLocks {
@@ -81,12 +83,25 @@ func newPathLocks() *pathLocks {
 	return l
 }
 
-// share locks paths together, so that holding one of them while waiting for another cannot happen.
+// share locks paths together, so that holding one of them while waiting for another cannot happen; so do the others.
 func (l *pathLocks) share(ctx context.Context, paths ...string) (unlock func(), err error) {
-	lock := &pathLock{paths: paths}
+	return l.join(ctx, &pathLock{paths: paths})
+}
+
+// own is share, but paths have at most one owner.
+func (l *pathLocks) own(ctx context.Context, paths ...string) (unlock func(), err error) {
+	return l.join(ctx, &pathLock{paths: paths, owner: true})
+}
+
+func (l *pathLocks) join(ctx context.Context, lock *pathLock) (unlock func(), err error) {
 	err = l.wait(ctx, func() bool {
 		for other := range l.mu.exclusive {
 			if other.covers(lock) {
+				return false
+			}
+		}
+		for other := range l.mu.shared {
+			if lock.owner && other.owner && slices.ContainsFunc(lock.paths, other.has) {
 				return false
 			}
 		}
@@ -160,6 +175,8 @@ func (l *pathLock) covers(other *pathLock) bool {
 	}
 	return false
 }
+
+func (l *pathLock) has(path string) bool { return slices.Contains(l.paths, path) }
 
 // place is a name in a directory.
 type place struct {

@@ -7,31 +7,44 @@ import (
 
 // Lookup returns the inode of a name in a directory. Within the TTL it needs no request.
 func (v *Volume) Lookup(ctx context.Context, dir *Inode, name string) (*Inode, Stat, error) {
-	path, err := v.childPath(dir, name)
-	if err != nil {
-		return nil, Stat{}, err
-	}
-	if n := v.child(place{dir, name}); n != nil {
-		if st, ok := n.localStat(); ok {
+	p := place{dir, name}
+	for {
+		path, err := v.childPath(dir, name)
+		if err != nil {
+			return nil, Stat{}, err
+		}
+		if n, st, ok := v.lookupLocal(p); ok {
 			return n, st, nil
 		}
-	}
-	o, s, err := v.resolve(ctx, path)
-	n := v.child(place{dir, name})
-	if n != nil {
-		if st, ok := n.localStat(); ok { // created meanwhile
+		o, s, err := v.resolve(ctx, path)
+		if n, st, ok := v.lookupLocal(p); ok { // created meanwhile
 			return n, st, nil
 		}
-	}
-	if err != nil {
-		if n != nil && errors.Is(err, ErrNotExist) {
-			v.detach(n)
+		if now, _ := v.childPath(dir, name); now != path {
+			continue // a directory above was renamed
 		}
-		return nil, Stat{}, err
+		if err != nil {
+			if n := v.child(p); n != nil && errors.Is(err, ErrNotExist) {
+				v.detach(n, path, s)
+			}
+			return nil, Stat{}, err
+		}
+		if n := v.inodeAsOf(p, typeOf(o), s); n != nil {
+			n.adopt(o, s)
+			return n, v.stat(n, o), nil
+		}
+		v.names.Forget(path) // it is something else by now
 	}
-	n = v.inode(place{dir, name}, typeOf(o))
-	n.adopt(o, s)
-	return n, v.stat(n, o), nil
+}
+
+// lookupLocal finds a file with changes that only this mount knows.
+func (v *Volume) lookupLocal(p place) (*Inode, Stat, bool) {
+	n := v.child(p)
+	if n == nil {
+		return nil, Stat{}, false
+	}
+	st, ok := n.localStat()
+	return n, st, ok
 }
 
 // Getattr returns the attributes of an inode.
@@ -63,21 +76,25 @@ func (n *Inode) localStat() (Stat, bool) {
 
 // current returns what the service has for an inode without local changes.
 func (v *Volume) current(ctx context.Context, n *Inode) (object, error) {
-	path, err := n.path()
-	if err != nil {
-		return object{}, err
-	}
-	o, s, err := v.resolve(ctx, path)
-	if err != nil {
-		if errors.Is(err, ErrNotExist) {
-			v.detach(n)
+	for {
+		path, err := n.path()
+		if err != nil {
+			return object{}, err
 		}
-		return object{}, err
+		o, s, err := v.resolve(ctx, path)
+		if now, _ := n.path(); now != path {
+			continue // renamed meanwhile
+		}
+		if err == nil && typeOf(o) != n.typ {
+			err = ErrStale
+		}
+		if err != nil {
+			if errors.Is(err, ErrNotExist) || errors.Is(err, ErrStale) {
+				v.detach(n, path, s)
+			}
+			return object{}, err
+		}
+		n.adopt(o, s)
+		return o, nil
 	}
-	if typeOf(o) != n.typ {
-		v.detach(n)
-		return object{}, ErrStale
-	}
-	n.adopt(o, s)
-	return o, nil
 }

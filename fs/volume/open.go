@@ -93,7 +93,7 @@ func (v *Volume) validate(ctx context.Context, n *Inode) (object, tree.Stamp, er
 		if now, _ := n.path(); now != path {
 			return object{}, s, nil // renamed meanwhile: attachVersion refuses
 		}
-		v.detach(n)
+		v.detach(n, path, s)
 		return object{}, s, errors.Join(ErrStale, err)
 	case errors.Is(err, ErrNotExist):
 		return object{}, s, nil
@@ -101,7 +101,7 @@ func (v *Volume) validate(ctx context.Context, n *Inode) (object, tree.Stamp, er
 		return object{}, s, err
 	case typeOf(o) != attr.Regular:
 		v.names.Forget(path)
-		v.detach(n)
+		v.detach(n, path, s)
 		return object{}, s, fmt.Errorf("%w: it is no regular file any more", ErrStale)
 	}
 	return v.learn(path, o, s)
@@ -121,14 +121,21 @@ func (n *Inode) attachVersion(o object, s tree.Stamp, flags OpenFlags) *Handle {
 		return n.attachLocked(n.mu.content, flags) // another open has asked later
 	}
 	if c := n.mu.content; c != nil && (c.base.ETag != o.info.ETag || c.base.Key != o.info.Key) {
-		n.abandonLocked(c)
+		n.abandonLocked()
 	}
 	if n.mu.content == nil {
 		n.mu.content = newContent(n.v, o.info, true)
 	}
 	n.mu.content.base = o.info
 	n.mu.obj, n.mu.stamp = o, s
-	return n.attachLocked(n.mu.content, flags)
+	h := n.attachLocked(n.mu.content, flags)
+	// A rename of a directory above looks for open files after it has changed the path: it has seen this one, or this
+	// sees the new path.
+	if path, _ := n.v.table.Path(n.node); n.v.keys.File(path) != o.info.Key {
+		n.detachHandleLocked(h)
+		return nil
+	}
+	return h
 }
 
 // empty makes the file empty for O_TRUNC.

@@ -41,7 +41,7 @@ func (v *Volume) Rename(ctx context.Context, fromDir *Inode, fromName string, to
 	case o.view:
 		return ErrPermission
 	}
-	lock, rename := v.paths.share, v.renameFile
+	lock, rename := v.paths.own, v.renameFile
 	if o.dir {
 		lock, rename = v.paths.exclude, v.renameDir
 	}
@@ -68,37 +68,28 @@ func (v *Volume) renameFile(ctx context.Context, m move) error {
 	if err := nameError(v.keys.CheckFile(m.to)); err != nil {
 		return err
 	}
-	n, target := v.child(m.src), v.child(m.dst)
+	n, target, err := v.renamed(ctx, m)
+	if err != nil {
+		return err
+	}
 	open, err := lockGates(ctx, n, target)
 	if err != nil {
 		return err
 	}
 	defer open()
-
-	switch there, err := v.exists(ctx, m.dst, m.to); {
-	case err != nil:
+	if err := v.commitGated(ctx, n); err != nil {
 		return err
-	case there == nil:
-	case m.noReplace:
-		return ErrExist
-	case there.dir:
-		return ErrIsDir
-	case there.view:
-		return ErrPermission
-	}
-	if n != nil {
-		if err := v.commitGated(ctx, n); err != nil {
-			return err
-		}
 	}
 	if m.src.dir != m.dst.dir {
 		if err := v.ensureMarker(ctx, m.src.dir); err != nil {
 			return err
 		}
 	}
-	stay, err := v.leave(ctx, target)
-	if err != nil {
-		return err
+	stay := func() {}
+	if target != nil {
+		if stay, err = v.leave(ctx, target); err != nil {
+			return err
+		}
 	}
 	o, err := v.moveObject(ctx, m)
 	if err != nil {
@@ -109,6 +100,34 @@ func (v *Volume) renameFile(ctx context.Context, m move) error {
 	}
 	v.moved(m, n, target, o)
 	return nil
+}
+
+// renamed returns the inode of a file that is to be renamed, and the one that has the new name, if any. Both are in the
+// table from now on, so that nobody opens the files by others.
+func (v *Volume) renamed(ctx context.Context, m move) (n, target *Inode, err error) {
+	src, err := v.exists(ctx, m.src, m.from)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case src == nil:
+		return nil, nil, ErrNotExist
+	case src.dir:
+		return nil, nil, ErrStale // since it was looked at first
+	}
+	dst, err := v.exists(ctx, m.dst, m.to)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case dst == nil:
+		return v.inode(m.src, src.mode()), nil, nil
+	case m.noReplace:
+		return nil, nil, ErrExist
+	case dst.dir:
+		return nil, nil, ErrIsDir
+	case dst.view:
+		return nil, nil, ErrPermission
+	}
+	return v.inode(m.src, src.mode()), v.inode(m.dst, dst.mode()), nil
 }
 
 // moveObject moves whatever version of the file is there.
@@ -164,16 +183,23 @@ func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.Objec
 
 // moved brings inodes and cache up to date after the object of a file has moved.
 func (v *Volume) moved(m move, n, target *Inode, o object) {
-	v.removed(target)
-	v.table.Rename(m.src.dir.node, m.src.name, m.dst.dir.node, m.dst.name)
-	v.names.PutAbsent(m.from, v.names.Begin())
-	if n != nil {
-		v.rebase(n, m.to, o)
-	} else {
-		v.names.Put(m.to, o, v.names.Begin())
-	}
-	m.src.dir.touch()
+	n.mu.Lock()
+	n.mu.stamp = v.names.Begin() // what was asked about the other file of the new name is not about n
+	n.mu.Unlock()
+	v.replace(m, target)
+	v.rebase(n, m.to, o, unchanged)
+	v.vacated(m.src, m.from, nil)
 	m.dst.dir.touch()
+}
+
+// replace gives an inode its new name, and takes it from the one that had it.
+func (v *Volume) replace(m move, target *Inode) {
+	if old := v.table.Rename(m.src.dir.node, m.src.name, m.dst.dir.node, m.dst.name); old != nil && old.Value() != target {
+		v.removed(old.Value()) // looked up meanwhile
+	}
+	if target != nil {
+		v.removed(target)
+	}
 }
 
 // renameDir renames a directory with all that is below it.
@@ -195,18 +221,16 @@ func (v *Volume) renameDir(ctx context.Context, m move) error {
 	if err != nil {
 		return err
 	}
-	n := v.child(m.src)
-	if n != nil {
-		if err := v.commitBelow(ctx, n); err != nil {
-			return err
-		}
+	n, target := v.inode(m.src, attr.Dir), v.child(m.dst)
+	if err := v.commitBelow(ctx, n); err != nil {
+		return err
 	}
 	if m.src.dir != m.dst.dir {
 		if err := v.ensureMarker(ctx, m.src.dir); err != nil {
 			return err
 		}
 	}
-	if target := v.child(m.dst); target != nil && there != nil {
+	if target != nil && there != nil {
 		target.remember(*there)
 	}
 	err = v.moveDir(ctx, m, o, there)
@@ -215,7 +239,12 @@ func (v *Volume) renameDir(ctx context.Context, m move) error {
 	if err != nil {
 		return err
 	}
-	v.dirMoved(ctx, m, n)
+	v.replace(m, target)
+	v.vacated(m.src, m.from, nil)
+	m.dst.dir.touch()
+	for _, open := range v.openBelow(n) {
+		v.follow(ctx, open)
+	}
 	return nil
 }
 
@@ -229,6 +258,13 @@ func (v *Volume) checkTarget(ctx context.Context, m move) (there *object, err er
 		return nil, ErrExist
 	case !there.dir:
 		return nil, ErrNotDir
+	}
+	if !there.full { // whether it has a marker is needed
+		o, _, err := v.resolve(ctx, m.to)
+		if err != nil {
+			return nil, err
+		}
+		there = &o
 	}
 	return there, v.mustBeEmpty(ctx, v.child(m.dst), m.to)
 }
@@ -274,7 +310,8 @@ func (v *Volume) moveDir(ctx context.Context, m move, o object, there *object) e
 		}
 		old = append(old, o.info.Key)
 	}
-	if there != nil && there.info.Key != "" && there.info.Key != dst {
+	// The marker of the replaced directory has been overwritten, unless there was none to do it.
+	if there != nil && there.info.Key != "" && (there.info.Key != dst || o.info.Key == "") {
 		old = append(old, there.info.Key)
 	}
 	if len(old) > 0 {
@@ -295,21 +332,6 @@ func (v *Volume) movePrefix(ctx context.Context, dst, src string) error {
 	return err
 }
 
-// dirMoved brings the inodes of a renamed directory up to date.
-func (v *Volume) dirMoved(ctx context.Context, m move, n *Inode) {
-	v.removed(v.child(m.dst))
-	v.table.Rename(m.src.dir.node, m.src.name, m.dst.dir.node, m.dst.name)
-	v.names.PutAbsent(m.from, v.names.Begin())
-	m.src.dir.touch()
-	m.dst.dir.touch()
-	if n == nil {
-		return
-	}
-	for _, open := range v.openBelow(n) {
-		v.follow(ctx, open)
-	}
-}
-
 // follow finds the content of an open file after a directory above it was renamed. A copy may have another ETag, so
 // the service is asked; where that fails, reading says ErrStale.
 func (v *Volume) follow(ctx context.Context, n *Inode) {
@@ -320,13 +342,13 @@ func (v *Volume) follow(ctx context.Context, n *Inode) {
 	o, err := v.headObject(ctx, v.keys.File(at))
 	if err != nil {
 		v.log.Warn("an open file was not found after its directory was renamed", "path", at, "error", err)
-		v.detach(n)
+		v.detach(n, at, v.names.Begin())
 		return
 	}
 	n.mu.Lock()
 	same := n.mu.content != nil && n.mu.content.base.Size == o.info.Size
 	n.mu.Unlock()
 	if same {
-		v.rebase(n, at, o)
+		v.rebase(n, at, o, unchanged)
 	}
 }

@@ -18,47 +18,35 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
 	p := place{dir, name}
-	paths, unlock, err := v.lockPlaces(ctx, v.paths.share, p)
+	paths, unlock, err := v.lockPlaces(ctx, v.paths.own, p)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	at, n := paths[0], v.child(p)
-	if err := v.checkUnlink(ctx, n, at); err != nil {
+	at := paths[0]
+	o, err := v.exists(ctx, p, at)
+	switch {
+	case err != nil:
 		return err
+	case o == nil:
+		return ErrNotExist
+	case o.view:
+		return ErrPermission // it lives and dies with the directory
+	case o.dir:
+		return ErrIsDir
 	}
+	n := v.inode(p, o.mode()) // nobody opens it by another one
 	open, err := lockGates(ctx, n)
 	if err != nil {
 		return err
 	}
 	defer open()
-	return v.unlinkGated(ctx, dir, n, at)
+	return v.unlinkGated(ctx, p, n, at)
 }
 
-// checkUnlink says why there is no file to remove. Of a live inode the type is known.
-func (v *Volume) checkUnlink(ctx context.Context, n *Inode, at string) error {
-	if _, ok := v.keys.MarkerContent(at); ok {
-		return ErrPermission // it lives and dies with the directory
-	}
-	typ := uint32(0)
-	if n != nil {
-		typ = n.typ
-	} else {
-		o, _, err := v.resolve(ctx, at)
-		if err != nil {
-			return err
-		}
-		typ = typeOf(o)
-	}
-	if typ == attr.Dir {
-		return ErrIsDir
-	}
-	return nil
-}
-
-func (v *Volume) unlinkGated(ctx context.Context, dir, n *Inode, at string) error {
-	if n == nil || !n.pending() {
-		if err := v.ensureMarker(ctx, dir); err != nil {
+func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string) error {
+	if !n.pending() {
+		if err := v.ensureMarker(ctx, p.dir); err != nil {
 			return err
 		}
 		stay, err := v.leave(ctx, n)
@@ -70,42 +58,54 @@ func (v *Volume) unlinkGated(ctx context.Context, dir, n *Inode, at string) erro
 			v.names.Forget(at)
 			return err
 		}
-		v.names.PutAbsent(at, v.names.Begin())
 	}
-	v.removed(n)
-	dir.touch()
+	v.vacated(p, at, n)
 	return nil
 }
 
 // leave prepares an inode for the removal of its object: content that is in use becomes local, and opens wait. stay
 // undoes that.
 func (v *Volume) leave(ctx context.Context, n *Inode) (stay func(), err error) {
-	if n == nil {
-		return func() {}, nil
-	}
 	if at, err := n.path(); err == nil {
 		o, _, _ := v.names.Get(at)
 		n.remember(o)
 	}
-	set := func(leaving bool) (c *content, used bool) {
+	stay = func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		n.mu.leaving = leaving
-		return n.mu.content, n.mu.content != nil && n.mu.content.handles > 0
+		n.mu.leaving = false
 	}
-	stay = func() { set(false) }
-	if c, used := set(true); used {
-		n.mu.Lock()
-		size := c.size()
+	n.mu.Lock()
+	n.mu.leaving = true
+	c := n.mu.content
+	if c == nil || c.handles == 0 {
 		n.mu.Unlock()
-		ctx, cancel := v.detached(ctx, size)
-		defer cancel()
-		if err := v.localize(ctx, n, c); err != nil {
-			stay()
-			return nil, readError(err)
-		}
+		return stay, nil
+	}
+	h, size := n.attachLocked(c, OpenFlags{}), c.size() // it must not be closed meanwhile
+	n.mu.Unlock()
+	work, cancel := v.detached(ctx, size)
+	defer cancel()
+	err = v.localize(work, n, c)
+	h.Release()
+	if err != nil {
+		stay()
+		return nil, readError(err)
 	}
 	return stay, nil
+}
+
+// vacated says that the object or marker of a name is removed. A lookup that was quicker may have brought the name back
+// to life meanwhile.
+func (v *Volume) vacated(p place, at string, n *Inode) {
+	if n != nil {
+		v.removed(n)
+	}
+	v.names.PutAbsent(at, v.names.Begin())
+	if again := v.child(p); again != nil && again != n {
+		v.removed(again)
+	}
+	p.dir.touch()
 }
 
 // remember keeps what is known of an inode that is about to lose its name, for those who hold it.
@@ -125,9 +125,6 @@ func (n *Inode) remember(o object) {
 
 // removed takes the name of an inode whose object this mount has removed. What its handles do from now on stays here.
 func (v *Volume) removed(n *Inode) {
-	if n == nil {
-		return
-	}
 	n.mu.Lock()
 	n.mu.removed, n.mu.leaving, n.mu.dirty = true, false, false
 	n.mu.stamp = v.names.Begin()
@@ -174,9 +171,7 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 		return err
 	}
 	v.names.ForgetTree(at)
-	v.names.PutAbsent(at, v.names.Begin())
-	v.removed(n)
-	dir.touch()
+	v.vacated(p, at, n)
 	return nil
 }
 
