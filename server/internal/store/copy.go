@@ -113,8 +113,14 @@ func sourceRow(r meta.Reader, bucket, key, versionID string, c Conditions) (*obj
 func copyRow(src *objectRow, in CopyInput, now time.Time) *objectRow {
 	row := *src
 	row.modified, row.owner = now, in.Owner
+	tags := src.attrs.Tags
+	if in.ReplaceTags != nil {
+		tags = *in.ReplaceTags
+	}
+	row.attrs.Tags = tags
 	if in.Replace != nil {
 		row.attrs = *in.Replace
+		row.attrs.Tags = tags
 		return &row
 	}
 	row.attrs.WebsiteRedirect = in.WebsiteRedirect // S3 does not copy it

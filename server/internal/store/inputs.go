@@ -49,6 +49,7 @@ type CopyInput struct {
 	DstBucket, DstKey, Owner        string
 	DstCond                         Conditions
 	Replace                         *Attrs             // nil keeps the source's, but for the next two
+	ReplaceTags                     *[]Tag             // nil keeps the source's, whatever Replace has
 	StorageClass, WebsiteRedirect   string             // with Replace nil; StorageClass "" keeps the source's
 	Algorithm                       checksum.Algorithm // "" keeps the source's checksum
 }

@@ -162,7 +162,7 @@ func encodeTime(e *meta.Encoder, tag uint64, t time.Time) {
 	}
 }
 
-// Attributes have the tags 10 to 18.
+// Attributes have the tags 10 to 19.
 func encodeAttrs(e *meta.Encoder, a Attrs) {
 	e.String(10, a.ContentType)
 	e.String(11, a.CacheControl)
@@ -177,6 +177,12 @@ func encodeAttrs(e *meta.Encoder, a Attrs) {
 		pair.String(1, name)
 		pair.String(2, a.Meta[name])
 		e.Blob(18, pair.Bytes())
+	}
+	for _, t := range a.Tags {
+		var pair meta.Encoder
+		pair.String(1, t.Key)
+		pair.String(2, t.Value)
+		e.Blob(19, pair.Bytes())
 	}
 }
 
@@ -198,22 +204,29 @@ func decodeAttr(d *meta.Decoder, a *Attrs) {
 		a.StorageClass = d.String()
 	case 17:
 		a.WebsiteRedirect = d.String()
+	case 19:
+		name, value := decodePair(d.Blob())
+		a.Tags = append(a.Tags, Tag{name, value})
 	case 18:
-		var name, value string
-		pair := meta.NewDecoder(d.Blob())
-		for pair.Next() {
-			switch pair.Tag() {
-			case 1:
-				name = pair.String()
-			case 2:
-				value = pair.String()
-			}
-		}
+		name, value := decodePair(d.Blob())
 		if a.Meta == nil {
 			a.Meta = make(map[string]string)
 		}
 		a.Meta[name] = value
 	}
+}
+
+func decodePair(p []byte) (name, value string) {
+	d := meta.NewDecoder(p)
+	for d.Next() {
+		switch d.Tag() {
+		case 1:
+			name = d.String()
+		case 2:
+			value = d.String()
+		}
+	}
+	return name, value
 }
 
 // A checksum has the tags 20 to 23.

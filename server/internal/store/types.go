@@ -29,7 +29,12 @@ type Attrs struct {
 	StorageClass, WebsiteRedirect string
 
 	Meta map[string]string
+
+	Tags []Tag
 }
+
+// Tag is a tag of an object. The caller has checked it.
+type Tag = struct{ Key, Value string }
 
 // Object describes an object.
 type Object struct {
