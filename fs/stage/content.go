@@ -58,15 +58,19 @@ func (k kind) committed() kind {
 	return k
 }
 
-// content maps every offset of a file to a kind: marks[i] holds from its offset to that of marks[i+1], the last one
-// to size.
+// content maps every offset of a file to a kind: a mark holds from its offset to that of the next one, the last to
+// size. Marks lie in chunks, so that a change among millions of them moves only a few.
 //
-// INVARIANT: marks is empty when size is 0, and begins at offset 0 otherwise.
+// INVARIANT: there are no marks when size is 0; otherwise the first is at offset 0.
 // INVARIANT: offsets ascend strictly and stay below size; neighbours differ in kind.
+// INVARIANT: every chunk has 1 to chunkMarks marks.
 type content struct {
-	size  int64
-	marks []mark
+	size   int64
+	chunks [][]mark
 }
+
+// chunkMarks bounds a chunk.
+const chunkMarks = 256
 
 type mark struct {
 	off  int64
@@ -88,31 +92,24 @@ func (c *content) set(off, end int64, k kind) {
 		c.set(c.size, off, kindZero)
 	}
 	if end >= c.size {
-		c.marks = c.marks[:c.at(off)]
+		c.cut(off)
 		c.size = end
 		c.push(off, k)
 		return
 	}
-	i, j := c.at(off), c.at(end)
-	after := mark{end, c.kindAt(end)}
+	from, to := c.at(off), c.at(end)
+	after := mark{end, c.mark(c.holder(end)).kind}
 	repl := make([]mark, 0, 2)
-	if i == 0 || c.marks[i-1].kind != k {
+	if off == 0 || c.mark(c.prev(from)).kind != k {
 		repl = append(repl, mark{off, k})
 	}
-	if j < len(c.marks) && c.marks[j].off == end {
-		j++
+	if c.valid(to) && c.mark(to).off == end {
+		to = c.next(to)
 	}
 	if after.kind != k {
 		repl = append(repl, after)
 	}
-	c.marks = slices.Replace(c.marks, i, j, repl...)
-}
-
-// push appends a mark unless the last one has the same kind.
-func (c *content) push(off int64, k kind) {
-	if n := len(c.marks); n == 0 || c.marks[n-1].kind != k {
-		c.marks = append(c.marks, mark{off, k})
-	}
+	c.replace(from, to, repl)
 }
 
 // truncate cuts the content at size, or extends it with zeros.
@@ -121,45 +118,131 @@ func (c *content) truncate(size int64) {
 		c.set(c.size, size, kindZero)
 		return
 	}
-	c.marks = c.marks[:c.at(size)]
+	c.cut(size)
 	c.size = size
 }
 
 // commit makes every kind its committed one.
 func (c *content) commit() {
-	old := c.marks
-	c.marks = c.marks[:0]
-	for _, m := range old {
-		c.push(m.off, m.kind.committed())
+	old := c.chunks
+	c.chunks = nil
+	for _, chunk := range old {
+		for _, m := range chunk {
+			c.push(m.off, m.kind.committed())
+		}
 	}
 }
 
-// at returns the index of the first mark at or after off.
-func (c *content) at(off int64) int {
-	return sort.Search(len(c.marks), func(i int) bool { return c.marks[i].off >= off })
+// push appends a mark unless the last one has the same kind.
+func (c *content) push(off int64, k kind) {
+	last := len(c.chunks) - 1
+	if last < 0 || len(c.chunks[last]) == chunkMarks {
+		if last >= 0 && c.chunks[last][chunkMarks-1].kind == k {
+			return
+		}
+		c.chunks = append(c.chunks, []mark{{off, k}})
+		return
+	}
+	if chunk := c.chunks[last]; chunk[len(chunk)-1].kind != k {
+		c.chunks[last] = append(chunk, mark{off, k})
+	}
 }
 
-// kindAt returns the kind of the byte at off, which is below size.
-func (c *content) kindAt(off int64) kind {
-	i := sort.Search(len(c.marks), func(i int) bool { return c.marks[i].off > off })
-	return c.marks[i-1].kind
+// cut removes the marks at and behind off.
+func (c *content) cut(off int64) {
+	p := c.at(off)
+	if c.valid(p) && p.i > 0 {
+		c.chunks[p.chunk] = c.chunks[p.chunk][:p.i]
+		p.chunk++
+	}
+	clear(c.chunks[p.chunk:])
+	c.chunks = c.chunks[:p.chunk]
 }
+
+// replace puts repl, at most two marks, in place of those from one position to before another.
+func (c *content) replace(from, to place, repl []mark) {
+	if !c.valid(from) {
+		for _, m := range repl {
+			c.push(m.off, m.kind)
+		}
+		return
+	}
+	n := from.chunk
+	if from.chunk == to.chunk {
+		c.chunks[n] = slices.Replace(c.chunks[n], from.i, to.i, repl...)
+	} else {
+		c.chunks[n] = append(c.chunks[n][:from.i], repl...)
+		if c.valid(to) {
+			c.chunks[to.chunk] = slices.Delete(c.chunks[to.chunk], 0, to.i)
+		}
+		c.chunks = slices.Delete(c.chunks, n+1, to.chunk)
+	}
+	switch chunk := c.chunks[n]; {
+	case len(chunk) == 0:
+		c.chunks = slices.Delete(c.chunks, n, n+1)
+	case len(chunk) > chunkMarks:
+		half := len(chunk) / 2
+		c.chunks[n] = chunk[:half:half]
+		c.chunks = slices.Insert(c.chunks, n+1, slices.Clone(chunk[half:]))
+	}
+}
+
+// place is where a mark is; behind the last one it is {len(chunks), 0}.
+type place struct{ chunk, i int }
+
+func (c *content) valid(p place) bool { return p.chunk < len(c.chunks) }
+
+// mark returns the mark at a valid place.
+func (c *content) mark(p place) mark { return c.chunks[p.chunk][p.i] }
+
+func (c *content) next(p place) place {
+	if p.i++; p.i == len(c.chunks[p.chunk]) {
+		return place{chunk: p.chunk + 1}
+	}
+	return p
+}
+
+// prev returns the place before p, which is not the first.
+func (c *content) prev(p place) place {
+	if p.i == 0 {
+		return place{p.chunk - 1, len(c.chunks[p.chunk-1]) - 1}
+	}
+	return place{p.chunk, p.i - 1}
+}
+
+// at returns the place of the first mark at or after off.
+func (c *content) at(off int64) place {
+	n := sort.Search(len(c.chunks), func(i int) bool {
+		chunk := c.chunks[i]
+		return chunk[len(chunk)-1].off >= off
+	})
+	if n == len(c.chunks) {
+		return place{chunk: n}
+	}
+	chunk := c.chunks[n]
+	return place{n, sort.Search(len(chunk), func(i int) bool { return chunk[i].off >= off })}
+}
+
+// holder returns the place of the mark that the byte at off, which is below size, belongs to.
+func (c *content) holder(off int64) place { return c.prev(c.at(off + 1)) }
 
 // spans yields the parts of [off, end) within the content, in order.
 func (c *content) spans(off, end int64) iter.Seq[span] {
 	return func(yield func(span) bool) {
 		end = min(end, c.size)
-		i := sort.Search(len(c.marks), func(i int) bool { return c.marks[i].off > off }) - 1
-		for ; off < end; i++ {
-			next := c.size
-			if i+1 < len(c.marks) {
-				next = c.marks[i+1].off
+		if off >= end {
+			return
+		}
+		for p := c.holder(off); off < end; {
+			kind := c.mark(p).kind
+			to := end
+			if p = c.next(p); c.valid(p) {
+				to = min(c.mark(p).off, end)
 			}
-			next = min(next, end)
-			if !yield(span{off, next, c.marks[i].kind}) {
+			if !yield(span{off, to, kind}) {
 				return
 			}
-			off = next
+			off = to
 		}
 	}
 }

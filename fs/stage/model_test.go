@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -146,13 +150,105 @@ func (m *model) check(t *rapid.T) {
 	if !bytes.Equal(p[:n], want) || (err == io.EOF) != (n < len(p)) || err != nil && err != io.EOF {
 		t.Fatalf("ReadAt(%d bytes, %d) = %d, %v", len(p), off, n, err)
 	}
-	c := m.f.content
-	for i, mk := range c.marks {
-		if i == 0 && mk.off != 0 || mk.off >= c.size || i > 0 && (c.marks[i-1].off >= mk.off || c.marks[i-1].kind == mk.kind) {
-			t.Fatalf("broken marks %v of %d", c.marks, c.size)
+	if err := m.f.content.broken(); err != "" {
+		t.Fatal(err)
+	}
+}
+
+// broken says which invariant does not hold.
+func (c *content) broken() string {
+	last := mark{-1, 255}
+	for _, chunk := range c.chunks {
+		if len(chunk) == 0 || len(chunk) > chunkMarks {
+			return fmt.Sprintf("a chunk of %d marks", len(chunk))
+		}
+		for _, m := range chunk {
+			if last.off < 0 && m.off != 0 || m.off <= last.off || m.off >= c.size || m.kind == last.kind {
+				return fmt.Sprintf("%v after %v, size %d", m, last, c.size)
+			}
+			last = m
 		}
 	}
-	if (c.size == 0) != (len(c.marks) == 0) {
-		t.Fatalf("marks %v of %d", c.marks, c.size)
+	if (c.size == 0) != (len(c.chunks) == 0) {
+		return fmt.Sprintf("%d chunks, size %d", len(c.chunks), c.size)
+	}
+	return ""
+}
+
+// Many short changes and few long ones, so that chunks split, shrink and go.
+func TestContentBehavesLikeAListOfKinds(t *testing.T) {
+	for seed := range uint64(30) {
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		kinds := 2 + rnd.IntN(4)
+		var c content
+		var want []kind
+		set := func(longest int) {
+			off := rnd.IntN(5000)
+			end, k := off+rnd.IntN(longest)+1, kind(rnd.IntN(kinds))
+			c.set(int64(off), int64(end), k)
+			want = append(want, slices.Repeat([]kind{kindZero}, max(end-len(want), 0))...)
+			copy(want[off:end], slices.Repeat([]kind{k}, end-off))
+		}
+		for range 6 {
+			for range 4000 {
+				set(1 + rnd.IntN(3))
+			}
+			compareKinds(t, &c, want, rnd.IntN(6000))
+			for range 3 {
+				set(3000)
+				compareKinds(t, &c, want, rnd.IntN(6000))
+			}
+			size := rnd.IntN(6000)
+			c.truncate(int64(size))
+			want = append(want, slices.Repeat([]kind{kindZero}, max(size-len(want), 0))...)[:size]
+			compareKinds(t, &c, want, 0)
+			if rnd.IntN(3) == 0 {
+				c.commit()
+				for i := range want {
+					want[i] = want[i].committed()
+				}
+				compareKinds(t, &c, want, 0)
+			}
+		}
+	}
+}
+
+// compareKinds reads the kinds at and behind from.
+func compareKinds(t *testing.T, c *content, want []kind, from int) {
+	t.Helper()
+	if err := c.broken(); err != "" {
+		t.Fatal(err)
+	}
+	at := int64(from)
+	for s := range c.spans(at, math.MaxInt64) {
+		if s.off != at || s.end <= s.off {
+			t.Fatalf("span %v after %d", s, at)
+		}
+		for _, k := range want[s.off:s.end] {
+			if k != s.kind {
+				t.Fatalf("span %v has kind %d", s, k)
+			}
+		}
+		at = s.end
+	}
+	if int(at) != max(from, len(want)) || c.size != int64(len(want)) {
+		t.Fatalf("spans end at %d, size %d, want %d", at, c.size, len(want))
+	}
+}
+
+// Half a million scattered writes leave a million marks; each change must not cost as much as there are marks.
+func BenchmarkScatteredWrites(b *testing.B) {
+	var c content
+	c.set(0, 1<<40, kindBase)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	write := func() {
+		off := rnd.Int64N(1<<28) * 4096
+		c.set(off, off+1, kindData)
+	}
+	for range 500_000 {
+		write()
+	}
+	for b.Loop() {
+		write()
 	}
 }
