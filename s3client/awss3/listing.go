@@ -169,7 +169,7 @@ func (l *listing) lastName() string {
 
 // key decodes a key, prefix or marker.
 func (l *listing) key(text []byte) (string, error) {
-	if !l.encoded || bytes.IndexAny(text, "%+") < 0 {
+	if !l.encoded || !bytes.ContainsAny(text, "%+") {
 		return string(text), nil
 	}
 	out := make([]byte, 0, len(text))
