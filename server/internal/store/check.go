@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +10,16 @@ import (
 	"pail/server/internal/meta"
 )
 
-// CheckOptions narrows a Check.
+// CheckOptions says what a Check does.
 type CheckOptions struct {
-	Bytes bool // also read all blobs and verify each byte
+	Bytes    bool                // also read all blobs and verify each byte
+	Progress func(CheckProgress) // told now and then how far the Check is; nil: nobody is
+}
+
+// CheckProgress is how far a Check is. Rows come first, then blobs; Total is 0 as long as it is not known.
+type CheckProgress struct {
+	Rows        int64
+	Done, Total int64 // bytes of blobs
 }
 
 // CheckReport is what a Check found. An orphan is a blob that no row refers to: what a crash leaves behind, and no
@@ -19,11 +27,18 @@ type CheckOptions struct {
 type CheckReport struct {
 	Buckets, Objects, Uploads, Parts, Blobs int
 	Orphans                                 int
+	Bytes                                   int64   // of blobs that were read
 	Problems                                []error // at most maxProblems
 	MoreProblems                            int     // that are not among them
+	// Affected are the objects and parts that the problems make unreadable, at most maxProblems.
+	Affected     []Affected
+	MoreAffected int
 }
 
-const maxProblems = 1000
+const (
+	maxProblems   = 1000
+	progressEvery = 4096 // rows
+)
 
 // Check reads all metadata and compares it with itself and with the blobs: each record is whole, all that is referred to
 // is there, and every reference count is right. It takes one snapshot, so it may run while the store is used. Its memory
@@ -32,11 +47,12 @@ const maxProblems = 1000
 func (s *Store) Check(ctx context.Context, opt CheckOptions) (CheckReport, error) {
 	c := &checker{ctx: ctx, store: s, opt: opt,
 		buckets: map[meta.BucketID]bool{}, uploads: map[meta.ID]bool{},
-		data: map[meta.ID]uint64{}, manifests: map[meta.ID]uint64{}, blobs: map[blob.ID]uint64{}}
+		data: map[meta.ID]uint64{}, manifests: map[meta.ID]uint64{}, blobs: map[blob.ID]uint64{},
+		bad: map[blob.ID]error{}, walked: map[meta.Table]bool{}}
 	err := s.view(ctx, func(r meta.Reader) error {
 		for _, step := range []func(meta.Reader) error{
 			c.checkBuckets, c.checkConfigs, c.checkUploads, c.checkObjects, c.checkParts, c.checkManifests, c.checkData, c.checkRefs,
-			c.checkBlobs,
+			c.sumBlobs, c.checkBlobs, c.checkOthers, c.findAffected,
 		} {
 			if err := step(r); err != nil {
 				return err
@@ -49,6 +65,8 @@ func (s *Store) Check(ctx context.Context, opt CheckOptions) (CheckReport, error
 	}
 	return c.report, storeError(err)
 }
+
+var errNoRow = errors.New("it has no row")
 
 // checker counts the references that the rows hold, and then compares.
 type checker struct {
@@ -63,6 +81,10 @@ type checker struct {
 	manifests map[meta.ID]uint64
 	blobs     map[blob.ID]uint64
 	known     map[blob.ID]bool // have a row
+	bad       map[blob.ID]error
+	walked    map[meta.Table]bool
+	lost      bool // some rows could not be read at all, so that counts mean nothing
+	progress  CheckProgress
 }
 
 func (c *checker) problem(format string, args ...any) {
@@ -75,20 +97,57 @@ func (c *checker) problem(format string, args ...any) {
 
 // walk decodes each row of a table. A damaged one is a problem.
 func walk[T any](c *checker, r meta.Reader, t meta.Table, decode func([]byte) (T, error), fn func(key []byte, v T)) error {
-	it := r.Iter(t.Bounds())
+	c.walked[t] = true
+	lower, upper := t.Bounds()
+	return c.rows(r, lower, upper, func(key, record []byte) {
+		v, err := decodeRecord(key, record, decode)
+		if err != nil {
+			c.problem("%w", err)
+			return
+		}
+		fn(key, v)
+	})
+}
+
+// rows calls fn for each row that can be read. What lies in a damaged file of the database is a problem, and is passed
+// over.
+func (c *checker) rows(r meta.Reader, lower, upper []byte, fn func(key, record []byte)) error {
+	it := r.Iter(lower, upper)
 	defer it.Close()
-	for ok := it.First(); ok; ok = it.Next() {
+	for ok := it.First(); ; ok = it.Next() {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		v, err := decodeRecord(it.Key(), it.Value(), decode)
-		if err != nil {
-			c.problem("%w", err)
-			continue
+		for !ok {
+			again, err := c.passOver(it)
+			if err != nil || !again {
+				return err
+			}
+			ok = it.Valid()
 		}
-		fn(it.Key(), v)
+		c.countRow()
+		fn(it.Key(), it.Value())
 	}
-	return it.Err()
+}
+
+// passOver moves an iterator that has stopped behind the damage that stopped it.
+func (c *checker) passOver(it meta.Iterator) (again bool, err error) {
+	err = it.Err()
+	var damage *meta.DamagedError
+	if !errors.As(err, &damage) || damage.End == nil {
+		return false, err
+	}
+	c.lost = true
+	c.problem("%w", err)
+	it.SeekGE(append(bytes.Clone(damage.End), 0))
+	return true, nil
+}
+
+func (c *checker) countRow() {
+	c.progress.Rows++
+	if c.opt.Progress != nil && c.progress.Rows%progressEvery == 0 {
+		c.opt.Progress(c.progress)
+	}
 }
 
 func (c *checker) checkBuckets(r meta.Reader) error {
@@ -160,7 +219,7 @@ func (c *checker) checkParts(r meta.Reader) error {
 func (c *checker) checkManifests(r meta.Reader) error {
 	return walk(c, r, meta.Manifests, decodeManifest, func(key []byte, m *manifest) {
 		id, _ := meta.KeyID(key)
-		if c.manifests[id] == 0 {
+		if c.manifests[id] == 0 && !c.lost {
 			c.problem("manifest %q belongs to no object", key)
 		}
 		for _, e := range m.extents {
@@ -174,12 +233,15 @@ func (c *checker) checkData(r meta.Reader) error {
 	err := walk(c, r, meta.Data, func(p []byte) (int, error) { return len(p), nil }, func(key []byte, _ int) {
 		id, _ := meta.KeyID(key)
 		if c.data[id] == 0 {
+			if c.lost {
+				return
+			}
 			c.problem("data row %q belongs to no object", key)
 			return
 		}
 		found++
 	})
-	if found < len(c.data) {
+	if found < len(c.data) && !c.lost {
 		c.problem("%d data rows are missing or damaged", len(c.data)-found)
 	}
 	return err
@@ -191,6 +253,9 @@ func (c *checker) checkRefs(r meta.Reader) error {
 	err := walk(c, r, meta.Refs, decodeRefs, func(key []byte, row refsRow) {
 		table, id, ok := meta.ParseRefsKey(key)
 		counts := map[meta.Table]map[meta.ID]uint64{meta.Data: c.data, meta.Manifests: c.manifests}[table]
+		if c.lost {
+			return
+		}
 		if !ok || row.count < 2 || counts[id] != row.count {
 			c.problem("row %q counts %d references, there are %d", key, row.count, counts[id])
 			return
@@ -204,7 +269,7 @@ func (c *checker) checkRefs(r meta.Reader) error {
 			}
 		}
 	}
-	if shared != 0 {
+	if shared != 0 && !c.lost {
 		c.problem("%d counts of references are missing", -shared)
 	}
 	return err
@@ -218,19 +283,63 @@ func (c *checker) checkBlobs(r meta.Reader) error {
 		id := blob.ID(m)
 		c.report.Blobs++
 		c.known[id] = true
-		if c.blobs[id] != row.count {
+		if c.blobs[id] != row.count && !c.lost {
 			c.problem("blob %s counts %d references, there are %d", id, row.count, c.blobs[id])
 		}
 		if err := c.checkFile(id, row.size); err != nil {
+			c.bad[id] = err
 			c.problem("blob %s: %w", id, err)
 		}
+		c.countBytes(row.size)
 	})
 	for id := range c.blobs {
-		if !c.known[id] {
+		if !c.known[id] && !c.lost {
+			c.bad[id] = &DamagedError{What: "blob " + id.String(), Err: errNoRow}
 			c.problem("blob %s is referred to, and has no row", id)
 		}
 	}
 	return err
+}
+
+func (c *checker) countBytes(n int64) {
+	if !c.opt.Bytes {
+		return
+	}
+	c.report.Bytes += n
+	c.progress.Done += n
+	if c.opt.Progress != nil {
+		c.opt.Progress(c.progress)
+	}
+}
+
+// sumBlobs adds up what checkBlobs will have to read.
+func (c *checker) sumBlobs(r meta.Reader) error {
+	if c.opt.Progress == nil || !c.opt.Bytes {
+		return nil
+	}
+	it := r.Iter(meta.Blobs.Bounds())
+	defer it.Close()
+	var total int64
+	for ok := it.First(); ok; ok = it.Next() {
+		if row, err := decodeRecord(it.Key(), it.Value(), decodeRefs); err == nil {
+			total += row.size
+		}
+	}
+	c.progress.Total = total
+	c.opt.Progress(c.progress)
+	return nil // checkBlobs meets what stopped the iterator
+}
+
+// checkOthers verifies the records of the tables that no other step has walked.
+func (c *checker) checkOthers(r meta.Reader) error {
+	for table := range 256 {
+		if t := meta.Table(table); table < 255 && !c.walked[t] {
+			if err := walk(c, r, t, func([]byte) (struct{}, error) { return struct{}{}, nil }, func([]byte, struct{}) {}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // checkFile looks into the file of a blob. One that was freed since the snapshot may be gone.

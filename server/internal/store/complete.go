@@ -126,7 +126,7 @@ func (x *tx) listedParts(id meta.ID, listed []CompletedPart) ([]*partRow, error)
 
 // assemble makes the object's row, without body and time.
 func assemble(u *uploadRow, in CompleteInput, parts []*partRow) (*objectRow, error) {
-	row := &objectRow{parts: len(parts), owner: u.owner, attrs: u.attrs}
+	row := &objectRow{parts: len(parts), owner: u.owner, attrs: u.attrs, extra: u.extra}
 	h := md5.New()
 	for _, p := range parts {
 		row.size += p.size

@@ -21,6 +21,7 @@ type PutInput struct {
 	Attrs              Attrs
 	Cond               Conditions
 	Algorithm          checksum.Algorithm // computed and kept, "" for none
+	Extra              Extra
 
 	// Verify, which may be nil, is called once after the last byte; an error aborts the put and is returned unchanged.
 	Verify func(Computed) error
@@ -82,6 +83,7 @@ type UploadInput struct {
 	Attrs              Attrs
 	Algorithm          checksum.Algorithm
 	ChecksumType       string
+	Extra              Extra // of the object to be
 }
 
 // Upload describes an upload in progress.
@@ -91,6 +93,7 @@ type Upload struct {
 	Attrs                  Attrs
 	Algorithm              checksum.Algorithm
 	ChecksumType           string
+	Extra                  Extra // of the object to be
 }
 
 // PartInput is a part of an upload. A part sent again replaces the earlier one.

@@ -47,7 +47,7 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 	}
 	defer s.recycle(c)
 	row := &objectRow{size: c.size, modified: s.now(), etag: c.md5, owner: in.Owner, attrs: in.Attrs, sum: c.sum,
-		body: c.body}
+		body: c.body, extra: in.Extra}
 	if !c.sum.IsZero() {
 		row.sumType = checksum.FullObject
 	}

@@ -7,11 +7,8 @@ import (
 	"pail/server/internal/meta"
 )
 
-// nullVersion names the version of an object that was written while its bucket had no versions.
-const nullVersion = "null"
-
 func checkVersion(id string) error {
-	if id != "" && id != nullVersion {
+	if id != "" && id != NullVersion {
 		return ErrNoSuchVersion
 	}
 	return nil

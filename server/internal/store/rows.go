@@ -76,8 +76,11 @@ func decodeBucket(p []byte) (b bucketRow, err error) {
 	return b, d.Err()
 }
 
-// objectRow is the current version of an object.
+// objectRow is a version of an object, or a delete marker.
 type objectRow struct {
+	id       meta.ID // of the version; zero when the bucket had no versions yet. See version.go
+	null     bool    // clients know it as NullVersion; one without id always is
+	marker   bool    // a delete marker
 	size     int64
 	modified time.Time
 	etag     [16]byte
@@ -87,6 +90,7 @@ type objectRow struct {
 	sum      checksum.Sum
 	sumType  string
 	body     body
+	extra    Extra
 }
 
 func (o *objectRow) encode() []byte {
@@ -102,6 +106,12 @@ func (o *objectRow) encode() []byte {
 	if o.body.kind != bodyNone {
 		e.Blob(31, o.body.id[:])
 	}
+	if o.id != (meta.ID{}) {
+		e.Blob(32, o.id[:])
+	}
+	e.Uint(33, bit(o.null))
+	e.Uint(34, bit(o.marker))
+	encodeExtra(&e, &o.extra)
 	return e.Bytes()
 }
 
@@ -125,9 +135,16 @@ func decodeObject(p []byte) (o *objectRow, err error) {
 			o.body.kind = bodyKind(d.Uint())
 		case 31:
 			ok = copy(o.body.id[:], d.Blob()) == len(o.body.id) && ok
+		case 32:
+			ok = copy(o.id[:], d.Blob()) == len(o.id) && ok
+		case 33:
+			o.null = d.Uint() != 0
+		case 34:
+			o.marker = d.Uint() != 0
 		default:
 			decodeAttr(&d, &o.attrs)
 			decodeSum(&d, &o.sum, &o.sumType)
+			ok = decodeExtra(&d, &o.extra) == nil && ok
 		}
 	}
 	if !ok || o.size < 0 || o.parts < 0 || o.parts > MaxParts || o.body.kind > bodyManifest {
@@ -151,7 +168,8 @@ func etagText(md5 [16]byte, parts int) string {
 func (o *objectRow) object(bucket, key string) Object {
 	return Object{
 		Bucket: bucket, Key: key, Size: o.size, ETag: o.etagText(), LastModified: o.modified, Attrs: o.attrs,
-		Checksum: o.sum, ChecksumType: o.sumType, PartCount: o.parts, Owner: o.owner,
+		Checksum: o.sum, ChecksumType: o.sumType, PartCount: o.parts, Owner: o.owner, VersionID: o.versionText(),
+		DeleteMarker: o.marker, Extra: o.extra,
 	}
 }
 

@@ -93,6 +93,7 @@ type uploadRow struct {
 	attrs     Attrs
 	algorithm checksum.Algorithm
 	sumType   string
+	extra     Extra // of the object to be
 }
 
 func (u *uploadRow) encode() []byte {
@@ -101,6 +102,7 @@ func (u *uploadRow) encode() []byte {
 	e.String(5, u.owner)
 	encodeAttrs(&e, u.attrs)
 	encodeSum(&e, checksum.Sum{Algorithm: u.algorithm}, u.sumType)
+	encodeExtra(&e, &u.extra)
 	return e.Bytes()
 }
 
@@ -117,6 +119,9 @@ func decodeUpload(p []byte) (u *uploadRow, err error) {
 		default:
 			decodeAttr(&d, &u.attrs)
 			decodeSum(&d, &sum, &u.sumType)
+			if err := decodeExtra(&d, &u.extra); err != nil {
+				return nil, err
+			}
 		}
 	}
 	u.algorithm = sum.Algorithm
@@ -125,7 +130,7 @@ func decodeUpload(p []byte) (u *uploadRow, err error) {
 
 func (u *uploadRow) upload(bucket, key string, id meta.ID) Upload {
 	return Upload{Bucket: bucket, Key: key, ID: uploadText(id), Owner: u.owner, Initiated: u.initiated, Attrs: u.attrs,
-		Algorithm: u.algorithm, ChecksumType: u.sumType}
+		Algorithm: u.algorithm, ChecksumType: u.sumType, Extra: u.extra}
 }
 
 // partRow is a part of an upload in progress. It holds one reference to a blob for each of its extents.

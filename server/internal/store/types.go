@@ -42,13 +42,16 @@ type Object struct {
 	Size         int64
 	ETag         string // without quotes
 	LastModified time.Time
-	VersionID    string // "" while the bucket has no versions
+	VersionID    string // "" while the bucket never had versions, NullVersion of one written without
+	DeleteMarker bool   // the version says that the object was deleted; it has neither bytes nor attributes
+	Latest       bool   // of ListVersions: it is the current version
 	Attrs        Attrs
 	Checksum     checksum.Sum // zero when the object has none
 	ChecksumType string       // checksum.Composite or checksum.FullObject, "" when there is none
 	PartCount    int          // parts of a multipart object, else 0
 	Parts        []PartInfo   // see ReadInput.Parts
 	Owner        string
+	Extra
 }
 
 // PartRange gives the bytes of part n, 1 <= n. An object that was not made of parts is its own part 1. Of a multipart
@@ -93,7 +96,7 @@ type Conditions struct {
 	LastModified time.Time
 }
 
-// ReadInput narrows HeadObject and GetObject. VersionID "" and "null" mean the current version. With PartNumber, a
+// ReadInput narrows HeadObject and GetObject. VersionID "" means the current version, NullVersion the one without an ID. With PartNumber, a
 // part that the object does not have is ErrInvalidPartNumber, and Object.Parts is filled in. Parts asks for
 // Object.Parts, which is a row of its own.
 type ReadInput struct {

@@ -20,7 +20,7 @@ func (s *Store) CreateUpload(ctx context.Context, in UploadInput) (uploadID stri
 		return "", ErrChecksumAlgorithm
 	}
 	row := &uploadRow{initiated: s.now(), owner: in.Owner, attrs: in.Attrs, algorithm: in.Algorithm,
-		sumType: in.ChecksumType}
+		sumType: in.ChecksumType, extra: in.Extra}
 	id := s.newID()
 	err = s.update(ctx, nil, func(x *tx) error {
 		b, err := getBucket(x, in.Bucket)
