@@ -13,10 +13,14 @@ var ErrDamaged = errors.New("meta: damaged record")
 // DamagedError is a record that cannot be trusted. It matches ErrDamaged.
 type DamagedError struct {
 	Key    []byte
+	End    []byte // not nil: any record from Key to End, which is included, is in doubt
 	Reason string
 }
 
 func (e *DamagedError) Error() string {
+	if e.End != nil {
+		return fmt.Sprintf("meta: records from %q to %q are damaged: %s", e.Key, e.End, e.Reason)
+	}
 	return fmt.Sprintf("meta: record %q is damaged: %s", e.Key, e.Reason)
 }
 

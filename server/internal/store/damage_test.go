@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
+	"pail/server/internal/blob"
 	"pail/server/internal/meta"
 	"pail/server/internal/meta/pebbledb/pebbletest"
 )
@@ -73,8 +75,12 @@ func TestDamagedRowsAreNeverServed(t *testing.T) {
 				if p != nil || !errors.Is(err, ErrDamaged) {
 					t.Fatalf("bit %d: %d bytes, %v, want ErrDamaged", bit, len(p), err)
 				}
-				if r, err := e.Check(ctx, CheckOptions{}); err != nil || len(r.Problems) == 0 {
+				r, err := e.Check(ctx, CheckOptions{})
+				if err != nil || len(r.Problems) == 0 {
 					t.Fatalf("bit %d: Check finds nothing, %v", bit, err)
+				}
+				if name != "bucket" && (len(r.Affected) != 1 || r.Affected[0].String() != "b/k") {
+					t.Fatalf("bit %d: Check names %v", bit, r.Affected)
 				}
 				e.corrupt(key, bit)
 			}
@@ -137,9 +143,10 @@ func TestDamagedBlobIsNeverServed(t *testing.T) {
 		if _, err := r.CopyRange(&out, 0, 100); err != nil {
 			t.Errorf("an undamaged range: %v", err)
 		}
-		for opt, want := range map[CheckOptions]int{{}: 0, {Bytes: true}: 1} {
-			if report, err := e.Check(ctx, opt); err != nil || len(report.Problems) != want {
-				t.Errorf("%+v: %v, %v", opt, report.Problems, err)
+		for bytes, want := range map[bool]int{false: 0, true: 1} {
+			report, err := e.Check(ctx, CheckOptions{Bytes: bytes})
+			if err != nil || len(report.Problems) != want || len(report.Affected) != want {
+				t.Errorf("bytes %v: %v, %v, %v", bytes, report.Problems, report.Affected, err)
 			}
 		}
 		e.fs.Corrupt(file, 8*300_000)
@@ -195,4 +202,56 @@ func TestCanceledCheck(t *testing.T) {
 		_, err := e.Check(canceled, CheckOptions{})
 		wantErr(t, err, context.Canceled)
 	})
+}
+
+// TestCheckNamesWhatIsAffected damages the blob of an object, of a copy of it and of a part, and the row of an upload.
+func TestCheckNamesWhatIsAffected(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		e.put("good", data(70_000, 9))
+		e.put("k", data(400_000, 1))
+		e.copy("copy", "k")
+		up, err := e.CreateUpload(ctx, UploadInput{Bucket: "b", Key: "up/load"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := e.CopyPart(ctx, CopyPartInput{SrcBucket: "b", SrcKey: "k", Bucket: "b", Key: "up/load", UploadID: up, N: 7, Len: -1}); err != nil {
+			t.Fatal(err)
+		}
+		var seen CheckProgress
+		see := func(p CheckProgress) { seen = p }
+		if r, err := e.Check(ctx, CheckOptions{Bytes: true, Progress: see}); err != nil || len(r.Problems)+len(r.Affected) != 0 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if seen.Done != 470_000 || seen.Total != seen.Done {
+			t.Errorf("the last progress is %+v", seen)
+		}
+		flip := func() {
+			for _, f := range e.fs.Files() {
+				if stat, err := e.fs.Stat(f); err == nil && stat.Bytes > 400_000 {
+					e.fs.Corrupt(f, 8*1000)
+				}
+			}
+			e.corrupt(meta.UploadKey(e.bucketID("b"), "up/load", meta.ID(mustID(t, up))), 50)
+		}
+		flip()
+		defer flip()
+		r, err := e.Check(ctx, CheckOptions{Bytes: true})
+		var names []string
+		for _, a := range r.Affected {
+			names = append(names, a.String())
+		}
+		want := []string{"b/copy", "b/k", "b/up/load upload " + up, "b/up/load upload " + up + " part 7"}
+		if err != nil || !slices.Equal(names, want) {
+			t.Errorf("named %q, want %q; %v", names, want, err)
+		}
+	})
+}
+
+func mustID(t *testing.T, text string) blob.ID {
+	t.Helper()
+	id, ok := blob.ParseID(text)
+	if !ok {
+		t.Fatal(text)
+	}
+	return id
 }

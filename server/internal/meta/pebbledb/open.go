@@ -87,6 +87,7 @@ func (o Options) pebble(lock *pebble.Lock) *pebble.Options {
 		MemTableStopWritesThreshold: 3,
 		MaxOpenFiles:                500,
 	}
+	p.EventListener = new(reportDamage(o.Log))
 	for i := range p.Levels {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most reads before a write find nothing
 	}

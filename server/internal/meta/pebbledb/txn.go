@@ -21,7 +21,7 @@ func (r *reader) Get(key []byte) ([]byte, error) {
 		return nil, meta.ErrNotFound
 	}
 	if err != nil {
-		return nil, err
+		return nil, damaged(err, key)
 	}
 	own := bytes.Clone(v)
 	return own, closer.Close()
@@ -50,7 +50,7 @@ type iterator struct {
 	reader *reader
 }
 
-func (it *iterator) Err() error { return it.Error() }
+func (it *iterator) Err() error { return damaged(it.Error(), nil) }
 
 func (it *iterator) Close() error {
 	for i, open := range it.reader.iterators {
