@@ -93,16 +93,6 @@ func (r *request) ownerACL(x *xmlBuf) {
 	x.close("AccessControlList")
 }
 
-func getObjectTagging(r *request) error {
-	if err := r.requireObject(); err != nil {
-		return err
-	}
-	return r.sendConfig("Tagging", func(x *xmlBuf) {
-		x.open("TagSet")
-		x.close("TagSet")
-	})
-}
-
 // noObjectLock answers for retention and legal hold of an object in a bucket without object lock.
 func noObjectLock(r *request) error {
 	if err := r.requireObject(); err != nil {

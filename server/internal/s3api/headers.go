@@ -37,7 +37,6 @@ var refusedHeaders = []string{
 	"X-Amz-Server-Side-Encryption-Customer-Key",
 	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm",
 	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
-	"X-Amz-Tagging",
 	"X-Amz-Object-Lock-Mode",
 	"X-Amz-Object-Lock-Retain-Until-Date",
 	"X-Amz-Object-Lock-Legal-Hold",
@@ -94,6 +93,9 @@ func (r *request) attrs() (store.Attrs, error) {
 		return a, s3err.Newf(s3err.InvalidArgument, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	}
 	var err error
+	if a.Tags, err = r.headerTags(); err != nil {
+		return a, err
+	}
 	a.Meta, err = userMetadata(h)
 	return a, err
 }

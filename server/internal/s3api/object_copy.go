@@ -81,8 +81,8 @@ func (r *request) copyInput() (store.CopyInput, error) {
 	default:
 		return in, invalidArgument("x-amz-metadata-directive", d, "Unknown metadata directive.")
 	}
-	if d := r.header("X-Amz-Tagging-Directive"); d != "" && d != "COPY" && d != "REPLACE" {
-		return in, invalidArgument("x-amz-tagging-directive", d, "Unknown tagging directive.")
+	if in.ReplaceTags, err = r.copiedTags(attrs.Tags); err != nil {
+		return in, err
 	}
 	in.Algorithm, err = r.algorithmHeader("X-Amz-Checksum-Algorithm")
 	return in, err

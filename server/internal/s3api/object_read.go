@@ -125,6 +125,9 @@ func (r *request) setObjectHeaders(g reading, s span, o *store.Object) {
 	h := r.w.Header()
 	setAttrs(h, &o.Attrs)
 	setValidators(h, o)
+	if n := len(o.Attrs.Tags); n > 0 {
+		h.Set("X-Amz-Tagging-Count", itoa(n))
+	}
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Content-Length", itoa64(s.length))
 	if s.status == http.StatusPartialContent {

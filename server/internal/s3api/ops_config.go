@@ -1,5 +1,10 @@
 package s3api
 
+import (
+	"pail/server/internal/s3err"
+	"pail/server/internal/store"
+)
+
 // bucketConfigOps are the operations on a bucket's configuration. Reading what nobody can set yet has a true answer,
 // AWS's own for a bucket with nothing configured; setting it is NotImplemented.
 func bucketConfigOps() []op {
@@ -62,9 +67,9 @@ func bucketConfigOps() []op {
 		{name: "DeleteBucketReplication", method: "DELETE", scope: onBucket, query: q("replication")},
 		{name: "GetBucketRequestPayment", method: "GET", scope: onBucket, query: q("requestPayment"), serve: getRequestPayment},
 		{name: "PutBucketRequestPayment", method: "PUT", scope: onBucket, query: q("requestPayment")},
-		{name: "GetBucketTagging", method: "GET", scope: onBucket, query: q("tagging"), serve: noConfig("NoSuchTagSet")},
-		{name: "PutBucketTagging", method: "PUT", scope: onBucket, query: q("tagging")},
-		{name: "DeleteBucketTagging", method: "DELETE", scope: onBucket, query: q("tagging")},
+		{name: "GetBucketTagging", method: "GET", scope: onBucket, query: q("tagging"), serve: getConfig(store.ConfigTagging, "Tagging", s3err.NoSuchTagSet)},
+		{name: "PutBucketTagging", method: "PUT", scope: onBucket, query: q("tagging"), serve: putBucketTagging},
+		{name: "DeleteBucketTagging", method: "DELETE", scope: onBucket, query: q("tagging"), serve: deleteConfig(store.ConfigTagging)},
 		{name: "GetBucketVersioning", method: "GET", scope: onBucket, query: q("versioning"), serve: emptyConfig("VersioningConfiguration")},
 		{name: "PutBucketVersioning", method: "PUT", scope: onBucket, query: q("versioning")},
 		{name: "GetBucketWebsite", method: "GET", scope: onBucket, query: q("website"), serve: noConfig("NoSuchWebsiteConfiguration")},

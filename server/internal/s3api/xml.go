@@ -30,6 +30,11 @@ type xmlBuf struct{ b []byte }
 // root starts a document whose outermost element is in S3's name space.
 func (x *xmlBuf) root(name string) {
 	x.b = append(x.b, xmlHeader...)
+	x.rootElement(name)
+}
+
+// rootElement is root without the XML declaration.
+func (x *xmlBuf) rootElement(name string) {
 	x.b = append(append(append(x.b, '<'), name...), ` xmlns="`+xmlNS+`">`...)
 }
 
