@@ -22,6 +22,10 @@
 //
 // # Memory
 //
+// Large aligned pieces are written with O_DIRECT where the file system can: filling the page cache costs several times
+// the processor time of the write itself, for bytes that are seldom read back before others have taken their place.
+// Sync still makes them durable, and what is not aligned goes the usual way.
+//
 // Writer and Blob hold no buffer but a checksum table of 4 bytes a chunk while writing; copying goes through a few
 // 1 MiB buffers that are kept for ever, because fresh memory costs more than copying does.
 //

@@ -103,16 +103,21 @@ func (OS) SyncDir(dir string) error {
 	return f.Sync()
 }
 
-type osFile struct{ *os.File }
+// osFile is an open file. Only one goroutine writes to it.
+type osFile struct {
+	*os.File
+	direct *os.File // of the same file, to write around the page cache; nil before the first such write
+	tried  bool     // to open direct
+}
 
 func wrapOS(f *os.File, err error) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return &osFile{File: f}, nil
 }
 
-func (f osFile) Size() (int64, error) {
+func (f *osFile) Size() (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
@@ -120,4 +125,12 @@ func (f osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-func (f osFile) OSFile() *os.File { return f.File }
+func (f *osFile) OSFile() *os.File { return f.File }
+
+// Close implements File.
+func (f *osFile) Close() error {
+	if f.direct != nil {
+		return errors.Join(f.direct.Close(), f.File.Close())
+	}
+	return f.File.Close()
+}
