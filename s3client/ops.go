@@ -17,4 +17,6 @@ const (
 	OpCopyPart   = "UploadPartCopy"
 	OpComplete   = "CompleteMultipartUpload"
 	OpAbort      = "AbortMultipartUpload"
+
+	OpListUploads = "ListMultipartUploads"
 )

@@ -75,7 +75,7 @@ func TestAnswersOfOneLine(t *testing.T) {
 		{[]string{"pail", "mount", "bucket:prefix", dir}, 1, "", "bucket:prefix"},
 		{[]string{"mount.pail", "bucket", dir, "-o", "rw,nonsens"}, 1, "", "nonsens"},
 		{[]string{"pail", "mount", "-f", "bucket", filepath.Join(dir, "none")}, 1, "", "mkdir"},
-		{[]string{"s3fs", "-u", "bucket"}, 1, "", "unfinished uploads"},
+		{[]string{"pail", "mount", "--json", "bucket", dir}, 1, "", "--json"},
 	} {
 		exit, out, errs := call(t, test.words...)
 		if exit != test.exit || !strings.Contains(out, test.out) || !strings.Contains(errs, test.err) {

@@ -46,13 +46,17 @@ func mount(form opt.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case m.Version:
 		return printVersion(nil, nil, stdout, stderr)
-	case m.Uploads.List || m.Uploads.Abort:
-		return fail(stderr, errors.New("unfinished uploads cannot be listed or aborted by pail yet: use s3cmd multipart and s3cmd abortmp"))
 	}
 	if !inBackground {
 		for _, warning := range m.Warnings {
 			fmt.Fprintf(stderr, "pail: warning: %s\n", warning)
 		}
+	}
+	if m.Uploads.List || m.Uploads.Abort {
+		if err := unfinishedUploads(&m, stdout, stderr); err != nil {
+			return fail(stderr, err)
+		}
+		return 0
 	}
 	if inBackground || m.Foreground || m.Fake {
 		err = serveMount(m, child)

@@ -60,6 +60,8 @@ func Run(t *testing.T, open func(t *testing.T) s3client.Client) {
 		{"MultipartAbort", (*suite).abort},
 		{"MultipartRefusals", (*suite).completeRefusals},
 		{"MultipartConditions", (*suite).completeConditions},
+		{"UploadsList", (*suite).uploadsList},
+		{"UploadsListPages", (*suite).uploadsListPages},
 		{"CancelledContext", (*suite).cancelled},
 		{"ErrorNamesTheOperation", (*suite).errorNames},
 	}

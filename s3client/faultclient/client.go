@@ -18,7 +18,10 @@ type Client struct {
 	}
 }
 
-var _ s3client.Client = (*Client)(nil)
+var (
+	_ s3client.Client       = (*Client)(nil)
+	_ s3client.UploadLister = (*Client)(nil)
+)
 
 // New decorates next. Without rules nothing changes.
 func New(next s3client.Client) *Client { return &Client{next: next} }

@@ -31,6 +31,12 @@ func (c *Client) ResumeUpload(ctx context.Context, key, id string, opt s3client.
 	return &upload{Upload: u, c: c, keys: []string{key}}, nil
 }
 
+// ListUploads returns one page of unfinished uploads.
+func (c *Client) ListUploads(ctx context.Context, q s3client.UploadsQuery) (page s3client.UploadsPage, err error) {
+	err = c.do(ctx, s3client.OpListUploads, nil, nil, func() (err error) { page, err = s3client.ListUploads(ctx, c.next, q); return err })
+	return page, err
+}
+
 func (u *upload) Part(ctx context.Context, n int, body io.ReadSeeker) (part s3client.Part, err error) {
 	err = u.c.do(ctx, s3client.OpPart, u.keys, body, func() (err error) { part, err = u.Upload.Part(ctx, n, body); return err })
 	return part, err

@@ -19,7 +19,10 @@ type Client struct {
 	reads, others chan struct{} // hold one token for each request in progress
 }
 
-var _ s3client.Client = (*Client)(nil)
+var (
+	_ s3client.Client       = (*Client)(nil)
+	_ s3client.UploadLister = (*Client)(nil)
+)
 
 // New decorates next so that at most n reads and n other requests are in progress; n < 1 means 1.
 func New(next s3client.Client, n int) *Client {
@@ -118,6 +121,12 @@ func (c *Client) Delete(ctx context.Context, keys ...string) error {
 // List returns one page.
 func (c *Client) List(ctx context.Context, q s3client.ListQuery) (page s3client.ListPage, err error) {
 	err = c.do(ctx, s3client.OpList, "", func() (err error) { page, err = c.next.List(ctx, q); return err })
+	return page, err
+}
+
+// ListUploads returns one page of unfinished uploads.
+func (c *Client) ListUploads(ctx context.Context, q s3client.UploadsQuery) (page s3client.UploadsPage, err error) {
+	err = c.do(ctx, s3client.OpListUploads, "", func() (err error) { page, err = s3client.ListUploads(ctx, c.next, q); return err })
 	return page, err
 }
 

@@ -33,7 +33,10 @@ type Client struct {
 	}
 }
 
-var _ s3client.Client = (*Client)(nil)
+var (
+	_ s3client.Client       = (*Client)(nil)
+	_ s3client.UploadLister = (*Client)(nil)
+)
 
 type bucket struct {
 	name        string

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"time"
 
 	"pail/s3client"
 )
@@ -13,6 +14,7 @@ import (
 // upload is the service's side of a multipart upload; its parts are guarded by the bucket's lock.
 type upload struct {
 	key   string
+	begun time.Time
 	meta  s3client.Meta
 	sys   s3client.System
 	parts map[int]storedPart
@@ -49,7 +51,7 @@ func (c *Client) NewUpload(ctx context.Context, key string, opt s3client.PutOpti
 	defer c.b.mu.Unlock()
 	c.b.mu.serial++
 	id := fmt.Sprintf("upload-%d", c.b.mu.serial)
-	c.b.mu.uploads[id] = &upload{key: key, meta: meta, sys: opt.System, parts: map[int]storedPart{}}
+	c.b.mu.uploads[id] = &upload{key: key, begun: c.b.modifiedLocked(), meta: meta, sys: opt.System, parts: map[int]storedPart{}}
 	return c.handle(key, id, opt), nil
 }
 

@@ -17,7 +17,10 @@ type Client struct {
 	opt  Options
 }
 
-var _ s3client.Client = (*Client)(nil)
+var (
+	_ s3client.Client       = (*Client)(nil)
+	_ s3client.UploadLister = (*Client)(nil)
+)
 
 // New decorates next.
 func New(next s3client.Client, opt Options) *Client {
@@ -195,5 +198,11 @@ func (c *Client) Delete(ctx context.Context, keys ...string) error {
 // List returns one page.
 func (c *Client) List(ctx context.Context, q s3client.ListQuery) (page s3client.ListPage, err error) {
 	err = c.run(ctx, call{try: func() (err error) { page, err = c.next.List(ctx, q); return err }})
+	return page, err
+}
+
+// ListUploads returns one page of unfinished uploads.
+func (c *Client) ListUploads(ctx context.Context, q s3client.UploadsQuery) (page s3client.UploadsPage, err error) {
+	err = c.run(ctx, call{try: func() (err error) { page, err = s3client.ListUploads(ctx, c.next, q); return err }})
 	return page, err
 }

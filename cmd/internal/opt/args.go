@@ -75,6 +75,7 @@ func (f *flagParser) command() {
 	f.on("single_thread", "s", func() {})
 	f.on("debug", "d", f.debug)
 	f.on("incomplete_mpu_list", "u", func() { f.m.Uploads.List = true })
+	f.on("json", "", func() { f.m.Uploads.JSON = true })
 	abort := f.set.VarPF(flagValue{f, f.abortUploads}, "incomplete_mpu_abort", "", "")
 	abort.NoOptDefVal = "24H"
 }

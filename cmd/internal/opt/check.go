@@ -99,6 +99,9 @@ func checkUploads(m *Mount) error {
 	if m.Uploads.List && m.Uploads.Abort {
 		return errors.New("--incomplete-mpu-list and --incomplete-mpu-abort exclude each other")
 	}
+	if m.Uploads.JSON && !m.Uploads.List && !m.Uploads.Abort {
+		return errors.New("--json goes with --incomplete-mpu-list and --incomplete-mpu-abort only")
+	}
 	return nil
 }
 

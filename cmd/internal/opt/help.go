@@ -23,8 +23,9 @@ Flags:
   -s                      accepted from s3fs, no effect
   -h, --help              this text
       --version           version
-  -u, --incomplete-mpu-list            list unfinished uploads of BUCKET, mount nothing
+  -u, --incomplete-mpu-list            list unfinished uploads of BUCKET[:/PREFIX], mount nothing
       --incomplete-mpu-abort[=all|AGE] abort those older than AGE (24h; 1Y6M10D12h30m30s), mount nothing
+      --json                           with these two: a JSON object for each upload, one a line
 
 Each option can be given as -o name=value, as --name=value (dashes or underscores), or in the environment as
 PAIL_NAME=value; arguments win over the environment, the last argument over those before it.

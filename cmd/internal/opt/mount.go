@@ -97,6 +97,7 @@ type Uploads struct {
 	List  bool
 	Abort bool
 	Age   time.Duration // abort those that are older; 0: all
+	JSON  bool          // an object a line, for programs
 }
 
 // SSE is server-side encryption.

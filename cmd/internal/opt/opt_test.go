@@ -265,6 +265,7 @@ func TestFormsOfTheCommandLine(t *testing.T) {
 		{opt.Command, "b --version", func(m opt.Mount) bool { return m.Version }},
 		{opt.Command, "-u b", func(m opt.Mount) bool { return m.Uploads.List && m.Bucket == "b" }},
 		{opt.Command, "--incomplete-mpu-list -o bucket=b", func(m opt.Mount) bool { return m.Uploads.List && m.Bucket == "b" }},
+		{opt.Command, "-u --json b:/p", func(m opt.Mount) bool { return m.Uploads.List && m.Uploads.JSON && m.Prefix == "p/" }},
 		{opt.Command, "--incomplete-mpu-abort b", func(m opt.Mount) bool { return m.Uploads.Abort && m.Uploads.Age == 24*time.Hour }},
 		{opt.Command, "--incomplete-mpu-abort=all b", func(m opt.Mount) bool { return m.Uploads.Abort && m.Uploads.Age == 0 }},
 		{opt.Command, "--incomplete-mpu-abort=1D12h30m30s b", func(m opt.Mount) bool { return m.Uploads.Age == 36*time.Hour+30*time.Minute+30*time.Second }},
