@@ -20,7 +20,7 @@ func TestLargeWritesOfAnyAlignmentAreReadBack(t *testing.T) {
 		page[:1<<20+123],            // direct, and a tail that is not
 		page[:1<<20],                // at an offset within a page
 		page[:directAlign-123],      // small; the offset is whole again
-		page[directAlign:1<<20],     // direct
+		page[directAlign : 1<<20],   // direct
 		page[1 : 1<<20+1],           // memory within a page
 		page[:directWrite],          // direct
 		page[:directWrite+1000],     // direct, and a tail

@@ -50,6 +50,9 @@ func Open(dir string, opt Options) (*DB, error) {
 
 func open(dir string, opt Options, lock *pebble.Lock) (*DB, error) {
 	p, err := pebble.Open(dir, opt.pebble(lock))
+	if err != nil && pebble.IsCorruptionError(err) {
+		return nil, fmt.Errorf("metadata directory %s: %w: %w", dir, meta.ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("metadata directory %s: %w", dir, err)
 	}

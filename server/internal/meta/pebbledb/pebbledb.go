@@ -22,9 +22,10 @@ type DB struct {
 	running sync.RWMutex
 	closed  bool // guarded by running
 
-	writer chan struct{} // holds one token while an Update runs its function and applies its batch
-	last   *commit       // guarded by writer: the batch applied last
-	space  space         // guarded by writer
+	snapshots snapshots
+	writer    chan struct{} // holds one token while an Update runs its function and applies its batch
+	last      *commit       // guarded by writer: the batch applied last
+	space     space         // guarded by writer
 }
 
 var _ meta.DB = (*DB)(nil)
@@ -41,9 +42,9 @@ func (db *DB) View(ctx context.Context, fn func(meta.Reader) error) error {
 		return err
 	}
 	defer db.running.RUnlock()
-	s := db.pebble.NewSnapshot()
+	s := db.snapshots.take(db.pebble)
 	r := &reader{source: s}
-	defer s.Close() // after the iterators that fn may have left open
+	defer db.snapshots.release(s) // after the iterators that fn may have left open
 	defer r.closeIterators()
 	return fn(r)
 }
@@ -90,6 +91,7 @@ func (db *DB) apply(ctx context.Context, b *pebble.Batch, fn func(meta.Txn) erro
 	if err := db.pebble.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		return nil, false, err
 	}
+	db.snapshots.forget()
 	db.last = &commit{done: make(chan struct{})}
 	return db.last, true, nil
 }
@@ -115,5 +117,6 @@ func (db *DB) Close() error {
 		return nil
 	}
 	db.closed = true
+	db.snapshots.forget()
 	return errors.Join(db.pebble.Close(), db.lock.Close())
 }
