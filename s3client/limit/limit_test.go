@@ -25,7 +25,8 @@ func TestContract(t *testing.T) {
 type gauge struct {
 	s3client.Client
 	now, max atomic.Int64
-	enough   chan struct{} // closed when n are in progress
+	enough   chan struct{} // closed once n are in progress
+	once     sync.Once
 	n        int64
 }
 
@@ -39,7 +40,7 @@ func (g *gauge) Head(ctx context.Context, key string) (s3client.ObjectInfo, erro
 		}
 	}
 	if now == g.n {
-		close(g.enough)
+		g.once.Do(func() { close(g.enough) })
 	}
 	<-g.enough
 	return g.Client.Head(ctx, key)
