@@ -62,12 +62,14 @@ type API struct {
 
 	count   atomic.Uint64
 	buffers sync.Pool // of *xmlBuf
+	configs *configCache
 }
 
 // New makes the handler of an S3 service.
 func New(opt Options) *API {
 	a := &API{store: opt.Store, verifier: opt.Verifier, log: opt.Log, now: opt.Now, observe: opt.Observe,
 		region: opt.Region, routes: newRoutes(ops())}
+	a.configs = newConfigCache(opt.Store)
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -135,6 +137,7 @@ func (r *request) run() (cut bool) {
 	err := r.route()
 	r.api.observe.Start(r.opName)
 	if err == nil {
+		r.corsHeaders()
 		err = r.serve()
 	}
 	if err != nil {

@@ -106,11 +106,3 @@ func (r *request) requireObject() error {
 	_, err := r.api.store.HeadObject(r.http.Context(), r.bucket, r.key, readInput(r))
 	return err
 }
-
-// preflight answers a browser that asks whether another site's page may call: no bucket allows that.
-func preflight(r *request) error {
-	if r.header("Origin") == "" {
-		return s3err.Newf(s3err.InvalidRequest, "Insufficient information. Origin request header needed.")
-	}
-	return s3err.Newf(s3err.AccessDenied, "CORSResponse: CORS is not enabled for this bucket.")
-}

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"pail/server/internal/cors"
 	"pail/server/internal/s3err"
 	"pail/server/internal/store"
 )
@@ -19,9 +20,9 @@ func bucketConfigOps() []op {
 		{name: "ListBucketAnalyticsConfigurations", method: "GET", scope: onBucket, query: q("analytics"), serve: emptyList("ListBucketAnalyticsConfigurationResult")},
 		{name: "PutBucketAnalyticsConfiguration", method: "PUT", scope: onBucket, query: q("analytics")},
 		{name: "DeleteBucketAnalyticsConfiguration", method: "DELETE", scope: onBucket, query: q("analytics")},
-		{name: "GetBucketCors", method: "GET", scope: onBucket, query: q("cors"), serve: noConfig("NoSuchCORSConfiguration")},
-		{name: "PutBucketCors", method: "PUT", scope: onBucket, query: q("cors")},
-		{name: "DeleteBucketCors", method: "DELETE", scope: onBucket, query: q("cors")},
+		{name: "GetBucketCors", method: "GET", scope: onBucket, query: q("cors"), serve: getConfig(store.ConfigCORS, "CORSConfiguration", s3err.NoSuchCORSConfiguration)},
+		{name: "PutBucketCors", method: "PUT", scope: onBucket, query: q("cors"), serve: putConfig[cors.Configuration](store.ConfigCORS, "CORSConfiguration", 200)},
+		{name: "DeleteBucketCors", method: "DELETE", scope: onBucket, query: q("cors"), serve: deleteConfig(store.ConfigCORS)},
 		{name: "GetBucketEncryption", method: "GET", scope: onBucket, query: q("encryption"), serve: noConfig("ServerSideEncryptionConfigurationNotFoundError")},
 		{name: "PutBucketEncryption", method: "PUT", scope: onBucket, query: q("encryption")},
 		{name: "DeleteBucketEncryption", method: "DELETE", scope: onBucket, query: q("encryption")},

@@ -7,9 +7,11 @@ type Code string
 const (
 	AccessControlListNotSupported                  Code = "AccessControlListNotSupported"
 	AccessDenied                                   Code = "AccessDenied"
+	AccessForbidden                                Code = "AccessForbidden"
 	AuthorizationHeaderMalformed                   Code = "AuthorizationHeaderMalformed"
 	AuthorizationQueryParametersError              Code = "AuthorizationQueryParametersError"
 	BadDigest                                      Code = "BadDigest"
+	BadRequest                                     Code = "BadRequest"
 	BucketAlreadyExists                            Code = "BucketAlreadyExists"
 	BucketAlreadyOwnedByYou                        Code = "BucketAlreadyOwnedByYou"
 	BucketNotEmpty                                 Code = "BucketNotEmpty"

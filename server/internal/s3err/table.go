@@ -12,9 +12,11 @@ type entry struct {
 var table = map[Code]entry{
 	AccessControlListNotSupported:           {http.StatusBadRequest, "The bucket does not allow ACLs"},
 	AccessDenied:                            {http.StatusForbidden, "Access Denied"},
+	AccessForbidden:                         {http.StatusForbidden, "Access Forbidden"},
 	AuthorizationHeaderMalformed:            {http.StatusBadRequest, "The authorization header that you provided is not valid."},
 	AuthorizationQueryParametersError:       {http.StatusBadRequest, "The authorization query parameters that you provided are not valid."},
 	BadDigest:                               {http.StatusBadRequest, "The Content-MD5 you specified did not match what we received."},
+	BadRequest:                              {http.StatusBadRequest, "An error occurred when parsing the HTTP request."},
 	BucketAlreadyExists:                     {http.StatusConflict, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again."},
 	BucketAlreadyOwnedByYou:                 {http.StatusConflict, "Your previous request to create the named bucket succeeded and you already own it."},
 	BucketNotEmpty:                          {http.StatusConflict, "The bucket you tried to delete is not empty"},

@@ -12,7 +12,8 @@ import (
 const bucketCounter = "bucket"
 
 func (b bucketRow) bucket(name string) Bucket {
-	return Bucket{Name: name, Created: b.created, Region: b.region, Owner: b.owner}
+	return Bucket{Name: name, Created: b.created, Region: b.region, Owner: b.owner, Versioning: b.versioning,
+		ObjectLock: b.lock, Retention: b.retention}
 }
 
 // CreateBucket makes a bucket. Created is now when it is zero. One that is there already is ErrBucketAlreadyOwned, or
@@ -38,7 +39,10 @@ func (s *Store) CreateBucket(ctx context.Context, b Bucket) error {
 		if err != nil {
 			return err
 		}
-		row := bucketRow{id: id, created: b.Created, region: b.Region, owner: b.Owner}
+		row := bucketRow{id: id, created: b.Created, region: b.Region, owner: b.Owner, lock: b.ObjectLock}
+		if b.ObjectLock {
+			row.versioning = Enabled
+		}
 		return save(x, meta.BucketKey(b.Name), row.encode())
 	})
 }
@@ -72,6 +76,7 @@ const deleteRounds = 100
 
 // DeleteBucket removes an empty bucket, with the uploads in progress in it: as in S3, they do not keep a bucket alive.
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
+	defer s.configs.Add(1)
 	for range deleteRounds {
 		uploads, err := s.tryDeleteBucket(ctx, name)
 		if err != nil || len(uploads) == 0 {
@@ -112,15 +117,49 @@ func (s *Store) tryDeleteBucket(ctx context.Context, name string) (uploads []Upl
 	return uploads, err
 }
 
-// isEmpty fails with ErrBucketNotEmpty when the bucket holds an object.
+// isEmpty fails with ErrBucketNotEmpty when the bucket holds an object, an old version or a delete marker.
 func isEmpty(r meta.Reader, b meta.BucketID) error {
-	prefix := meta.ObjectKey(b, "")
-	it := r.Iter(prefix, meta.PrefixEnd(prefix))
-	defer it.Close()
-	if it.First() {
-		return ErrBucketNotEmpty
+	for _, prefix := range [][]byte{meta.ObjectKey(b, ""), meta.VersionPrefix(b, "")} {
+		it := r.Iter(prefix, meta.PrefixEnd(prefix))
+		found := it.First()
+		if err := errors.Join(it.Err(), it.Close()); err != nil {
+			return err
+		}
+		if found {
+			return ErrBucketNotEmpty
+		}
 	}
-	return it.Err()
+	return nil
+}
+
+// SetVersioning makes a bucket keep old versions, or keep no new ones. One with object lock cannot be Suspended:
+// ErrBucketState.
+func (s *Store) SetVersioning(ctx context.Context, bucket string, v Versioning) error {
+	if v != Enabled && v != Suspended {
+		return fmt.Errorf("%w: versioning %q", ErrInvalidArgument, v)
+	}
+	return s.updateBucket(ctx, bucket, func(b *bucketRow) error {
+		if b.lock && v != Enabled {
+			return ErrBucketState
+		}
+		b.versioning = v
+		return nil
+	})
+}
+
+// updateBucket changes a bucket's row.
+func (s *Store) updateBucket(ctx context.Context, name string, fn func(b *bucketRow) error) error {
+	defer s.configs.Add(1)
+	return s.update(ctx, nil, func(x *tx) error {
+		b, err := getBucket(x, name)
+		if err != nil {
+			return err
+		}
+		if err := fn(&b); err != nil {
+			return err
+		}
+		return save(x, meta.BucketKey(name), b.encode())
+	})
 }
 
 // ListBuckets lists buckets by name. next, which is the After of the next page, is not empty when there are more.

@@ -70,6 +70,7 @@ func (s *Store) SetBucketConfig(ctx context.Context, bucket string, kind ConfigK
 	if len(document) > MaxConfigSize || kind == "" || len(kind) > maxConfigKind {
 		return fmt.Errorf("%w: configuration of %d bytes", ErrInvalidArgument, len(document))
 	}
+	defer s.configs.Add(1)
 	return s.update(ctx, nil, func(x *tx) error {
 		b, err := getBucket(x, bucket)
 		if err != nil {
@@ -81,6 +82,7 @@ func (s *Store) SetBucketConfig(ctx context.Context, bucket string, kind ConfigK
 
 // DeleteBucketConfig removes a document of the bucket's configuration. There being none is no error.
 func (s *Store) DeleteBucketConfig(ctx context.Context, bucket string, kind ConfigKind) error {
+	defer s.configs.Add(1)
 	return s.update(ctx, nil, func(x *tx) error {
 		b, err := getBucket(x, bucket)
 		if err != nil {
@@ -89,6 +91,10 @@ func (s *Store) DeleteBucketConfig(ctx context.Context, bucket string, kind Conf
 		return x.Delete(meta.ConfigKey(b.id, string(kind)))
 	})
 }
+
+// ConfigGeneration changes with each change of any bucket's configuration, before that change's call returns: what was
+// read after it was the same is still true.
+func (s *Store) ConfigGeneration() uint64 { return s.configs.Load() }
 
 // Config is a document of a bucket's configuration.
 type Config struct {

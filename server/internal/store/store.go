@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pail/server/internal/blob"
@@ -19,6 +20,7 @@ type Options struct {
 	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger     // nil: discarded
 	InlineLimit int64            // objects up to this size live in the metadata; 0: 64 KiB, negative: none does
+	NoSweep     bool             // leave the blobs of a crash where they are, to look at the store only
 }
 
 const defaultInlineLimit = 64 << 10
@@ -36,11 +38,13 @@ type Store struct {
 	buffers *blob.Buffers // for bodies that stream
 	inline  *blob.Buffers // for records of inline bytes
 
+	configs atomic.Uint64 // counts changes of configurations
+
 	stop       context.CancelFunc
 	background sync.WaitGroup
 }
 
-// Open opens the store and removes, in the background, the blobs that a crash left behind.
+// Open opens the store and removes, in the background, the blobs that a crash left behind, unless NoSweep is set.
 func Open(ctx context.Context, opt Options) (*Store, error) {
 	if opt.DB == nil || opt.Blobs == nil {
 		return nil, errors.New("store: Options without DB or Blobs")
@@ -66,7 +70,9 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	s.background.Go(func() { s.sweep(sweeping) })
+	if !opt.NoSweep {
+		s.background.Go(func() { s.sweep(sweeping) })
+	}
 	return s, nil
 }
 
