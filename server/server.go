@@ -67,6 +67,11 @@ func (s *Server) open() error {
 			return fmt.Errorf("making directory %s: %w", dir, err)
 		}
 	}
+	return s.openStore(store.Options{Now: s.opt.Now})
+}
+
+// openStore opens what is in the directories, which exist.
+func (s *Server) openStore(opt store.Options) error {
 	var err error
 	if s.lock, err = lockDir(s.opt.DataDir); err != nil {
 		return err
@@ -86,7 +91,8 @@ func (s *Server) open() error {
 	if err != nil {
 		return fmt.Errorf("opening the data directory %s: %w", s.opt.DataDir, err)
 	}
-	s.store, err = store.Open(context.Background(), store.Options{DB: s.db, Blobs: blobs, Now: s.opt.Now, Log: s.opt.Log})
+	opt.DB, opt.Blobs, opt.Log = s.db, blobs, s.opt.Log
+	s.store, err = store.Open(context.Background(), opt)
 	if err != nil {
 		s.store = nil
 		return fmt.Errorf("opening the store in %s: %w", s.opt.MetadataDir, err)

@@ -20,7 +20,7 @@ import (
 	"pail/server"
 )
 
-// serve is "pail serve". It returns 0 after SIGTERM or SIGINT, when the requests under way have been answered.
+// serve is "pail serve". With --fsck it only looks; else it returns 0 after SIGTERM or SIGINT, when the requests under way have been answered.
 func serve(args []string, env func(string) string, stdout, stderr io.Writer) int {
 	o, err := parseServe(args, env, stdout)
 	if errors.Is(err, errHelp) {
@@ -32,6 +32,9 @@ func serve(args []string, env func(string) string, stdout, stderr io.Writer) int
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if o.fsckOnly {
+		return o.fsck(ctx, stdout, stderr)
+	}
 	if err := o.run(ctx, stdout, o.logger(stderr)); err != nil {
 		return fail(stderr, err)
 	}

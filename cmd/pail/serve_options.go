@@ -24,6 +24,7 @@ passwd file when you give none.
                                                 HTTPS for everybody, with a certificate of its own making;
                                                 give METADATA/tls/ca.crt to the clients
   pail serve --listen :443 --tls-cert C --tls-key K --passwd-file F
+  pail serve --fsck --dir D                     checks all that is stored in D; the server must not run
 
 A passwd file has a line ACCESS_KEY:SECRET_KEY, more pairs as NAME:ACCESS_KEY:SECRET_KEY, and mode 0600; changes are seen
 at once. All pairs may do everything. SIGTERM and Ctrl-C let running requests finish; a second one does not wait.
@@ -59,6 +60,8 @@ type serveOptions struct {
 	metricsListen  string
 	logLevel       string
 	logFormat      string
+	fsckOnly       bool
+	json           bool
 
 	accessKey, secretKey string // from CloudServer's environment only: a flag would show in ps
 }
@@ -107,6 +110,8 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringVar(&o.metricsListen, "metrics-listen", "", "`ADDR:PORT` to serve /live, /ready and /metrics on (default: nowhere)")
 	f.StringVar(&o.logLevel, "log-level", "info", "least `LEVEL` to log: debug (every request), info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "text", "`FORMAT` of log lines on stderr: text or json")
+	f.BoolVar(&o.fsckOnly, "fsck", false, "check every record and every byte, name what is damaged, and serve nothing; exit 0 clean, 1 damaged, 2 not found out")
+	f.BoolVar(&o.json, "json", false, "print the outcome of --fsck as JSON")
 	return f
 }
 
@@ -209,6 +214,8 @@ func (o *serveOptions) complete() error {
 		return errors.New("--tls-self-signed makes a certificate: leave it out, or --tls-cert and --tls-key")
 	case o.logFormat != "text" && o.logFormat != "json":
 		return fmt.Errorf("--log-format %q: give text or json", o.logFormat)
+	case o.json && !o.fsckOnly:
+		return errors.New("--json is the form of what --fsck prints: give both")
 	case o.region == "":
 		return errors.New("--region is empty: give a name, as us-east-1")
 	}

@@ -1,0 +1,49 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"pail/server/internal/meta"
+	"pail/server/internal/store"
+)
+
+// CheckReport, CheckProgress and Affected are what a Check finds and tells.
+type (
+	CheckReport   = store.CheckReport
+	CheckProgress = store.CheckProgress
+	Affected      = store.Affected
+)
+
+// ErrDamaged means that stored data or the database are not as they were written.
+var ErrDamaged = store.ErrDamaged
+
+// ErrNoStore means that no server has kept anything in the directories.
+var ErrNoStore = errors.New("nothing of a pail server is here")
+
+// Check verifies all that a server keeps in DataDir and MetadataDir, every byte of it, and changes nothing but what
+// opening a database changes. The other fields of opt need not be set. It fails with ErrInUse while a server runs there.
+// progress, unless nil, is called now and then. Damage is in the report; an error
+// means that there is none, and matches ErrDamaged when damage is the reason.
+func Check(ctx context.Context, opt Options, progress func(CheckProgress)) (report CheckReport, err error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	for dir, part := range map[string]string{opt.MetadataDir: dbDir, opt.DataDir: blobsDir} {
+		if missing(filepath.Join(dir, part)) {
+			return report, fmt.Errorf("directory %s: %w", dir, ErrNoStore)
+		}
+	}
+	s := &Server{opt: opt}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.openStore(store.Options{Now: opt.Now, NoSweep: true}); err != nil {
+		if errors.Is(err, meta.ErrDamaged) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return report, err
+	}
+	return s.store.Check(ctx, store.CheckOptions{Bytes: true, Progress: progress})
+}
