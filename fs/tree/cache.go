@@ -73,8 +73,7 @@ func NewCache[E any](opt CacheOptions) *Cache[E] {
 	return c
 }
 
-// Begin returns a stamp of this moment: to be taken before a request is sent whose answer goes to Put, and after a
-// change that Put reports.
+// Begin returns a stamp of this moment, to be taken before a request is sent whose answer goes to Put.
 func (c *Cache[E]) Begin() Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,23 +111,42 @@ func (c *Cache[E]) young(s Stamp, ttl time.Duration) bool { return c.opt.Now().S
 // Age returns how long ago a stamp was taken.
 func (c *Cache[E]) Age(s Stamp) time.Duration { return c.opt.Now().Sub(s.at) }
 
-// Put says that path exists. It reports false, and does nothing, if something later is known.
+// Put says that path existed at s. It reports false, and does nothing, if something later is known.
 func (c *Cache[E]) Put(path string, value E, s Stamp) bool {
 	return c.put(path, entry[E]{stamp: s, state: Present, value: value})
 }
 
-// PutAbsent says that path does not exist.
+// PutAbsent says that path did not exist at s.
 func (c *Cache[E]) PutAbsent(path string, s Stamp) bool {
 	return c.put(path, entry[E]{stamp: s, state: Absent})
+}
+
+// Set says that path exists now: we have just made or changed it.
+func (c *Cache[E]) Set(path string, value E) Stamp {
+	return c.set(path, entry[E]{state: Present, value: value})
+}
+
+// SetAbsent says that path does not exist now.
+func (c *Cache[E]) SetAbsent(path string) Stamp {
+	return c.set(path, entry[E]{state: Absent})
+}
+
+func (c *Cache[E]) set(path string, e entry[E]) Stamp {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.stamp = c.beginLocked()
+	c.mu.entries.Add(path, e)
+	return e.stamp
 }
 
 func (c *Cache[E]) put(path string, e entry[E]) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.stamp.seq < c.mu.floor {
+	if old, ok := c.mu.entries.Peek(path); ok && e.stamp.Before(old.stamp) {
 		return false
 	}
-	if old, ok := c.mu.entries.Peek(path); ok && e.stamp.Before(old.stamp) {
+	if e.stamp.seq < c.mu.floor {
+		c.forgetLocked(path) // what is known is older still
 		return false
 	}
 	c.mu.entries.Add(path, e)
@@ -139,6 +157,10 @@ func (c *Cache[E]) put(path string, e entry[E]) bool {
 func (c *Cache[E]) Forget(path string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forgetLocked(path)
+}
+
+func (c *Cache[E]) forgetLocked(path string) {
 	c.mu.entries.Add(path, entry[E]{stamp: c.beginLocked()})
 	if path != "" {
 		c.mu.dirs.Remove(Dir(path))

@@ -233,6 +233,6 @@ func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
 		return err
 	}
 	o.info = info
-	v.names.Put(at, o, v.names.Begin())
+	v.present(at, o)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"pail/fs/attr"
 	"pail/fs/readahead"
 	"pail/fs/stage"
+	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -149,8 +150,21 @@ func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next vers
 		n.mu.dirty = false
 	}
 	snap.Release(true)
-	n.mu.stamp = v.names.Begin()
-	v.names.Put(path, n.mu.obj, n.mu.stamp) // before anybody sees that n has nothing unsaved
+	n.mu.stamp = v.present(path, n.mu.obj) // before anybody sees that n has nothing unsaved
+}
+
+// present says that this mount has made what is at a path. A directory above that was thought not to exist, as another
+// client or a rename had removed it, does so now.
+func (v *Volume) present(path string, o object) tree.Stamp {
+	s := v.names.Set(path, o)
+	for dir := path; dir != ""; {
+		dir = tree.Dir(dir)
+		if _, state, _ := v.names.Get(dir); state != tree.Absent && state != tree.WasAbsent {
+			break
+		}
+		v.names.Forget(dir)
+	}
+	return s
 }
 
 // storeAttributes stores the attributes of an open file whose bytes are stored.
@@ -194,7 +208,6 @@ func (v *Volume) attributesLost(n *Inode, path string, err error) error {
 func (v *Volume) rebase(n *Inode, path string, o object, changes int) {
 	var old readahead.Source
 	n.mu.Lock()
-	n.mu.stamp = v.names.Begin()
 	if n.mu.changes == changes {
 		n.mu.dirty = false
 	}
@@ -208,7 +221,7 @@ func (v *Volume) rebase(n *Inode, path string, o object, changes int) {
 			n.mu.obj = o
 		}
 	}
-	v.names.Put(path, o, n.mu.stamp)
+	n.mu.stamp = v.present(path, o)
 	n.mu.Unlock()
 	if old != nil {
 		v.logClose(n, old.Close())

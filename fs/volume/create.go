@@ -164,9 +164,7 @@ func (v *Volume) putNew(ctx context.Context, at string, o object, body []byte) (
 		return object{}, tree.Stamp{}, err
 	}
 	o.info.ETag, o.info.Size, o.info.LastModified = info.ETag, int64(len(body)), info.LastModified
-	s := v.names.Begin()
-	v.names.Put(at, o, s)
-	return o, s, nil
+	return o, v.present(at, o), nil
 }
 
 // makeNew stores a new object of any kind but an open file, and returns its inode.
@@ -189,15 +187,15 @@ func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64,
 	if err := nameError(check(at)); err != nil {
 		return nil, Stat{}, err
 	}
+	var empty tree.Stamp // what is made in a new directory after this is known by itself
+	if attr.IsDir(mode) {
+		empty = v.names.BeginListing(at)
+	}
 	if err := v.mustBeAbsent(ctx, p, at, false); err != nil {
 		return nil, Stat{}, err
 	}
 	o := v.fresh(p.dir, at, mode, who)
 	o.attr.Rdev = rdev
-	var empty tree.Stamp
-	if o.dir {
-		empty = v.names.BeginListing(at) // what is made in it after this is known by itself
-	}
 	o, s, err := v.putNew(ctx, at, o, body)
 	if err != nil {
 		return nil, Stat{}, err

@@ -85,7 +85,7 @@ func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 			return n
 		}
 		n.mu.Lock()
-		later := s.Before(n.mu.stamp)
+		later := n.overtakenLocked(s)
 		if !later && !n.unsavedLocked() {
 			n.abandonLocked()
 		}
@@ -103,10 +103,17 @@ func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 func (v *Volume) detach(n *Inode, path string, s tree.Stamp) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.unsavedLocked() || s.Before(n.mu.stamp) || !v.table.RemoveAt(n.node, path) {
+	if n.unsavedLocked() || n.overtakenLocked(s) || !v.table.RemoveAt(n.node, path) {
 		return
 	}
 	n.abandonLocked()
+}
+
+// overtakenLocked reports whether something was done to n, or to a directory above it, after s was taken.
+func (n *Inode) overtakenLocked(s tree.Stamp) bool {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	return s.Before(n.mu.stamp) || s.Before(n.v.mu.moved)
 }
 
 // path returns where n is. It fails for an inode that has no name any more.
@@ -157,7 +164,7 @@ func (n *Inode) adopt(o object, s tree.Stamp) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c := n.mu.content
-	if c == nil || n.mu.removed || n.unsavedLocked() || s.Before(n.mu.stamp) || o.dir {
+	if c == nil || n.mu.removed || n.unsavedLocked() || n.overtakenLocked(s) || o.dir {
 		return
 	}
 	if path, _ := n.v.table.Path(n.node); n.v.keys.File(path) != o.info.Key {

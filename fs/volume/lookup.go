@@ -3,6 +3,8 @@ package volume
 import (
 	"context"
 	"errors"
+
+	"pail/fs/tree"
 )
 
 // Lookup returns the inode of a name in a directory. Within the TTL it needs no request.
@@ -29,12 +31,26 @@ func (v *Volume) Lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 			}
 			return nil, Stat{}, err
 		}
-		if n := v.inodeAsOf(p, typeOf(o), s); n != nil {
-			n.adopt(o, s)
+		if n := v.found(p, path, o, s); n != nil {
 			return n, v.stat(n, o), nil
 		}
-		v.names.Forget(path) // it is something else by now
 	}
+}
+
+// found returns the inode of what was at a path when s was taken; nil if that is out of date.
+func (v *Volume) found(p place, path string, o object, s tree.Stamp) *Inode {
+	n := v.inodeAsOf(p, typeOf(o), s)
+	if n == nil { // it is something else by now
+		v.names.Forget(path)
+		return nil
+	}
+	// A removal first says that the name is gone and then looks for such an inode: either it finds this one, or it is
+	// seen here.
+	if _, state, t := v.names.Get(path); s.Before(t) && (state == tree.Absent || state == tree.WasAbsent) {
+		return nil
+	}
+	n.adopt(o, s)
+	return n
 }
 
 // lookupLocal finds a file with changes that only this mount knows.

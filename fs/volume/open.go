@@ -114,7 +114,7 @@ func (n *Inode) attachVersion(o object, s tree.Stamp, flags OpenFlags) *Handle {
 	if n.mu.removed || n.mu.leaving || n.unsavedLocked() || !o.full {
 		return nil
 	}
-	if s.Before(n.mu.stamp) {
+	if n.overtakenLocked(s) {
 		if n.mu.content == nil {
 			return nil
 		}

@@ -307,11 +307,10 @@ func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, erro
 	if err != nil {
 		return nil, Stat{}, err
 	}
-	n := v.inodeAsOf(place{d.n, name}, typeOf(o), s)
+	n := v.found(place{d.n, name}, at, o, s)
 	if n == nil {
 		return v.Lookup(ctx, d.n, name)
 	}
-	n.adopt(o, s)
 	return n, v.stat(n, o), nil
 }
 

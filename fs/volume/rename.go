@@ -239,6 +239,7 @@ func (v *Volume) renameDir(ctx context.Context, m move) error {
 	if err != nil {
 		return err
 	}
+	v.dirMoved()
 	v.replace(m, target)
 	v.vacated(m.src, m.from, nil)
 	m.dst.dir.touch()

@@ -101,7 +101,7 @@ func (v *Volume) vacated(p place, at string, n *Inode) {
 	if n != nil {
 		v.removed(n)
 	}
-	v.names.PutAbsent(at, v.names.Begin())
+	v.names.SetAbsent(at)
 	if again := v.child(p); again != nil && again != n {
 		v.removed(again)
 	}

@@ -33,6 +33,7 @@ type Volume struct {
 	mu struct {
 		sync.Mutex
 		open   map[*Inode]struct{} // inodes with content: open, or not stored yet
+		moved  tree.Stamp          // of the last rename of a directory, which changes the paths of many inodes
 		closed bool
 	}
 }
@@ -102,6 +103,14 @@ func (v *Volume) Close(ctx context.Context) error {
 	}
 	_ = work.Wait() // the functions return nil
 	return errors.Join(failed.errs...)
+}
+
+// dirMoved says that answers from before concern other inodes than they seem to.
+func (v *Volume) dirMoved() {
+	s := v.names.Begin()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.mu.moved = s
 }
 
 // openInodes returns the inodes that have content.
