@@ -25,6 +25,11 @@ func (v *Volume) commit(ctx context.Context, n *Inode) error {
 	}
 	ctx, cancel := v.detached(ctx, size)
 	defer cancel()
+	return v.commitNow(ctx, n)
+}
+
+// commitNow is commit, but ends with its context.
+func (v *Volume) commitNow(ctx context.Context, n *Inode) error {
 	unlock, err := v.lockInode(ctx, n)
 	if err != nil {
 		return err

@@ -80,7 +80,6 @@ func (n *Inode) attachLocked(c *content, flags OpenFlags) *Handle {
 		n.v.mu.Unlock()
 	}
 	c.handles++
-	n.mu.handles++
 	if flags.Write {
 		n.mu.writers++
 	}

@@ -33,13 +33,21 @@
 //
 // Acquire left before right:
 //
-//	pathLocks < Inode.gate (two: by number) < content.order < DirHandle.mu < Inode.mu < stage.File, source.mu
-//	  < {tree.Table.mu, tree.Cache.mu, Volume.mu}
+//	pathLocks < Inode.gate (two: by number) < Inode.mu < locks of stage and readahead
+//	content.order, DirHandle.mu < Inode.mu
+//	Inode.mu < Volume.mu, tree.Table.mu, tree.Cache.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the
 // operation is about; waiting for them ends with the context. DirHandle.mu is held over the listing that its caller
 // waits for. Nothing is waited for under the others. content.order is not taken under a gate: writers hold it while
 // they wait for an upload to release the file.
+//
+// # Order of events
+//
+// Lookups, opens and listings take no pathLock: their answers may be overtaken by changes of this mount. Every answer
+// has the stamp of its request, every inode that of the last change to it, and the volume that of the last rename of a
+// directory; an answer that is older than these changes nothing. A change is told to the cache before other operations
+// can see that the inode has nothing unsaved.
 //
 // # Interruption
 //

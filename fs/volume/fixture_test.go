@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,106 +23,6 @@ import (
 )
 
 var ctx = context.Background()
-
-// clock is a time that only tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(1) // no two moments are the same
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// faults makes requests of a client fail.
-type faults struct {
-	s3client.Client
-	mu   sync.Mutex
-	fail func(op, key string) error
-}
-
-func (f *faults) set(fail func(op, key string) error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.fail = fail
-}
-
-func (f *faults) check(op, key string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.fail == nil {
-		return nil
-	}
-	return f.fail(op, key)
-}
-
-func (f *faults) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
-	if err := f.check(s3client.OpHead, key); err != nil {
-		return s3client.ObjectInfo{}, err
-	}
-	return f.Client.Head(ctx, key)
-}
-
-func (f *faults) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
-	if err := f.check(s3client.OpGet, key); err != nil {
-		return nil, err
-	}
-	return f.Client.Get(ctx, key, opt)
-}
-
-func (f *faults) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
-	if err := f.check(s3client.OpPut, key); err != nil {
-		return s3client.ObjectInfo{}, err
-	}
-	info, err := f.Client.Put(ctx, key, r, opt)
-	if err == nil {
-		if err := f.check("after "+s3client.OpPut, key); err != nil {
-			return s3client.ObjectInfo{}, err
-		}
-	}
-	return info, err
-}
-
-func (f *faults) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
-	if err := f.check(s3client.OpCopy, src); err != nil {
-		return s3client.ObjectInfo{}, err
-	}
-	return f.Client.Copy(ctx, dst, src, opt)
-}
-
-func (f *faults) Rename(ctx context.Context, dst, src string, opt s3client.RenameOptions) error {
-	if err := f.check(s3client.OpRename, src); err != nil {
-		return err
-	}
-	return f.Client.Rename(ctx, dst, src, opt)
-}
-
-func (f *faults) Delete(ctx context.Context, keys ...string) error {
-	for _, key := range keys {
-		if err := f.check(s3client.OpDelete, key); err != nil {
-			return err
-		}
-	}
-	return f.Client.Delete(ctx, keys...)
-}
-
-func (f *faults) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {
-	if err := f.check(s3client.OpList, q.Prefix); err != nil {
-		return s3client.ListPage{}, err
-	}
-	return f.Client.List(ctx, q)
-}
 
 // tb is what a *testing.T and a *rapid.T have in common.
 type tb interface {

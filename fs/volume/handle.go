@@ -232,7 +232,6 @@ func (h *Handle) Release() {
 func (n *Inode) detachHandleLocked(h *Handle) {
 	c := h.c
 	c.handles--
-	n.mu.handles--
 	if h.flags.Write {
 		n.mu.writers--
 	}

@@ -30,7 +30,7 @@ type Inode struct {
 		removed bool       // by this mount: what handles do to it stays local
 		leaving bool       // an unlink or a rename onto it is on its way: opens wait
 
-		handles, writers int
+		writers int // handles open for writing
 
 		lost    error // the conflict that handles are told of
 		lostSeq int   // counts conflicts

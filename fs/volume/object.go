@@ -22,7 +22,7 @@ type object struct {
 	at   time.Time // when attr was read
 }
 
-// defaultDirSize is what a directory shows as its size, as on most disks.
+// dirSize is what a directory shows as its size, as on most disks.
 const dirSize = 4096
 
 // maxLink is the longest target of a symlink (PATH_MAX without its end).

@@ -75,8 +75,8 @@ func (v *Volume) Statfs(context.Context) Statfs {
 	}
 }
 
-// Close stores everything that is not stored yet. The error joins one for every file that could not be, with its path;
-// their data stays, and Close may be called again. Afterwards the volume takes no more changes.
+// Close stores everything that is not stored yet, until ctx ends. The error joins one for every file that could not be,
+// with its path; their data stays, and Close may be called again. Afterwards the volume takes no more changes.
 func (v *Volume) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.mu.closed = true
@@ -90,7 +90,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	work.SetLimit(v.opt.Parallel)
 	for _, n := range v.openInodes() {
 		work.Go(func() error {
-			if err := v.commit(ctx, n); err != nil {
+			if err := v.commitNow(ctx, n); err != nil {
 				path, _ := v.table.Path(n.node)
 				failed.Lock()
 				failed.errs = append(failed.errs, fmt.Errorf("store %q: %w", path, err))
@@ -135,7 +135,7 @@ func (v *Volume) openBelow(dir *Inode) []*Inode {
 	return list
 }
 
-// openIn returns the inodes in dir, by name, whose content has never been stored.
+// pendingIn returns the inodes in dir, by name, whose content has never been stored.
 func (v *Volume) pendingIn(dir *Inode) map[string]*Inode {
 	pending := map[string]*Inode{}
 	for _, n := range v.openInodes() {

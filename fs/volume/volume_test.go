@@ -1,6 +1,8 @@
 package volume_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -498,9 +500,8 @@ func TestNames(t *testing.T) {
 		strings.Repeat("n", 256): volume.ErrNameTooLong, "": volume.ErrInvalid, ".": volume.ErrInvalid, "..": volume.ErrInvalid,
 		"a/b": volume.ErrInvalid, "x~pail-raw": volume.ErrInvalid,
 	} {
-		_, _, err := m.Mkdir(ctx, m.Root(), name, 0o700, who)
-		if m.want(err, want); t.Failed() {
-			t.Logf("name %q", name)
+		if _, _, err := m.Mkdir(ctx, m.Root(), name, 0o700, who); !errors.Is(err, want) {
+			t.Errorf("name %q: %v, want %v", name, err, want)
 		}
 	}
 	for _, name := range []string{strings.Repeat("n", 255), "\xff\xfe", "new\nline", "é", " "} {
@@ -535,4 +536,60 @@ func TestDirectoryTimes(t *testing.T) {
 	if st := m.stat("d"); !st.Mtime.After(after) {
 		t.Errorf("unlink left mtime at %v", st.Mtime)
 	}
+}
+
+func TestSetgidDirectoryPassesItsGroupOn(t *testing.T) {
+	m := newMount(t, plain)
+	_, _, err := m.Mkdir(ctx, m.Root(), "d", 0o2775, volume.Caller{UID: 1, GID: 50})
+	m.ok(err)
+	m.mkdir("d/sub")
+	m.put("d/f", "")
+	if st := m.stat("d/sub"); st.GID != 50 || st.Mode != attr.Dir|0o2750 {
+		t.Errorf("directory %+v", st)
+	}
+	if st := m.stat("d/f"); st.GID != 50 || st.Mode != attr.Regular|0o640 {
+		t.Errorf("file %+v", st)
+	}
+}
+
+func TestInterrupts(t *testing.T) {
+	m := newMount(t, plain)
+	m.put("f", "content")
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	m.clock.advance(time.Hour)
+	if _, _, err := m.Lookup(gone, m.Root(), "f"); !errors.Is(err, context.Canceled) {
+		t.Errorf("lookup: %v", err)
+	}
+	h := m.open("f", readWrite)
+	if _, err := h.ReadAt(gone, make([]byte, 4), 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("read: %v", err)
+	}
+	m.writeAll(h, "CON", 0)
+	m.ok(h.Flush(gone)) // close(2) of a process that gets a signal
+	if got := m.object("f"); got != "CONtent" {
+		t.Errorf("stored %q", got)
+	}
+	m.writeAll(h, "x", 0)
+	if err := m.Close(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("close of the volume: %v", err)
+	}
+	h.Release()
+	if got := m.object("f"); got != "xONtent" {
+		t.Errorf("stored %q", got)
+	}
+}
+
+func TestClosedVolumeTakesNoChanges(t *testing.T) {
+	m := newMount(t, plain)
+	h := m.create("f")
+	m.writeAll(h, "x", 0)
+	m.ok(m.Close(ctx))
+	if got := m.object("f"); got != "x" {
+		t.Errorf("stored %q", got)
+	}
+	_, err := h.WriteAt(ctx, []byte("y"), 1)
+	m.want(err, volume.ErrClosed)
+	m.want(m.unlink("f"), volume.ErrClosed)
+	h.Release()
 }
