@@ -14,7 +14,9 @@
 // bytes. Rows that a listing walks are small: the bytes of inline objects ('d') and the pieces and parts of multipart
 // objects ('m') are rows of their own, named by ID, so that a listing reads neither and a rename moves neither.
 // Buckets have a number that is never given again: what a deleted bucket may have left behind cannot come back in a
-// new bucket of its name. Non-current versions have a table reserved ('v').
+// new bucket of its name.
+// Delete markers and versions that are not current have a table of their own ('v'), so that a listing of objects passes
+// none of them; which of them clients know as "null" is a row as well ('n').
 //
 // A name that is last in its key is written as it is, so that the order of rows is the byte order of names, and the
 // successor of a prefix is found by adding one to its last byte. A name with something after it is escaped: 0x00

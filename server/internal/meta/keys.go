@@ -18,12 +18,13 @@ const (
 	tableBlob      = 'f' // ID: references and size of a blob
 	tableConfig    = 'g' // bucket, kind: a document of the bucket's configuration
 	tableManifest  = 'm' // ID, segment: pieces and parts of a multipart object
+	tableNull      = 'n' // bucket, name: ID of the version without one for clients, when it is in tableVersion
 	tableObject    = 'o' // bucket, name: current object
 	tablePart      = 'p' // upload, number
 	tableRefs      = 'r' // table, ID: references of a data or manifest row, when there are several
 	tableCompleted = 't' // upload: what its completion answered
 	tableUpload    = 'u' // bucket, escaped name, upload
-	tableVersion   = 'v' // bucket, escaped name, ID: reserved for non-current versions
+	tableVersion   = 'v' // bucket, escaped name, ID: versions that are not current, and delete markers
 )
 
 // ID names a data row, a manifest, a blob or an upload. IDs begin with a time, so that rows made one after another
@@ -96,6 +97,41 @@ func ObjectName(key []byte) (name []byte, ok bool) {
 	return key[9:], true
 }
 
+// VersionKey is the key of a version that is not the current object. IDs are such that the newest version comes first.
+func VersionKey(b BucketID, name string, id ID) []byte {
+	return append(VersionsOf(b, name), id[:]...)
+}
+
+// VersionPrefix is the prefix of the keys of the versions of all objects whose name begins with prefix.
+func VersionPrefix(b BucketID, prefix string) []byte {
+	k := make([]byte, 0, 9+len(prefix)+2+16)
+	return appendEscaped(bucketKey(k, tableVersion, b), prefix)
+}
+
+// VersionsOf is the prefix of the keys of the versions of exactly that object name.
+func VersionsOf(b BucketID, name string) []byte {
+	return append(VersionPrefix(b, name), escape, terminator)
+}
+
+// ParseVersionKey reads name and ID from a version's key.
+func ParseVersionKey(key []byte) (name string, id ID, ok bool) {
+	return parseNamed(tableVersion, key)
+}
+
+// NullKey is the key of the row that tells which of a name's versions clients know without an ID.
+func NullKey(b BucketID, name string) []byte {
+	k := make([]byte, 0, 9+len(name))
+	return append(bucketKey(k, tableNull, b), name...)
+}
+
+// NullName reads the name from such a key.
+func NullName(key []byte) (name string, ok bool) {
+	if len(key) < 9 || key[0] != tableNull {
+		return "", false
+	}
+	return string(key[9:]), true
+}
+
 // UploadKey is the key of an upload in progress.
 func UploadKey(b BucketID, name string, id ID) []byte {
 	return append(UploadsOf(b, name), id[:]...)
@@ -114,7 +150,11 @@ func UploadsOf(b BucketID, name string) []byte {
 
 // ParseUploadKey reads name and ID from an upload's key.
 func ParseUploadKey(key []byte) (name string, id ID, ok bool) {
-	if len(key) < 9+2+len(id) || key[0] != tableUpload {
+	return parseNamed(tableUpload, key)
+}
+
+func parseNamed(table byte, key []byte) (name string, id ID, ok bool) {
+	if len(key) < 9+2+len(id) || key[0] != table {
 		return "", ID{}, false
 	}
 	n, rest, ok := cutEscaped(key[9:])
@@ -158,6 +198,8 @@ const (
 	Uploads   Table = tableUpload
 	Parts     Table = tablePart
 	Completed Table = tableCompleted
+	Versions  Table = tableVersion
+	Nulls     Table = tableNull
 )
 
 // Bounds gives the bounds of the table's keys.

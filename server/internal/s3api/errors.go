@@ -20,6 +20,8 @@ var sentinels = []struct {
 	{store.ErrBucketNotEmpty, s3err.BucketNotEmpty},
 	{store.ErrNoSuchKey, s3err.NoSuchKey},
 	{store.ErrNoSuchVersion, s3err.NoSuchVersion},
+	{store.ErrDeleteMarker, s3err.MethodNotAllowed},
+	{store.ErrBucketState, s3err.InvalidBucketState},
 	{store.ErrNoSuchUpload, s3err.NoSuchUpload},
 	{store.ErrInvalidPart, s3err.InvalidPart},
 	{store.ErrInvalidPartOrder, s3err.InvalidPartOrder},
@@ -52,6 +54,9 @@ var worded = []struct {
 	{store.ErrChecksumAlgorithm, s3err.InvalidRequest, "The checksum algorithm or type does not fit the upload."},
 	{store.ErrChecksumMismatch, s3err.BadDigest, "The checksum you specified did not match what we received."},
 	{store.ErrSizeMismatch, s3err.InvalidRequest, "The object size you specified did not match the size of the parts."},
+	{store.ErrInvalidVersion, s3err.InvalidArgument, "Invalid version id specified"},
+	{store.ErrLocked, s3err.AccessDenied, "Access Denied because object protected by object lock."},
+	{store.ErrNoObjectLock, s3err.InvalidRequest, "Bucket is missing Object Lock Configuration"},
 	{store.ErrInvalidArgument, s3err.InvalidArgument, "Invalid Argument"},
 }
 

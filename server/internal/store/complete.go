@@ -81,7 +81,7 @@ func (x *tx) completedBefore(u uploadRef, in CompleteInput) (*objectRow, error) 
 		}
 		h.Write(sum)
 	}
-	if done.bucket != u.bucket || done.key != in.Key || done.object.parts != len(in.Parts) ||
+	if done.bucket != u.bucket.id || done.key != in.Key || done.object.parts != len(in.Parts) ||
 		[16]byte(h.Sum(nil)) != done.object.etag {
 		return nil, ErrNoSuchUpload
 	}
@@ -218,10 +218,10 @@ func (x *tx) complete(u uploadRef, in CompleteInput, row, old *objectRow, parts 
 	if err := x.Delete(u.key); err != nil {
 		return err
 	}
-	if err := x.remember(u, in.Key, row); err != nil {
+	if err := x.put(u.bucket, in.Key, row, old); err != nil {
 		return err
 	}
-	return x.put(u.bucket, in.Key, row, old)
+	return x.remember(u, in.Key, row)
 }
 
 // appendExtents joins what follows on one another in a blob: ranges copied side by side become one piece again. What is
@@ -248,7 +248,7 @@ const (
 func (x *tx) remember(u uploadRef, key string, row *objectRow) error {
 	answer := *row
 	answer.body = body{}
-	done := &completedRow{bucket: u.bucket, key: key, when: row.modified, object: &answer}
+	done := &completedRow{bucket: u.bucket.id, key: key, when: row.modified, object: &answer}
 	if err := x.forget(row.modified.Add(-rememberFor)); err != nil {
 		return err
 	}

@@ -25,57 +25,62 @@ type version struct {
 func (o *objectRow) version() version { return version{o.body, o.etag, o.size} }
 
 // CopyObject copies an object by reference. Only a checksum that the source does not have makes it read the bytes.
-func (s *Store) CopyObject(ctx context.Context, in CopyInput) (Object, error) {
+func (s *Store) CopyObject(ctx context.Context, in CopyInput) (dst Object, err error) {
 	if err := checkKey(in.DstKey); err != nil {
 		return Object{}, err
 	}
-	if in.SrcBucket == in.DstBucket && in.SrcKey == in.DstKey && in.Replace == nil && in.Algorithm == "" &&
+	if in.SrcBucket == in.DstBucket && in.SrcKey == in.DstKey && in.SrcVersionID == "" && in.Replace == nil && in.Algorithm == "" &&
 		in.StorageClass == "" && in.WebsiteRedirect == "" {
 		return Object{}, ErrCopyToSelf
 	}
 	for range copyRounds {
-		row, err := s.copyObject(ctx, in)
+		dst, err = s.copyObject(ctx, in)
 		if errors.Is(err, errSourceChanged) {
 			continue
 		}
 		if err != nil {
 			return Object{}, err
 		}
-		return row.object(in.DstBucket, in.DstKey), nil
+		return dst, nil
 	}
 	return Object{}, ErrConditionalConflict
 }
 
-func (s *Store) copyObject(ctx context.Context, in CopyInput) (row *objectRow, err error) {
+func (s *Store) copyObject(ctx context.Context, in CopyInput) (dst Object, err error) {
 	var read *version // when a checksum was computed: of what
 	var sum checksum.Sum
 	src, err := s.copySource(ctx, in)
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
 	if in.Algorithm != "" && !(src.sum.Algorithm == in.Algorithm && src.sumType == checksum.FullObject) {
 		v := src.version()
 		read = &v
-		if sum, err = s.sumOf(ctx, in.SrcBucket, in.SrcKey, v, in.Algorithm); err != nil {
-			return nil, err
+		if sum, err = s.sumOf(ctx, in, v); err != nil {
+			return dst, err
 		}
 	}
 	now := s.now()
 	err = s.update(ctx, nil, func(x *tx) error {
-		src, err := sourceRow(x, in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCond)
+		b, src, err := sourceRow(x, in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCond)
 		if err != nil {
 			return err
 		}
 		if read != nil && *read != src.version() {
 			return errSourceChanged
 		}
-		row = copyRow(src, in, now)
+		row := copyRow(src, in, now)
 		if read != nil {
 			row.sum, row.sumType = sum, checksum.FullObject
 		}
-		return x.putCopy(in, row)
+		if err := x.putCopy(in, row); err != nil {
+			return err
+		}
+		dst = row.object(in.DstBucket, in.DstKey)
+		dst.SourceVersionID = b.object(src, in.SrcBucket, in.SrcKey).VersionID
+		return nil
 	})
-	return row, err
+	return dst, err
 }
 
 // copySource reads the source before the transaction, to refuse early.
@@ -84,7 +89,7 @@ func (s *Store) copySource(ctx context.Context, in CopyInput) (src *objectRow, e
 		if _, err := getBucket(r, in.DstBucket); err != nil {
 			return err
 		}
-		src, err = sourceRow(r, in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCond)
+		_, src, err = sourceRow(r, in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCond)
 		if err == nil && src.size > MaxPutSize {
 			err = ErrCopySourceTooLarge
 		}
@@ -94,25 +99,20 @@ func (s *Store) copySource(ctx context.Context, in CopyInput) (src *objectRow, e
 }
 
 // sourceRow reads the source of a copy and decides its conditions.
-func sourceRow(r meta.Reader, bucket, key, versionID string, c Conditions) (*objectRow, error) {
-	b, err := getBucket(r, bucket)
+func sourceRow(r meta.Reader, bucket, key, versionID string, c Conditions) (bucketRow, *objectRow, error) {
+	b, row, err := readObject(r, bucket, key, versionID)
 	if err != nil {
-		return nil, err
+		return b, nil, err
 	}
-	if err := checkVersion(versionID); err != nil {
-		return nil, err
-	}
-	row, err := getObject(r, b.id, key)
-	if err != nil {
-		return nil, err
-	}
-	return row, c.forSource(row)
+	return b, row, c.forSource(row)
 }
 
-// copyRow makes the row of the copy.
+// copyRow makes the row of the copy. What protects the source does not protect the copy.
 func copyRow(src *objectRow, in CopyInput, now time.Time) *objectRow {
 	row := *src
-	row.modified, row.owner = now, in.Owner
+	row.modified, row.owner, row.extra = now, in.Owner, in.Extra
+	row.extra.Encryption = src.extra.Encryption // of the bytes, which are shared
+	row.id, row.null = meta.ID{}, false
 	tags := src.attrs.Tags
 	if in.ReplaceTags != nil {
 		tags = *in.ReplaceTags
@@ -137,34 +137,34 @@ func (x *tx) putCopy(in CopyInput, row *objectRow) error {
 	if err != nil {
 		return err
 	}
-	old, err := x.replaced(b.id, in.DstKey, in.DstCond)
+	old, err := x.replaced(b, in.DstKey, in.DstCond)
 	if err != nil {
 		return err
 	}
 	if err := x.retain(row.body); err != nil {
 		return err
 	}
-	return x.put(b.id, in.DstKey, row, old)
+	return x.put(b, in.DstKey, row, old)
 }
 
-// sumOf computes a checksum over an object, which must be that version still.
-func (s *Store) sumOf(ctx context.Context, bucket, key string, v version, a checksum.Algorithm) (checksum.Sum, error) {
-	h := a.New()
+// sumOf computes a checksum over a copy's source, which must be that version still.
+func (s *Store) sumOf(ctx context.Context, in CopyInput, v version) (checksum.Sum, error) {
+	h := in.Algorithm.New()
 	if h == nil {
 		return checksum.Sum{}, ErrChecksumAlgorithm
 	}
-	if err := s.readVersion(ctx, bucket, key, v, func(o *ObjectReader) error {
+	if err := s.readSource(ctx, in.SrcBucket, in.SrcKey, in.SrcVersionID, v, func(o *ObjectReader) error {
 		_, err := o.CopyRange(h, 0, o.Object.Size)
 		return err
 	}); err != nil {
 		return checksum.Sum{}, err
 	}
-	return checksum.Sum{Algorithm: a, Value: h.Sum(nil)}, nil
+	return checksum.Sum{Algorithm: in.Algorithm, Value: h.Sum(nil)}, nil
 }
 
-// readVersion opens an object for fn. When it is another version by now, the error is errSourceChanged.
-func (s *Store) readVersion(ctx context.Context, bucket, key string, v version, fn func(*ObjectReader) error) error {
-	o, err := s.GetObject(ctx, bucket, key, ReadInput{})
+// readSource opens an object for fn. When it is another version by now, the error is errSourceChanged.
+func (s *Store) readSource(ctx context.Context, bucket, key, versionID string, v version, fn func(*ObjectReader) error) error {
+	o, err := s.GetObject(ctx, bucket, key, ReadInput{VersionID: versionID})
 	if err != nil {
 		return err
 	}

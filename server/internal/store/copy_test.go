@@ -122,7 +122,7 @@ func TestCopyConditions(t *testing.T) {
 			"no source":       {CopyInput{SrcKey: "none"}, ErrNoSuchKey},
 			"no source b":     {CopyInput{SrcBucket: "none"}, ErrNoSuchBucket},
 			"no bucket":       {CopyInput{DstBucket: "none"}, ErrNoSuchBucket},
-			"version":         {CopyInput{SrcVersionID: "v"}, ErrNoSuchVersion},
+			"version":         {CopyInput{SrcVersionID: "v"}, ErrInvalidVersion},
 			"source changed":  {CopyInput{SrcCond: Conditions{IfMatch: no}}, ErrPrecondition},
 			"source the same": {CopyInput{SrcCond: Conditions{IfNoneMatch: []string{o.ETag}}}, ErrPrecondition},
 			"dst exists":      {CopyInput{DstCond: Conditions{IfNoneMatch: anything}}, ErrPrecondition},

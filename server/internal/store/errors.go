@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"pail/server/internal/meta"
 )
@@ -17,6 +18,11 @@ var (
 	ErrNoSuchConfig        = errors.New("bucket has no such configuration")
 	ErrNoSuchKey           = errors.New("no such key")
 	ErrNoSuchVersion       = errors.New("no such version")
+	ErrInvalidVersion      = errors.New("malformed version ID")
+	ErrDeleteMarker        = errors.New("version is a delete marker") // *MarkerError
+	ErrBucketState         = errors.New("bucket's state does not allow that")
+	ErrNoObjectLock        = errors.New("bucket has no object lock")
+	ErrLocked              = errors.New("version is protected by object lock")
 	ErrNoSuchUpload        = errors.New("no such upload")
 	ErrInvalidPart         = errors.New("part is missing or its ETag or checksum does not match") // *PartError
 	ErrInvalidPartOrder    = errors.New("parts are not in ascending order")
@@ -54,6 +60,24 @@ func (e *PreconditionError) Error() string { return "precondition failed: " + e.
 // Is makes the error match its sentinel.
 func (e *PreconditionError) Is(target error) bool { return target == ErrPrecondition }
 
+// MarkerError is a read of a delete marker. It matches ErrDeleteMarker when the marker was asked for by its version ID, and
+// ErrNoSuchKey when it is the current version.
+type MarkerError struct {
+	VersionID    string
+	LastModified time.Time
+	Named        bool
+}
+
+func (e *MarkerError) Error() string { return "version " + e.VersionID + " is a delete marker" }
+
+// Is makes the error match its sentinel.
+func (e *MarkerError) Is(target error) bool {
+	if e.Named {
+		return target == ErrDeleteMarker
+	}
+	return target == ErrNoSuchKey
+}
+
 // PartError is a part that Complete refuses. It matches Err, which is ErrInvalidPart or ErrEntityTooSmall.
 type PartError struct {
 	Err  error
@@ -84,7 +108,8 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // isRefusal tells an answer about one key of a batch from a failure of the whole.
 func isRefusal(err error) bool {
-	for _, refusal := range []error{ErrPrecondition, ErrNoSuchKey, ErrNoSuchVersion, ErrInvalidArgument, ErrKeyTooLong, meta.ErrDamaged} {
+	for _, refusal := range []error{ErrPrecondition, ErrNoSuchKey, ErrNoSuchVersion, ErrInvalidVersion, ErrLocked,
+		ErrInvalidArgument, ErrKeyTooLong, meta.ErrDamaged} {
 		if errors.Is(err, refusal) {
 			return true
 		}

@@ -27,19 +27,22 @@ type PutInput struct {
 	Verify func(Computed) error
 }
 
-// DeleteInput is an object to delete. Key is used by DeleteObjects only.
+// DeleteInput is an object to delete, or the version of an object to remove. Key is used by DeleteObjects only.
 type DeleteInput struct {
 	Key       string
-	VersionID string
+	VersionID string // "": delete the object, which makes a delete marker in a bucket with versions
+	Owner     string // of a delete marker
+	Bypass    bool   // of a retention under Governance
 	Cond      Conditions
 }
 
 // DeleteResult is what became of a DeleteInput. Err is used by DeleteObjects only.
 type DeleteResult struct {
-	Key          string
-	VersionID    string
-	DeleteMarker bool
-	Err          error
+	Key             string
+	VersionID       string // as asked for
+	DeleteMarker    bool   // one was made, or removed
+	MarkerVersionID string // its version
+	Err             error
 }
 
 // CopyInput is a copy within the store. No byte moves: source and copy share them. The copy keeps the source's ETag
@@ -53,11 +56,13 @@ type CopyInput struct {
 	ReplaceTags                     *[]Tag             // nil keeps the source's, whatever Replace has
 	StorageClass, WebsiteRedirect   string             // with Replace nil; StorageClass "" keeps the source's
 	Algorithm                       checksum.Algorithm // "" keeps the source's checksum
+	Extra                           Extra              // of the copy, but for Encryption
 }
 
 // RenameInput is a rename. Src and Dst both end in "/" for a whole prefix.
 type RenameInput struct {
 	Bucket, Src, Dst string
+	Owner            string // of delete markers
 	SrcCond, DstCond Conditions
 }
 

@@ -191,7 +191,7 @@ func TestMissingThings(t *testing.T) {
 		_, err = e.GetObject(ctx, "b", "none", ReadInput{})
 		wantErr(t, err, ErrNoSuchKey)
 		_, err = e.GetObject(ctx, "b", "k", ReadInput{VersionID: "other"})
-		wantErr(t, err, ErrNoSuchVersion)
+		wantErr(t, err, ErrInvalidVersion)
 		_, err = e.HeadObject(ctx, "b", "k", ReadInput{PartNumber: 2})
 		wantErr(t, err, ErrInvalidPartNumber)
 		if o, err := e.HeadObject(ctx, "b", "k", ReadInput{PartNumber: 1}); err != nil || o.PartCount != 0 {
@@ -265,7 +265,7 @@ func TestDeleteObjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []error{nil, nil, ErrPrecondition, ErrNoSuchVersion, nil, ErrInvalidArgument, nil, ErrNoSuchKey}
+		want := []error{nil, nil, ErrPrecondition, ErrInvalidVersion, nil, ErrInvalidArgument, nil, ErrNoSuchKey}
 		for i, r := range res {
 			if !errors.Is(r.Err, want[i]) {
 				t.Errorf("%d: %q: %v, want %v", i, r.Key, r.Err, want[i])

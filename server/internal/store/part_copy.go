@@ -28,20 +28,21 @@ func (s *Store) CopyPart(ctx context.Context, in CopyPartInput) (PartInfo, Objec
 		return PartInfo{}, Object{}, ErrInvalidPartNumber
 	}
 	for range copyRounds {
-		row, src, err := s.copyPart(ctx, in)
+		row, plan, err := s.copyPart(ctx, in)
 		if errors.Is(err, errSourceChanged) {
 			continue
 		}
 		if err != nil {
 			return PartInfo{}, Object{}, err
 		}
-		return row.info(in.N), src.object(in.SrcBucket, in.SrcKey), nil
+		return row.info(in.N), plan.bucket.object(plan.src, in.SrcBucket, in.SrcKey), nil
 	}
 	return PartInfo{}, Object{}, ErrConditionalConflict
 }
 
 // partPlan is what CopyPart found out before its transaction.
 type partPlan struct {
+	bucket    bucketRow // of the source
 	src       *objectRow
 	off, len  int64
 	extents   []extent           // of the range, nil when it is to be copied
@@ -50,7 +51,7 @@ type partPlan struct {
 
 func (p *partPlan) whole() bool { return p.off == 0 && p.len == p.src.size }
 
-func (s *Store) copyPart(ctx context.Context, in CopyPartInput) (*partRow, *objectRow, error) {
+func (s *Store) copyPart(ctx context.Context, in CopyPartInput) (*partRow, *partPlan, error) {
 	plan, err := s.planPart(ctx, in)
 	if err != nil {
 		return nil, nil, err
@@ -67,7 +68,7 @@ func (s *Store) copyPart(ctx context.Context, in CopyPartInput) (*partRow, *obje
 	}
 	row.modified = s.now()
 	err = s.update(ctx, c.blobs(), func(x *tx) error {
-		src, err := sourceRow(x, in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCond)
+		_, src, err := sourceRow(x, in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCond)
 		if err != nil {
 			return err
 		}
@@ -84,7 +85,7 @@ func (s *Store) copyPart(ctx context.Context, in CopyPartInput) (*partRow, *obje
 		}
 		return x.putPart(in.Bucket, in.Key, in.UploadID, in.N, row)
 	})
-	return row, plan.src, err
+	return row, plan, err
 }
 
 // planPart finds upload and source, and cuts the range out of the source.
@@ -94,11 +95,11 @@ func (s *Store) planPart(ctx context.Context, in CopyPartInput) (plan *partPlan,
 		if err != nil {
 			return err
 		}
-		src, err := sourceRow(r, in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCond)
+		b, src, err := sourceRow(r, in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCond)
 		if err != nil {
 			return err
 		}
-		plan = &partPlan{src: src, off: in.Off, len: in.Len, algorithm: u.row.algorithm}
+		plan = &partPlan{bucket: b, src: src, off: in.Off, len: in.Len, algorithm: u.row.algorithm}
 		if plan.len < 0 {
 			plan.len = src.size - plan.off
 		}
@@ -150,7 +151,7 @@ func cutExtents(list []extent, off, n int64) (out []extent) {
 
 // copyBytes copies the range into a new blob.
 func (s *Store) copyBytes(ctx context.Context, in CopyPartInput, p *partPlan) (c *content, err error) {
-	err = s.readVersion(ctx, in.SrcBucket, in.SrcKey, p.src.version(), func(o *ObjectReader) error {
+	err = s.readSource(ctx, in.SrcBucket, in.SrcKey, in.SrcVersionID, p.src.version(), func(o *ObjectReader) error {
 		c, err = s.ingest(ctx, source{body: o.Section(p.off, p.len), size: p.len, algorithm: p.algorithm})
 		return err
 	})
@@ -176,7 +177,7 @@ func (s *Store) identify(ctx context.Context, in CopyPartInput, p *partPlan, row
 	if h == nil {
 		return ErrChecksumAlgorithm
 	}
-	err := s.readVersion(ctx, in.SrcBucket, in.SrcKey, p.src.version(), func(o *ObjectReader) error {
+	err := s.readSource(ctx, in.SrcBucket, in.SrcKey, in.SrcVersionID, p.src.version(), func(o *ObjectReader) error {
 		_, err := o.CopyRange(h, p.off, p.len)
 		return err
 	})

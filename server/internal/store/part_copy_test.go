@@ -99,7 +99,7 @@ func TestCopyPartConditionsAndRanges(t *testing.T) {
 			"negative":  {CopyPartInput{Off: -1, Len: 1}, ErrInvalidRange},
 			"missing":   {CopyPartInput{SrcKey: "none", Len: -1}, ErrNoSuchKey},
 			"bucket":    {CopyPartInput{SrcBucket: "none", Len: -1}, ErrNoSuchBucket},
-			"version":   {CopyPartInput{SrcVersionID: "x", Len: -1}, ErrNoSuchVersion},
+			"version":   {CopyPartInput{SrcVersionID: "x", Len: -1}, ErrInvalidVersion},
 			"upload":    {CopyPartInput{UploadID: "x", Len: -1}, ErrNoSuchUpload},
 		} {
 			in := c.in

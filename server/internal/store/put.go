@@ -29,10 +29,13 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 	}
 	err := s.view(ctx, func(r meta.Reader) error {
 		b, err := getBucket(r, in.Bucket)
-		if err != nil || in.Cond.empty() {
+		if err != nil {
 			return err
 		}
-		old, err := findObject(r, b.id, in.Key)
+		if err := b.checkLock(&in.Extra); err != nil || in.Cond.empty() {
+			return err
+		}
+		old, err := findObject(r, b, in.Key)
 		if err != nil {
 			return err
 		}
@@ -56,14 +59,14 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 		if err != nil {
 			return err
 		}
-		old, err := x.replaced(b.id, in.Key, in.Cond)
+		old, err := x.replaced(b, in.Key, in.Cond)
 		if err != nil {
 			return err
 		}
 		if err := x.add(c); err != nil {
 			return err
 		}
-		return x.put(b.id, in.Key, row, old)
+		return x.put(b, in.Key, row, old)
 	})
 	if err != nil {
 		return Object{}, err

@@ -7,34 +7,31 @@ import (
 	"pail/server/internal/meta"
 )
 
-func checkVersion(id string) error {
-	if id != "" && id != NullVersion {
-		return ErrNoSuchVersion
-	}
-	return nil
+// target is what a read finds.
+type target struct {
+	bucket bucketRow
+	row    *objectRow
+	m      *manifest // of a multipart object, when it is asked for
 }
 
-// lookup finds an object for a read and decides its conditions. parts are loaded when they are asked for, or m always.
-func lookup(r meta.Reader, bucket, key string, in ReadInput, pieces bool) (*objectRow, *manifest, error) {
-	b, err := getBucket(r, bucket)
+// lookup finds an object for a read and decides its conditions. With ErrNotModified and ErrPrecondition, the target has
+// its row. pieces asks for the manifest, whatever in says.
+func lookup(r meta.Reader, bucket, key string, in ReadInput, pieces bool) (t target, err error) {
+	if t.bucket, err = getBucket(r, bucket); err != nil {
+		return t, err
+	}
+	v, err := readVersion(r, t.bucket, key, in.VersionID)
 	if err != nil {
-		return nil, nil, err
+		return t, err
 	}
-	if err := checkVersion(in.VersionID); err != nil {
-		return nil, nil, err
+	t.row = v.row
+	if err := in.Cond.forRead(t.row); err != nil {
+		return t, err
 	}
-	row, err := getObject(r, b.id, key)
-	if err != nil {
-		return nil, nil, err
+	if t.row.body.kind == bodyManifest && (pieces || in.Parts || in.PartNumber != 0) {
+		t.m, err = loadManifest(r, t.row)
 	}
-	if err := in.Cond.forRead(row); err != nil {
-		return row, nil, err
-	}
-	if row.body.kind != bodyManifest || !pieces && !in.Parts && in.PartNumber == 0 {
-		return row, nil, nil
-	}
-	m, err := loadManifest(r, row)
-	return row, m, err
+	return t, err
 }
 
 func loadManifest(r meta.Reader, row *objectRow) (*manifest, error) {
@@ -50,10 +47,10 @@ func loadManifest(r meta.Reader, row *objectRow) (*manifest, error) {
 }
 
 // describe makes the Object of a read.
-func describe(bucket, key string, row *objectRow, m *manifest, in ReadInput) (Object, error) {
-	o := row.object(bucket, key)
-	if m != nil && (in.Parts || in.PartNumber != 0) {
-		o.Parts = m.infos()
+func (t *target) describe(bucket, key string, in ReadInput) (Object, error) {
+	o := t.bucket.object(t.row, bucket, key)
+	if t.m != nil && (in.Parts || in.PartNumber != 0) {
+		o.Parts = t.m.infos()
 	}
 	if in.PartNumber != 0 {
 		if _, _, err := o.PartRange(in.PartNumber); err != nil {
@@ -66,14 +63,14 @@ func describe(bucket, key string, row *objectRow, m *manifest, in ReadInput) (Ob
 // HeadObject describes an object. With ErrNotModified and ErrPrecondition, the Object is filled in, but for Parts.
 func (s *Store) HeadObject(ctx context.Context, bucket, key string, in ReadInput) (o Object, err error) {
 	err = s.view(ctx, func(r meta.Reader) error {
-		row, m, err := lookup(r, bucket, key, in, false)
+		t, err := lookup(r, bucket, key, in, false)
 		if err != nil {
-			if row != nil {
-				o = row.object(bucket, key)
+			if t.row != nil {
+				o = t.bucket.object(t.row, bucket, key)
 			}
 			return err
 		}
-		o, err = describe(bucket, key, row, m, in)
+		o, err = t.describe(bucket, key, in)
 		return err
 	})
 	return o, err
@@ -85,14 +82,14 @@ func (s *Store) GetObject(ctx context.Context, bucket, key string, in ReadInput)
 	o := &ObjectReader{store: s, ctx: ctx}
 	s.reclaim.begin(o)
 	err := s.view(ctx, func(r meta.Reader) error {
-		row, m, err := lookup(r, bucket, key, in, true)
+		t, err := lookup(r, bucket, key, in, true)
 		if err != nil {
 			return err
 		}
-		if o.Object, err = describe(bucket, key, row, m, in); err != nil {
+		if o.Object, err = t.describe(bucket, key, in); err != nil {
 			return err
 		}
-		return o.locate(r, row, m)
+		return o.locate(r, t.row, t.m)
 	})
 	if err == nil {
 		s.reclaim.located(o)

@@ -23,6 +23,8 @@ const (
 // whose key is Dst), and nothing else below it; else the error is ErrRenameNotEmpty. Conditions are about the markers, and
 // with DstCond's If-None-Match "*" there must be nothing at all at Dst. A prefix of more than MaxRenameKeys keys is
 // ErrRenameTooLarge, and nothing is moved. Uploads in progress stay at their keys.
+//
+// In a bucket with versions the objects get new versions at Dst, and delete markers at Src.
 func (s *Store) RenameObject(ctx context.Context, in RenameInput) error {
 	if err := errors.Join(checkKey(in.Src), checkKey(in.Dst)); err != nil {
 		return err
@@ -40,14 +42,14 @@ func (s *Store) RenameObject(ctx context.Context, in RenameInput) error {
 			return err
 		}
 		if prefix {
-			return x.renamePrefix(ctx, b.id, in)
+			return x.renamePrefix(ctx, b, in)
 		}
-		return x.renameKey(b.id, in)
+		return x.renameKey(b, in)
 	})
 }
 
-func (x *tx) renameKey(b meta.BucketID, in RenameInput) error {
-	src, err := getObject(x, b, in.Src)
+func (x *tx) renameKey(b bucketRow, in RenameInput) error {
+	src, err := currentObject(x, b, in.Src)
 	if err != nil {
 		return err
 	}
@@ -58,10 +60,37 @@ func (x *tx) renameKey(b meta.BucketID, in RenameInput) error {
 	if err != nil || in.Src == in.Dst {
 		return err
 	}
-	if err := x.Delete(meta.ObjectKey(b, in.Src)); err != nil {
+	return x.move(b, in, in.Src, in.Dst, src, old)
+}
+
+// currentObject reads the current object; there being none is ErrNoSuchKey.
+func currentObject(r meta.Reader, b bucketRow, key string) (*objectRow, error) {
+	o, err := findObject(r, b, key)
+	if err == nil && o == nil {
+		err = ErrNoSuchKey
+	}
+	return o, err
+}
+
+// move makes the object row of key src that of key dst, in place of old. In a bucket with versions, the versions of src
+// stay there, below a delete marker: what moves is a copy, which shares the bytes.
+func (x *tx) move(b bucketRow, in RenameInput, src, dst string, row, old *objectRow) error {
+	if b.versioning == Unversioned {
+		if err := x.Delete(meta.ObjectKey(b.id, src)); err != nil {
+			return err
+		}
+		return x.put(b, dst, row, old)
+	}
+	moved := *row
+	moved.extra.Retention, moved.extra.LegalHold = Retention{}, HoldNone
+	if err := x.retain(moved.body); err != nil {
 		return err
 	}
-	return x.put(b, in.Dst, src, old)
+	if err := x.put(b, dst, &moved, old); err != nil {
+		return err
+	}
+	_, err := x.putMarker(b, src, in.Owner, row)
+	return err
 }
 
 // renameCondition gives a condition on the source the name it has in a rename.
@@ -73,7 +102,7 @@ func renameCondition(err error) error {
 	return err
 }
 
-func (x *tx) renamePrefix(ctx context.Context, b meta.BucketID, in RenameInput) error {
+func (x *tx) renamePrefix(ctx context.Context, b bucketRow, in RenameInput) error {
 	rows, err := x.rowsBelow(ctx, b, in.Src, in.Dst)
 	if err != nil {
 		return err
@@ -82,7 +111,7 @@ func (x *tx) renamePrefix(ctx context.Context, b meta.BucketID, in RenameInput) 
 		return ErrNoSuchKey
 	}
 	if !in.SrcCond.empty() {
-		marker, err := getObject(x, b, in.Src)
+		marker, err := currentObject(x, b, in.Src)
 		if err != nil {
 			return err
 		}
@@ -107,8 +136,8 @@ func (x *tx) renamePrefix(ctx context.Context, b meta.BucketID, in RenameInput) 
 type movedRow struct{ rest, payload []byte }
 
 // rowsBelow collects the objects below src. Each is checked, but not decoded.
-func (x *tx) rowsBelow(ctx context.Context, b meta.BucketID, src, dst string) (rows []movedRow, err error) {
-	prefix := meta.ObjectKey(b, src)
+func (x *tx) rowsBelow(ctx context.Context, b bucketRow, src, dst string) (rows []movedRow, err error) {
+	prefix := meta.ObjectKey(b.id, src)
 	it := x.Iter(prefix, meta.PrefixEnd(prefix))
 	defer it.Close()
 	size := 0
@@ -134,8 +163,8 @@ func (x *tx) rowsBelow(ctx context.Context, b meta.BucketID, src, dst string) (r
 }
 
 // checkVacant makes sure that nothing but perhaps its marker is below dst.
-func (x *tx) checkVacant(b meta.BucketID, dst string, c Conditions) error {
-	marker := meta.ObjectKey(b, dst)
+func (x *tx) checkVacant(b bucketRow, dst string, c Conditions) error {
+	marker := meta.ObjectKey(b.id, dst)
 	it := x.Iter(marker, meta.PrefixEnd(marker))
 	defer it.Close()
 	ok := it.First()
@@ -152,17 +181,39 @@ func (x *tx) checkVacant(b meta.BucketID, dst string, c Conditions) error {
 }
 
 // moveRows writes the rows below dst. The destination's old marker gives way to the source's, and stays without one.
-func (x *tx) moveRows(b meta.BucketID, in RenameInput, rows []movedRow, old *objectRow) error {
+func (x *tx) moveRows(b bucketRow, in RenameInput, rows []movedRow, old *objectRow) error {
 	for _, row := range rows {
-		if err := x.Delete(meta.ObjectKey(b, in.Src+string(row.rest))); err != nil {
-			return err
+		src, dst := in.Src+string(row.rest), in.Dst+string(row.rest)
+		var err error
+		if b.versioning == Unversioned {
+			err = x.moveRow(meta.ObjectKey(b.id, src), meta.ObjectKey(b.id, dst), row.payload)
+		} else {
+			err = x.moveVersion(b, in, src, dst, row, old)
 		}
-		if err := save(x, meta.ObjectKey(b, in.Dst+string(row.rest)), row.payload); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	if len(rows[0].rest) > 0 || old == nil {
+	if len(rows[0].rest) > 0 || old == nil || b.versioning != Unversioned {
 		return nil
 	}
 	return x.release(old.body)
+}
+
+func (x *tx) moveRow(src, dst, payload []byte) error {
+	if err := x.Delete(src); err != nil {
+		return err
+	}
+	return save(x, dst, payload)
+}
+
+func (x *tx) moveVersion(b bucketRow, in RenameInput, src, dst string, row movedRow, old *objectRow) error {
+	o, err := decodeObject(row.payload)
+	if err != nil {
+		return &meta.DamagedError{Key: meta.ObjectKey(b.id, src), Reason: err.Error()}
+	}
+	if len(row.rest) > 0 {
+		old = nil // nothing but the marker may be there
+	}
+	return x.move(b, in, src, dst, o, old)
 }

@@ -48,6 +48,9 @@ type bucketRow struct {
 	id            meta.BucketID
 	created       time.Time
 	region, owner string
+	versioning    Versioning
+	lock          bool // objects can be locked
+	retention     DefaultRetention
 }
 
 func (b bucketRow) encode() []byte {
@@ -56,12 +59,17 @@ func (b bucketRow) encode() []byte {
 	encodeTime(&e, 2, b.created)
 	e.String(3, b.region)
 	e.String(4, b.owner)
+	e.Uint(5, number(versionings[:], b.versioning))
+	e.Uint(6, bit(b.lock))
+	e.Uint(7, number(lockModes[:], b.retention.Mode))
+	e.Uint(8, uint64(b.retention.Days))
+	e.Uint(9, uint64(b.retention.Years))
 	return e.Bytes()
 }
 
 func decodeBucket(p []byte) (b bucketRow, err error) {
 	d := meta.NewDecoder(p)
-	for d.Next() {
+	for d.Next() && err == nil {
 		switch d.Tag() {
 		case 1:
 			b.id = meta.BucketID(d.Uint())
@@ -71,9 +79,22 @@ func decodeBucket(p []byte) (b bucketRow, err error) {
 			b.region = d.String()
 		case 4:
 			b.owner = d.String()
+		case 5:
+			err = numbered(versionings[:], d.Uint(), &b.versioning)
+		case 6:
+			b.lock = d.Uint() != 0
+		case 7:
+			err = numbered(lockModes[:], d.Uint(), &b.retention.Mode)
+		case 8:
+			b.retention.Days = int(d.Uint())
+		case 9:
+			b.retention.Years = int(d.Uint())
 		}
 	}
-	return b, d.Err()
+	if !b.retention.valid() {
+		err = errRow
+	}
+	return b, cmp.Or(err, d.Err())
 }
 
 // objectRow is a version of an object, or a delete marker.
@@ -91,6 +112,8 @@ type objectRow struct {
 	sumType  string
 	body     body
 	extra    Extra
+
+	damaged bool // stands for a row that cannot be read, and gives way to another
 }
 
 func (o *objectRow) encode() []byte {
@@ -162,6 +185,15 @@ func etagText(md5 [16]byte, parts int) string {
 		text += "-" + strconv.Itoa(parts)
 	}
 	return text
+}
+
+// object describes the row to a caller, who knows the bucket.
+func (b *bucketRow) object(o *objectRow, bucket, key string) Object {
+	out := o.object(bucket, key)
+	if out.VersionID == "" && b.versioning != Unversioned {
+		out.VersionID = NullVersion
+	}
+	return out
 }
 
 // object describes the row to a caller.

@@ -112,43 +112,17 @@ func getBucket(r meta.Reader, name string) (bucketRow, error) {
 	return b, missing(err, ErrNoSuchBucket)
 }
 
-// getObject reads the current object; there being none is ErrNoSuchKey.
-func getObject(r meta.Reader, b meta.BucketID, key string) (*objectRow, error) {
-	o, err := load(r, meta.ObjectKey(b, key), decodeObject)
-	return o, missing(err, ErrNoSuchKey)
-}
-
-// findObject is as getObject, but there being none is nil.
-func findObject(r meta.Reader, b meta.BucketID, key string) (*objectRow, error) {
-	o, err := getObject(r, b, key)
-	if errors.Is(err, ErrNoSuchKey) {
-		return nil, nil
-	}
-	return o, err
-}
-
-// replaced reads the object that a write will replace or delete, nil when there is none, and decides the conditions. A
-// damaged row gives way to a write without conditions, as an object without body, whose bytes are leaked: the key must
-// not stay unusable for ever.
-func (x *tx) replaced(b meta.BucketID, key string, c Conditions) (*objectRow, error) {
+// replaced reads the current object, which a write will replace or delete, nil when there is none, and decides the
+// conditions. A damaged row gives way to a write without conditions, and its bytes are leaked: the key must not stay
+// unusable for ever.
+func (x *tx) replaced(b bucketRow, key string, c Conditions) (*objectRow, error) {
 	o, err := findObject(x, b, key)
 	if errors.Is(err, meta.ErrDamaged) && c.empty() {
-		x.store.log.Error("store: a damaged object gives way", "bucket", uint64(b), "key", key, "err", err)
-		return &objectRow{}, nil
+		x.store.log.Error("store: a damaged object gives way", "bucket", uint64(b.id), "key", key, "err", err)
+		return &objectRow{damaged: true}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	return o, c.forWrite(o)
-}
-
-// put makes row the current object of key, in place of old.
-func (x *tx) put(b meta.BucketID, key string, row, old *objectRow) error {
-	if err := save(x, meta.ObjectKey(b, key), row.encode()); err != nil {
-		return err
-	}
-	if old == nil {
-		return nil
-	}
-	return x.release(old.body)
 }

@@ -19,6 +19,10 @@ type Bucket struct {
 	Created time.Time
 	Region  string
 	Owner   string // opaque: the creator's account
+
+	Versioning Versioning
+	ObjectLock bool             // with CreateBucket, versioning is Enabled too
+	Retention  DefaultRetention // set by SetObjectLock
 }
 
 // Attrs is what a client says of an object, apart from its bytes. Names in Meta are lower case, without the
@@ -52,6 +56,8 @@ type Object struct {
 	Parts        []PartInfo   // see ReadInput.Parts
 	Owner        string
 	Extra
+
+	SourceVersionID string // of CopyObject: the version that was copied, as VersionID
 }
 
 // PartRange gives the bytes of part n, 1 <= n. An object that was not made of parts is its own part 1. Of a multipart

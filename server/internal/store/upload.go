@@ -27,6 +27,9 @@ func (s *Store) CreateUpload(ctx context.Context, in UploadInput) (uploadID stri
 		if err != nil {
 			return err
 		}
+		if err := b.checkLock(&row.extra); err != nil {
+			return err
+		}
 		return save(x, meta.UploadKey(b.id, in.Key, id), row.encode())
 	})
 	if err != nil {
@@ -37,7 +40,7 @@ func (s *Store) CreateUpload(ctx context.Context, in UploadInput) (uploadID stri
 
 // uploadRef is an upload that was found.
 type uploadRef struct {
-	bucket meta.BucketID
+	bucket bucketRow
 	id     meta.ID
 	key    []byte // of its row
 	row    *uploadRow
@@ -49,7 +52,7 @@ func getUpload(r meta.Reader, bucket, key, uploadID string) (u uploadRef, err er
 	if err != nil {
 		return u, err
 	}
-	u.bucket = b.id
+	u.bucket = b
 	if u.id, err = parseUpload(uploadID); err != nil {
 		return u, err
 	}
