@@ -40,8 +40,7 @@ var conditionKeys = func() map[string]keyUse {
 		s3:x-amz-grant-write-acp`, keyUse{actions: aclSetter})
 	add(`s3:x-amz-copy-source s3:x-amz-metadata-directive s3:x-amz-server-side-encryption
 		s3:x-amz-server-side-encryption-aws-kms-key-id s3:x-amz-server-side-encryption-customer-algorithm
-		s3:x-amz-storage-class s3:x-amz-website-redirect-location s3:if-match s3:if-none-match
-		s3:objectcreationoperation`, keyUse{actions: uploading})
+		s3:x-amz-storage-class s3:x-amz-website-redirect-location s3:if-none-match`, keyUse{actions: uploading})
 	add(`s3:if-match`, keyUse{actions: uploading + " s3:deleteobject"})
 	add(`s3:object-lock-mode s3:object-lock-retain-until-date s3:object-lock-remaining-retention-days
 		s3:object-lock-legal-hold`, keyUse{actions: locking})

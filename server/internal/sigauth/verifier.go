@@ -21,6 +21,9 @@ type Credential struct {
 	SessionToken string // of temporary credentials; requests must then carry it
 	Account      string // name to show
 	CanonicalID  string
+	AccountID    string // 12 digits
+	ARN          string // of the account, or of the user in it
+	User         string // in the account, "" for the account itself
 }
 
 // LogValue keeps the secrets out of logs.
