@@ -1,6 +1,7 @@
 package volume_test
 
 import (
+	"context"
 	"testing"
 
 	"pail/fs/attr"
@@ -40,4 +41,26 @@ func TestNewFilesTakeTheGroupOfASetgidDirectory(t *testing.T) {
 			t.Errorf("directory has group %d, mode %o", st.GID, st.Mode)
 		}
 	})
+}
+
+// A caller that gets a signal has its context ended. What it changes is done all the same; what it waits for is not.
+func TestChangesAreNotBrokenOff(t *testing.T) {
+	m := newMount(t, conditional)
+	m.put("f", "old")
+	h := m.open("f", readWrite)
+	m.writeAll(h, "new", 0)
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	m.ok(h.Flush(ended))
+	h.Release()
+	if got := m.object("f"); got != "new" {
+		t.Errorf("stored %q", got)
+	}
+	_, _, err := m.Mkdir(ended, m.Root(), "d", 0o700, who)
+	m.ok(err)
+	m.ok(m.Rename(ended, m.Root(), "f", m.Root(), "g", volume.RenameFlags{}))
+	m.ok(m.Unlink(ended, m.Root(), "g"))
+	m.foreign("other", "x")
+	_, _, err = m.Lookup(ended, m.Root(), "other")
+	m.want(err, context.Canceled)
 }
