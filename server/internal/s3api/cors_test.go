@@ -45,7 +45,9 @@ func TestCORSConfiguration(t *testing.T) {
 func TestCORSRequests(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	s.put("k", "x")
-	options := func(target string, headers ...string) answer { return s.send(s.request("OPTIONS", target, "", headers...)) }
+	options := func(target string, headers ...string) answer {
+		return s.send(s.request("OPTIONS", target, "", headers...))
+	}
 	s.want("before", options(path("k"), "Origin: http://a.x", "Access-Control-Request-Method: GET"), 403, "AccessForbidden")
 	if a := s.do("GET", path("k"), "", "Origin: http://a.x"); a.header.Get("Access-Control-Allow-Origin") != "" || a.body != "x" {
 		t.Errorf("%v", a)

@@ -33,6 +33,7 @@ func createUpload(r *request) error {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", string(in.Algorithm))
 		r.w.Header().Set("X-Amz-Checksum-Type", in.ChecksumType)
 	}
+	r.abortion(r.api.now())
 	x := r.doc()
 	x.root("InitiateMultipartUploadResult")
 	x.text("Bucket", r.bucket)
@@ -96,6 +97,7 @@ func completeUpload(r *request) error {
 		return err
 	}
 	set(r.w.Header(), "X-Amz-Version-Id", o.VersionID)
+	r.expiration(&o)
 	x := r.doc()
 	x.root("CompleteMultipartUploadResult")
 	x.text("Location", r.location())

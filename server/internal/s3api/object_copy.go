@@ -48,6 +48,7 @@ func copyObject(r *request) error {
 		return sourceError(err, in.SrcBucket, in.SrcKey)
 	}
 	set(r.w.Header(), "X-Amz-Version-Id", o.VersionID)
+	r.expiration(&o)
 	set(r.w.Header(), "X-Amz-Copy-Source-Version-Id", in.SrcVersionID)
 	x := r.doc()
 	x.root("CopyObjectResult")

@@ -128,6 +128,9 @@ func (r *request) setObjectHeaders(g reading, s span, o *store.Object) {
 	if n := len(o.Attrs.Tags); n > 0 {
 		h.Set("X-Amz-Tagging-Count", itoa(n))
 	}
+	if g.in.VersionID == "" {
+		r.expiration(o)
+	}
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Content-Length", itoa64(s.length))
 	if s.status == http.StatusPartialContent {

@@ -31,6 +31,7 @@ func putObject(r *request) error {
 	h := r.w.Header()
 	h["Etag"] = []string{`"` + o.ETag + `"`}
 	set(h, "X-Amz-Version-Id", o.VersionID)
+	r.expiration(&o)
 	if !o.Checksum.IsZero() {
 		h.Set(o.Checksum.Algorithm.Header(), o.Checksum.String())
 		set(h, "X-Amz-Checksum-Type", o.ChecksumType)

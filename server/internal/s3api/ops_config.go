@@ -2,6 +2,7 @@ package s3api
 
 import (
 	"pail/server/internal/cors"
+	"pail/server/internal/lifecycle"
 	"pail/server/internal/s3err"
 	"pail/server/internal/store"
 )
@@ -34,9 +35,9 @@ func bucketConfigOps() []op {
 		{name: "ListBucketInventoryConfigurations", method: "GET", scope: onBucket, query: q("inventory"), serve: emptyList("ListInventoryConfigurationsResult")},
 		{name: "PutBucketInventoryConfiguration", method: "PUT", scope: onBucket, query: q("inventory")},
 		{name: "DeleteBucketInventoryConfiguration", method: "DELETE", scope: onBucket, query: q("inventory")},
-		{name: "GetBucketLifecycleConfiguration", method: "GET", scope: onBucket, query: q("lifecycle"), serve: noConfig("NoSuchLifecycleConfiguration")},
-		{name: "PutBucketLifecycleConfiguration", method: "PUT", scope: onBucket, query: q("lifecycle")},
-		{name: "DeleteBucketLifecycle", method: "DELETE", scope: onBucket, query: q("lifecycle")},
+		{name: "GetBucketLifecycleConfiguration", method: "GET", scope: onBucket, query: q("lifecycle"), serve: getConfig(store.ConfigLifecycle, "LifecycleConfiguration", s3err.NoSuchLifecycleConfiguration)},
+		{name: "PutBucketLifecycleConfiguration", method: "PUT", scope: onBucket, query: q("lifecycle"), serve: putConfig[lifecycle.Configuration](store.ConfigLifecycle, "LifecycleConfiguration", 200)},
+		{name: "DeleteBucketLifecycle", method: "DELETE", scope: onBucket, query: q("lifecycle"), serve: deleteConfig(store.ConfigLifecycle)},
 		{name: "GetBucketLogging", method: "GET", scope: onBucket, query: q("logging"), serve: emptyConfig("BucketLoggingStatus")},
 		{name: "PutBucketLogging", method: "PUT", scope: onBucket, query: q("logging")},
 		{name: "CreateBucketMetadataConfiguration", method: "POST", scope: onBucket, query: q("metadataConfiguration")},
