@@ -26,6 +26,7 @@ type CheckProgress struct {
 // problem.
 type CheckReport struct {
 	Buckets, Objects, Uploads, Parts, Blobs int
+	Versions                                int // that are not current, and delete markers
 	Orphans                                 int
 	Bytes                                   int64   // of blobs that were read
 	Problems                                []error // at most maxProblems
@@ -51,7 +52,7 @@ func (s *Store) Check(ctx context.Context, opt CheckOptions) (CheckReport, error
 		bad: map[blob.ID]error{}, walked: map[meta.Table]bool{}}
 	err := s.view(ctx, func(r meta.Reader) error {
 		for _, step := range []func(meta.Reader) error{
-			c.checkBuckets, c.checkConfigs, c.checkUploads, c.checkObjects, c.checkParts, c.checkManifests, c.checkData, c.checkRefs,
+			c.checkBuckets, c.checkConfigs, c.checkUploads, c.checkObjects, c.checkVersions, c.checkParts, c.checkManifests, c.checkData, c.checkRefs,
 			c.sumBlobs, c.checkBlobs, c.checkOthers, c.findAffected,
 		} {
 			if err := step(r); err != nil {
@@ -186,22 +187,30 @@ func (c *checker) checkObjects(r meta.Reader) error {
 	return walk(c, r, meta.Objects, decodeObject, func(key []byte, o *objectRow) {
 		c.report.Objects++
 		c.checkBucketOf(key)
-		switch o.body.kind {
-		case bodyNone:
-			if o.size != 0 {
-				c.problem("object %q has %d bytes and no body", key, o.size)
-			}
-		case bodyData:
-			c.data[o.body.id]++
-		case bodyBlob:
-			c.blobs[blob.ID(o.body.id)]++
-		case bodyManifest:
-			c.manifests[o.body.id]++
-			if _, err := loadManifest(r, o); err != nil {
-				c.problem("object %q: %w", key, err)
-			}
+		if o.marker {
+			c.problem("object %q is a delete marker", key)
 		}
+		c.countBody(r, key, o)
 	})
+}
+
+// countBody counts the reference that an object or a version holds.
+func (c *checker) countBody(r meta.Reader, key []byte, o *objectRow) {
+	switch o.body.kind {
+	case bodyNone:
+		if o.size != 0 {
+			c.problem("object %q has %d bytes and no body", key, o.size)
+		}
+	case bodyData:
+		c.data[o.body.id]++
+	case bodyBlob:
+		c.blobs[blob.ID(o.body.id)]++
+	case bodyManifest:
+		c.manifests[o.body.id]++
+		if _, err := loadManifest(r, o); err != nil {
+			c.problem("object %q: %w", key, err)
+		}
+	}
 }
 
 func (c *checker) checkParts(r meta.Reader) error {

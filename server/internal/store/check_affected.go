@@ -39,7 +39,7 @@ func (c *checker) findAffected(r meta.Reader) error {
 		return nil
 	}
 	names := c.bucketNames(r)
-	for _, t := range []meta.Table{meta.Objects} {
+	for _, t := range []meta.Table{meta.Objects, meta.Versions} {
 		lower, upper := t.Bounds()
 		err := c.again(r, lower, upper, func(key, record []byte) {
 			o, err := decodeRecord(key, record, decodeObject)
@@ -47,8 +47,9 @@ func (c *checker) findAffected(r meta.Reader) error {
 				err = c.readable(r, o)
 			}
 			if err != nil {
-				name, _ := meta.ObjectName(key)
-				c.affected(Affected{Bucket: names(key), Key: string(name), Err: err})
+				a := Affected{Bucket: names(key), Err: err}
+				a.Key, a.Version = keyAndVersion(key, o)
+				c.affected(a)
 			}
 		})
 		if err != nil {
@@ -56,6 +57,18 @@ func (c *checker) findAffected(r meta.Reader) error {
 		}
 	}
 	return c.affectedUploads(r, names)
+}
+
+// keyAndVersion reads from the key of an object or version what clients call it. row is nil when it cannot be read.
+func keyAndVersion(key []byte, row *objectRow) (name, versionID string) {
+	if raw, ok := meta.ObjectName(key); ok {
+		return string(raw), ""
+	}
+	name, id, _ := meta.ParseVersionKey(key)
+	if row != nil {
+		return name, row.versionText()
+	}
+	return name, versionText(id)
 }
 
 func (c *checker) affected(a Affected) {
