@@ -128,6 +128,9 @@ func (s *Session) Detach() error {
 	return nil
 }
 
+// Sync stores what is not yet on the service, also of files that are open. The error names what could not be stored.
+func (s *Session) Sync(ctx context.Context) error { return s.vol.Sync(ctx) }
+
 // Close commits what is not yet on the service and ends the volume. The error names what stayed unsent. It may be called
 // more than once.
 func (s *Session) Close(ctx context.Context) error {

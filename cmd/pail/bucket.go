@@ -95,6 +95,9 @@ func sourceName(m *opt.Mount) string {
 
 func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilities, up *upload.Uploader, log *slog.Logger) volume.Options {
 	m := b.options
+	if m.NoCopy { // a rename inside the service is a copy too
+		caps.RenameObject, caps.RenamePrefix = false, false
+	}
 	o := volume.Options{
 		Client:     client,
 		Caps:       caps,

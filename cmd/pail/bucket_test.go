@@ -2,12 +2,16 @@ package main
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"pail/cmd/internal/opt"
 	"pail/fs/upload"
+	"pail/fs/volume"
 	"pail/s3client"
+	"pail/server/servertest"
 )
 
 // mountOf is what a command line asks for.
@@ -44,5 +48,67 @@ func TestHowLongAMountBelieves(t *testing.T) {
 		if m.EntryTimeout != test.kernel || m.AttrTimeout != test.kernel || m.NegativeTimeout != test.none {
 			t.Errorf("%s: the kernel believes for %v, %v, %v", test.options, m.EntryTimeout, m.AttrTimeout, m.NegativeTimeout)
 		}
+	}
+}
+
+// serverMount is what a command line asks for of a bucket on a test server.
+func serverMount(t *testing.T, srv *servertest.Server, options string) *opt.Mount {
+	t.Helper()
+	passwd := filepath.Join(t.TempDir(), "passwd")
+	if err := os.WriteFile(passwd, []byte(servertest.AccessKey+":"+servertest.SecretKey+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := mountOf(t, "-o", "passwd_file="+passwd+",use_path_request_style,tmpdir="+t.TempDir()+",url="+srv.URL+","+options)
+	return b.options
+}
+
+// A mount without the copy API downloads and uploads for what is otherwise done inside the service.
+func TestNoCopyAPI(t *testing.T) {
+	for _, test := range []struct {
+		options string
+		copies  bool
+	}{{"rw", true}, {"nocopyapi", false}, {"norenameapi", false}} {
+		t.Run(test.options, func(t *testing.T) {
+			srv := servertest.New(t, servertest.Options{})
+			createBucket(t, srv, "bucket")
+			ctx := t.Context()
+			b, err := openBucket(ctx, serverMount(t, srv, test.options), memoryBudget(64<<20), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.close(ctx)
+			v := b.volume
+			n, h, _, err := v.Create(ctx, v.Root(), "f", 0o644, volume.OpenFlags{Write: true}, volume.Caller{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.WriteAt(ctx, []byte("content"), 0); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Flush(ctx); err != nil {
+				t.Fatal(err)
+			}
+			h.Release()
+			srv.Reset()
+			mode := uint32(0o600)
+			if _, err := v.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil); err != nil {
+				t.Fatal(err)
+			}
+			chmod := srv.Counts()
+			srv.Reset()
+			if err := v.Rename(ctx, v.Root(), "f", v.Root(), "g", volume.RenameFlags{}); err != nil {
+				t.Fatal(err)
+			}
+			rename := srv.Counts()
+			if copied := chmod["CopyObject"] == 1 && rename["RenameObject"]+rename["CopyObject"] == 1; copied != test.copies {
+				t.Errorf("chmod: %v; rename: %v", chmod, rename)
+			}
+			if !test.copies && (chmod["CopyObject"]+rename["CopyObject"]+rename["RenameObject"] != 0 || chmod["PutObject"] != 1 || rename["PutObject"] != 1) {
+				t.Errorf("chmod: %v; rename: %v", chmod, rename)
+			}
+			if err := v.Close(ctx); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

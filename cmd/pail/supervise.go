@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -13,7 +14,7 @@ import (
 const (
 	// unmountPatience is how long an unmount asked for by a signal waits for the last user of the mount.
 	unmountPatience = 5 * time.Second
-	// commitPatience is how long the data that is not yet on the server may take after that.
+	// commitPatience is how long the data that is not yet on the server may take.
 	commitPatience = 30 * time.Minute
 )
 
@@ -21,6 +22,7 @@ const (
 type mounted interface {
 	Wait()
 	Unmount(context.Context) error
+	Sync(context.Context) error
 	Detach() error
 	Close(context.Context) error
 }
@@ -32,6 +34,8 @@ type supervisor struct {
 	log     *slog.Logger
 	reopen  func() error // SIGHUP: the log file
 	louder  func()       // SIGUSR2: the next log level
+
+	syncing sync.WaitGroup
 }
 
 // notify returns the signals that a supervisor understands. SIGUSR1 is taken too, so that it does no harm: s3fs checks
@@ -50,6 +54,7 @@ func (s *supervisor) run() error {
 		close(gone)
 	}()
 	detached := s.untilUnmounted(gone)
+	s.syncing.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), commitPatience)
 	defer cancel()
 	return errors.Join(detached, s.session.Close(ctx))
@@ -71,6 +76,7 @@ func (s *supervisor) untilUnmounted(gone <-chan struct{}) error {
 			case syscall.SIGUSR2:
 				s.louder()
 			case syscall.SIGINT, syscall.SIGTERM:
+				s.sync()
 				if err := s.unmount(busy); err != nil {
 					return err
 				}
@@ -78,6 +84,18 @@ func (s *supervisor) untilUnmounted(gone <-chan struct{}) error {
 			}
 		}
 	}
+}
+
+// sync stores what open files have, while the unmount waits for their users: whoever sends a signal may kill the process
+// before these are done.
+func (s *supervisor) sync() {
+	s.syncing.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), commitPatience)
+		defer cancel()
+		if err := s.session.Sync(ctx); err != nil {
+			s.log.Error("not everything that is written could be sent; it is tried again", "error", err)
+		}
+	})
 }
 
 // unmount unmounts in order if it can. When that was tried before, it unmounts whatever the users do, and returns an

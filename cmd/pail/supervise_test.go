@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -18,6 +19,7 @@ type fakeSession struct {
 	busy     int
 	closeErr error
 	calls    []string
+	synced   atomic.Int32
 }
 
 func (f *fakeSession) Wait() { <-f.gone }
@@ -28,6 +30,11 @@ func (f *fakeSession) Unmount(context.Context) error {
 		return fs.ErrBusy
 	}
 	close(f.gone)
+	return nil
+}
+
+func (f *fakeSession) Sync(context.Context) error {
+	f.synced.Add(1)
 	return nil
 }
 
@@ -80,6 +87,9 @@ func TestSupervisor(t *testing.T) {
 			if got := strings.Join(session.calls, " "); got != test.calls {
 				t.Errorf("did %q, want %q", got, test.calls)
 			}
+			if n := int(session.synced.Load()); n == 0 {
+				t.Error("open files were not synced")
+			}
 		})
 	}
 }
@@ -91,4 +101,32 @@ func TestSupervisorEndsWhenSomebodyElseUnmounts(t *testing.T) {
 	if err := s.run(); err != nil || strings.Join(session.calls, " ") != "close" {
 		t.Errorf("%v, did %q", err, session.calls)
 	}
+}
+
+// A process that is told to end may be killed soon after: what open files have must be on its way before their users are
+// waited for.
+func TestSignalStoresOpenFilesOfABusyMount(t *testing.T) {
+	session := &fakeSession{gone: make(chan struct{}), busy: 1 << 30}
+	stored := make(chan struct{})
+	signals := make(chan os.Signal, 1)
+	s := &supervisor{session: syncSession{session, stored}, signals: signals, log: slog.New(slog.DiscardHandler)}
+	ended := make(chan error)
+	go func() { ended <- s.run() }()
+	signals <- syscall.SIGTERM
+	<-stored
+	close(session.gone) // its users are done
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// syncSession tells when it is synced.
+type syncSession struct {
+	*fakeSession
+	stored chan struct{}
+}
+
+func (s syncSession) Sync(context.Context) error {
+	close(s.stored)
+	return nil
 }

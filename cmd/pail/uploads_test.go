@@ -7,8 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -75,11 +73,7 @@ func TestUnfinishedUploadsOnServer(t *testing.T) {
 	}
 	defer client.Close()
 	first, second := begin(t, client, "p/first é"), begin(t, client, "q/second")
-	passwd := filepath.Join(t.TempDir(), "passwd")
-	if err := os.WriteFile(passwd, []byte(servertest.AccessKey+":"+servertest.SecretKey+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	options := "passwd_file=" + passwd + ",use_path_request_style,url=" + srv.URL
+	options := "passwd_file=" + serverMount(t, srv, "rw").Passwd + ",use_path_request_style,url=" + srv.URL
 
 	exit, out, errs := call(t, "s3fs", "-u", "bucket", "-o", options)
 	if exit != 0 || !strings.Contains(out, first.ID()) || !strings.Contains(out, "q/second") || errs != "" {

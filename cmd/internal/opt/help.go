@@ -19,7 +19,7 @@ Usage:
 Flags:
   -o OPTION[,OPTION...]   options, may be repeated; a comma in a value is written \,
   -f                      stay in the foreground
-  -d, --debug             the same, and log everything
+  -d, --debug             the same, and log everything; as a word of -o, log everything only
   -s                      accepted from s3fs, no effect
   -h, --help              this text
       --version           version

@@ -233,13 +233,36 @@ func TestNamesAreUnique(t *testing.T) {
 
 func TestWordsSeenInRealFstabFilesPass(t *testing.T) {
 	m := parse(t, opt.Helper, "s3fs#b:/p /m -o rw,_netdev,allow_other,defaults,auto,noauto,user,users,nouser,nofail,suid,dev,exec,"+
-		"relatime,comment=cloudconfig,x-systemd.automount,x-systemd.device-timeout=10,X-mount.mkdir,-d,big_writes,max_read=131072,"+
+		"relatime,comment=cloudconfig,x-systemd.automount,x-systemd.device-timeout=10,X-mount.mkdir,-d,debug,big_writes,"+
 		"kernel_cache,attr_timeout=1,nonempty,use_path_request_style,iam_role,uid=alice,url=http://h/,,uhelper=x")
 	if m.Bucket != "b" || m.Prefix != "p/" || m.Mountpoint != "/m" || !m.AllowOther || *m.UID != 1234 || m.IAMRole != "auto" || m.ReadOnly {
 		t.Errorf("%+v", m)
 	}
+	if m.Foreground || m.LogLevel != slog.LevelDebug {
+		t.Errorf("debug in an fstab line: foreground %v, level %v", m.Foreground, m.LogLevel)
+	}
 	if len(m.Warnings) != 0 || !m.NonEmpty {
 		t.Errorf("warnings %q, nonempty %v", m.Warnings, m.NonEmpty)
+	}
+}
+
+func TestDebugStaysInTheForegroundOnlyAsAFlag(t *testing.T) {
+	for line, want := range map[string]bool{"b /m -d": true, "b /m --debug": true, "b /m -o debug": false, "b /m -o rw,-d": false, "b /m -f -o debug": true} {
+		if m := parse(t, opt.Command, line); m.Foreground != want || m.LogLevel != slog.LevelDebug {
+			t.Errorf("%s: foreground %v, level %v", line, m.Foreground, m.LogLevel)
+		}
+	}
+	if m := parse(t, opt.Helper, "b /m -d"); m.Foreground || m.LogLevel != slog.LevelDebug {
+		t.Errorf("a helper with -d: foreground %v, level %v", m.Foreground, m.LogLevel)
+	}
+}
+
+func TestOptionsWithoutEffectSaySoInOneLine(t *testing.T) {
+	for _, name := range []string{"list_object_max_keys", "max_read", "max_write", "max_background"} {
+		m := parse(t, opt.Command, "b /m -o "+name+"=500,"+name+"=600")
+		if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "option "+name+" has no effect here") {
+			t.Errorf("%s: warnings %q", name, m.Warnings)
+		}
 	}
 }
 

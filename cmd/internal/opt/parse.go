@@ -142,7 +142,7 @@ func (p *parser) word(name, value string, valued bool) error {
 		return nil
 	case "-d", "-f", "-s", "debug": // seen in fstab files
 		if name == "-d" || name == "debug" {
-			p.debug()
+			setLogLevel(p.m, "debug") // and stay in the background: mount -a would wait for a foreground for ever
 		}
 		return nil
 	}
@@ -201,8 +201,9 @@ func (p *parser) give(o *option, value, where string) error {
 	return nil
 }
 
+// debug is the flag -d. mount(8) does not get the terminal back from a helper that stays.
 func (p *parser) debug() {
-	p.m.Foreground = true
+	p.m.Foreground = p.Form == Command
 	setLogLevel(p.m, "debug")
 }
 

@@ -31,7 +31,7 @@ func checkedOptions() []option {
 		mark(Obsolete, "give storage_class=reduced_redundancy", option{name: "use_rrs", bare: ptr("1"), set: setRRS}),
 		mark(Obsolete, "give dbglevel=dbg, which logs a line for each request",
 			option{name: "curldbg", arg: "normal|body", bare: ptr("normal"), set: setHTTPLog}),
-		mark(Obsolete, "it is taken for nocopyapi", option{name: "norenameapi", bare: ptr("1"), set: setNoRename}),
+		mark(Obsolete, "it is taken for nocopyapi, without which a rename copies too", option{name: "norenameapi", bare: ptr("1"), set: setNoRename}),
 		mark(NoEffect, "a file is sent when it is closed or synced", option{name: "max_dirty_data", arg: "MB", set: setMaxDirty}),
 		mark(NoEffect, "no headers are added", word(g, "ahbe_conf", "FILE", "", "", func(*Mount) *string { return new(string) })),
 		mark(NoEffect, "the User-Agent is sent", toggled("noua")),
@@ -39,11 +39,11 @@ func checkedOptions() []option {
 		mark(NoEffect, "root is let in by allow_other alone", toggled("allow_root")),
 		mark(NoEffect, "the next mount clears a dead one away", toggled("auto_unmount")),
 		mark(NoEffect, "secrets are never logged", toggled("insecure_logging")),
-		mark(Always, "pages have 1000 entries", integer("list_object_max_keys")),
+		mark(NoEffect, "pages have 1000 entries", integer("list_object_max_keys")),
 		mark(Always, "the type is fuse.pail", word(g, "subtype", "NAME", "", "", func(*Mount) *string { return new(string) })),
 	}
 	for _, name := range []string{"max_read", "max_write", "max_background"} {
-		rows = append(rows, mark(Always, tuned, integer(name)))
+		rows = append(rows, mark(NoEffect, tuned, integer(name)))
 	}
 	for _, name := range []string{"multireq_max", "parallel_count", "parallel_upload"} {
 		rows = append(rows, mark(Obsolete, "give max_thread_count",

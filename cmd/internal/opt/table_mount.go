@@ -41,7 +41,7 @@ func cacheOptions() []option {
 		}
 		return o
 	}
-	enable := negative("enable_negative_cache", "enable_noobj_cache", true, "remember for that long too that a name is not there")
+	enable := negative("enable_negative_cache", "enable_noobj_cache", true, "remember that a name is not there, for 2 seconds or stat_cache_expire if that is less")
 	enable.def = "1"
 	return []option{
 		// s3fs has 900 s: changes by others stay unseen for a quarter of an hour. open() asks the server anyway, so a short
@@ -51,11 +51,11 @@ func cacheOptions() []option {
 		number(g, "max_stat_cache_size", "100000", "names to remember", 0, 1<<30, func(m *Mount) *int { return &m.CacheEntries }),
 		enable,
 		negative("disable_negative_cache", "disable_noobj_cache", false, "do not"),
-		kernel("attr_timeout", "time the kernel keeps attributes; else stat_cache_expire rules",
+		kernel("attr_timeout", "time the kernel keeps attributes; else one second",
 			func(m *Mount) *time.Duration { return &m.KernelAttrTTL }),
-		kernel("entry_timeout", "time the kernel keeps names; else stat_cache_expire rules",
+		kernel("entry_timeout", "time the kernel keeps names; else one second",
 			func(m *Mount) *time.Duration { return &m.KernelEntryTTL }),
-		kernel("negative_timeout", "time the kernel keeps that a name is not there",
+		kernel("negative_timeout", "time the kernel keeps that a name is not there; else half a second",
 			func(m *Mount) *time.Duration { return &m.KernelNegativeTTL }),
 	}
 }
@@ -86,7 +86,7 @@ func dataOptions() []option {
 			func(m *Mount) *int64 { return &m.SingleCopyLimit }),
 		toggle(g, "nomultipart", "never upload in parts", func(m *Mount) *bool { return &m.NoMultipart }),
 		toggle(g, "nomixupload", "upload unchanged ranges again in place of copying them", func(m *Mount) *bool { return &m.NoMixUpload }),
-		toggle(g, "nocopyapi", "the server cannot copy: upload again for chmod and mv", func(m *Mount) *bool { return &m.NoCopy }),
+		toggle(g, "nocopyapi", "the server cannot copy: download and upload again for chmod and mv", func(m *Mount) *bool { return &m.NoCopy }),
 		{name: "bucket_size", group: g, arg: "SIZE", help: "size that df shows: bytes, or with KB...EB, KiB...EiB", set: setBucketSize},
 		xattrs,
 	}
