@@ -228,3 +228,21 @@ func FuzzDecoder(f *testing.F) {
 		}
 	})
 }
+
+func TestRememberedStringsAreThoseOfTheRecord(t *testing.T) {
+	var known Strings
+	for i, want := range []string{"a", "a", "", "b", "a", "bb"} {
+		var e Encoder
+		e.String(3, want)
+		e.String(3+32, "other "+want) // a tag that shares the place
+		d := known.Decoder(e.Bytes())
+		for d.Next() {
+			if got := d.String(); got != want && got != "other "+want {
+				t.Errorf("record %d: tag %d is %q", i, d.Tag(), got)
+			}
+		}
+		if err := d.Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -132,8 +132,15 @@ type Decoder struct {
 	kind  uint64
 	value uint64
 	bytes []byte
+	known *Strings
 	err   error
 }
+
+// Strings remembers the last string of each field, for decoding many records that are alike. It is for one goroutine.
+type Strings [32]string
+
+// Decoder is NewDecoder, but a string that equals the one remembered for its tag shares that one's memory.
+func (s *Strings) Decoder(payload []byte) Decoder { return Decoder{rest: payload, known: s} }
 
 var errMalformed = errors.New("meta: malformed record")
 
@@ -158,6 +165,11 @@ func (d *Decoder) Next() bool {
 }
 
 func (d *Decoder) uvarint() uint64 {
+	if len(d.rest) > 0 && d.rest[0] < 0x80 {
+		v := d.rest[0]
+		d.rest = d.rest[1:]
+		return uint64(v)
+	}
 	v, n := binary.Uvarint(d.rest)
 	if n <= 0 {
 		d.err = errMalformed
@@ -189,7 +201,17 @@ func (d *Decoder) Blob() []byte {
 }
 
 // String gives the field as a string.
-func (d *Decoder) String() string { return string(d.Blob()) }
+func (d *Decoder) String() string {
+	b := d.Blob()
+	if d.known == nil {
+		return string(b)
+	}
+	last := &d.known[d.tag%uint64(len(d.known))]
+	if *last != string(b) {
+		*last = string(b)
+	}
+	return *last
+}
 
 func (d *Decoder) expect(kind uint64) {
 	if d.kind != kind && d.err == nil {

@@ -28,9 +28,23 @@ func (r *request) listing() (listing, error) {
 	return l, err
 }
 
-func (r *request) list(l listing) (store.ListResult, error) {
-	return r.api.store.ListObjects(r.http.Context(), r.bucket, store.ListQuery{
-		Prefix: l.prefix, Delimiter: l.delimiter, After: l.after, Max: l.max})
+// page is what a listing found.
+type page struct {
+	store.ListResult         // without Objects, which are in the XML already
+	objects          int     // how many
+	entries          *xmlBuf // Contents elements
+}
+
+// list writes the objects as they are read: a page is never in memory but as XML.
+func (r *request) list(l *listing) (page, error) {
+	p := page{entries: r.doc()}
+	var err error
+	p.ListResult, err = r.api.store.WalkObjects(r.http.Context(), r.bucket, store.ListQuery{
+		Prefix: l.prefix, Delimiter: l.delimiter, After: l.after, Max: l.max}, func(o *store.Object) {
+		p.objects++
+		r.listEntry(p.entries, l, o)
+	})
+	return p, err
 }
 
 func listObjectsV1(r *request) error {
@@ -42,7 +56,7 @@ func listObjectsV1(r *request) error {
 		return err
 	}
 	l.after, l.owner = r.arg("marker"), true
-	res, err := r.list(l)
+	res, err := r.list(&l)
 	if err != nil {
 		return err
 	}
@@ -72,7 +86,7 @@ func listObjectsV2(r *request) error {
 		l.after = position
 	}
 	l.owner, l.meta = r.arg("fetch-owner") == "true", r.arg("metadata") == "true"
-	res, err := r.list(l)
+	res, err := r.list(&l)
 	if err != nil {
 		return err
 	}
@@ -84,7 +98,7 @@ func listObjectsV2(r *request) error {
 		x.text("ContinuationToken", r.arg("continuation-token"))
 	}
 	x.optionalKey("StartAfter", start, l.encode)
-	x.int("KeyCount", int64(len(res.Objects)+len(res.Prefixes)))
+	x.int("KeyCount", int64(res.objects+len(res.Prefixes)))
 	if res.Truncated {
 		x.text("NextContinuationToken", makeToken(objectsToken, res.Next))
 	}
@@ -93,16 +107,15 @@ func listObjectsV2(r *request) error {
 }
 
 // listBody writes what both versions have in common and closes the document.
-func (r *request) listBody(x *xmlBuf, l listing, res store.ListResult) {
+func (r *request) listBody(x *xmlBuf, l listing, res page) {
 	x.int("MaxKeys", int64(l.max))
 	x.optionalKey("Delimiter", l.delimiter, l.encode)
 	if l.encode {
 		x.text("EncodingType", "url")
 	}
 	x.bool("IsTruncated", res.Truncated)
-	for i := range res.Objects {
-		r.listEntry(x, &l, &res.Objects[i])
-	}
+	x.b = append(x.b, res.entries.b...)
+	r.recycle(res.entries)
 	x.prefixes(res.Prefixes, l.encode)
 	x.close("ListBucketResult")
 }

@@ -53,10 +53,15 @@ func (r *request) doc() *xmlBuf {
 // send answers status with the document.
 func (r *request) send(status int, x *xmlBuf) error {
 	r.sendBytes(status, x.b)
+	r.recycle(x)
+	return nil
+}
+
+// recycle gives a document back to the pool.
+func (r *request) recycle(x *xmlBuf) {
 	if cap(x.b) <= 4<<20 {
 		r.api.buffers.Put(x)
 	}
-	return nil
 }
 
 func (r *request) sendBytes(status int, b []byte) {

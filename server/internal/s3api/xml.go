@@ -18,9 +18,6 @@ const (
 	xmlNS     = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 	maxXMLDepth = 16
-
-	// timeLayout is how S3's XML writes times: UTC with milliseconds.
-	timeLayout = "2006-01-02T15:04:05.000Z"
 )
 
 // xmlBuf is an answer under construction, appended by hand: a listing of 1000 objects is the server's largest XML, and
@@ -73,8 +70,34 @@ func (x *xmlBuf) bool(name string, v bool) {
 
 func (x *xmlBuf) time(name string, t time.Time) {
 	x.open(name)
-	x.b = t.UTC().AppendFormat(x.b, timeLayout)
+	x.b = appendTime(x.b, t)
 	x.close(name)
+}
+
+// appendTime appends a time as S3's XML has it: 2006-01-02T15:04:05.000Z, in UTC. Time.AppendFormat takes three times as long, once
+// for each object of a listing.
+func appendTime(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	dst = appendDigits(dst, year, 4)
+	dst = appendDigits(append(dst, '-'), int(month), 2)
+	dst = appendDigits(append(dst, '-'), day, 2)
+	dst = appendDigits(append(dst, 'T'), hour, 2)
+	dst = appendDigits(append(dst, ':'), minute, 2)
+	dst = appendDigits(append(dst, ':'), second, 2)
+	dst = appendDigits(append(dst, '.'), t.Nanosecond()/1e6, 3)
+	return append(dst, 'Z')
+}
+
+// appendDigits appends the last n decimal digits of v.
+func appendDigits(dst []byte, v, n int) []byte {
+	var digits [4]byte
+	for i := n - 1; i >= 0; i-- {
+		digits[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return append(dst, digits[:n]...)
 }
 
 // etag writes an ETag element with the quotes that S3 puts around it.

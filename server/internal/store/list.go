@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -10,7 +11,19 @@ import (
 
 // ListObjects lists one page. It reads one row for each object and makes one seek for each common prefix, however many
 // keys are below it. A damaged row is logged and left out.
-func (s *Store) ListObjects(ctx context.Context, bucket string, q ListQuery) (page ListResult, err error) {
+func (s *Store) ListObjects(ctx context.Context, bucket string, q ListQuery) (ListResult, error) {
+	var objects []Object
+	page, err := s.WalkObjects(ctx, bucket, q, func(o *Object) { objects = append(objects, *o) })
+	page.Objects = objects
+	if err != nil {
+		return ListResult{}, err
+	}
+	return page, nil
+}
+
+// WalkObjects is ListObjects that hands each object to fn instead of gathering them. The Object is good until fn returns,
+// what it points to as long as one likes. fn must not use the store.
+func (s *Store) WalkObjects(ctx context.Context, bucket string, q ListQuery, fn func(*Object)) (page ListResult, err error) {
 	if q.Max < 0 {
 		return ListResult{}, ErrInvalidArgument
 	}
@@ -19,7 +32,7 @@ func (s *Store) ListObjects(ctx context.Context, bucket string, q ListQuery) (pa
 		if err != nil || q.Max == 0 {
 			return err
 		}
-		l := lister{store: s, bucket: bucket, id: b.id, q: q, page: &page}
+		l := lister{store: s, bucket: bucket, row: b, q: q, fn: fn, page: &page}
 		prefix := meta.ObjectKey(b.id, q.Prefix)
 		it := r.Iter(prefix, meta.PrefixEnd(prefix))
 		defer it.Close()
@@ -38,9 +51,15 @@ func (s *Store) ListObjects(ctx context.Context, bucket string, q ListQuery) (pa
 type lister struct {
 	store  *Store
 	bucket string
-	id     meta.BucketID
+	row    bucketRow
 	q      ListQuery
-	page   *ListResult
+	fn     func(*Object)
+
+	page    *ListResult
+	entries int // objects and prefixes of the page
+	object  objectRow
+	out     Object
+	strings meta.Strings
 }
 
 func (l *lister) list(ctx context.Context, it meta.Iterator) error {
@@ -51,33 +70,52 @@ func (l *lister) list(ctx context.Context, it meta.Iterator) error {
 		raw, _ := meta.ObjectName(it.Key())
 		name := string(raw)
 		common := commonPrefix(name, l.q.Prefix, l.q.Delimiter)
-		row, err := (*objectRow)(nil), error(nil)
 		if common == "" {
-			if row, err = decodeRecord(it.Key(), it.Value(), decodeObject); errors.Is(err, meta.ErrDamaged) {
-				l.store.log.Error("store: a listing leaves out a damaged object", "bucket", l.bucket, "key", name, "err", err)
+			readable, err := l.decode(it, name)
+			if err != nil {
+				return err
+			}
+			if !readable {
 				ok = it.Next()
 				continue
 			}
 		}
-		if err != nil {
-			return err
-		}
-		if len(l.page.Objects)+len(l.page.Prefixes) == l.q.Max {
+		if l.entries == l.q.Max {
 			l.page.Truncated = true
 			return nil
 		}
+		l.entries++
 		if common != "" {
 			l.page.Prefixes = append(l.page.Prefixes, common)
 			l.page.Next = common
-			ok = seekBehind(it, meta.ObjectKey(l.id, common))
+			ok = seekBehind(it, meta.ObjectKey(l.row.id, common))
 		} else {
-			l.page.Objects = append(l.page.Objects, row.object(l.bucket, name))
+			l.fn(&l.out)
 			l.page.Next = name
 			ok = it.Next()
 		}
 	}
 	l.page.Next = ""
 	return nil
+}
+
+// decode reads the row that the iterator is on into l.out. It reports false for a damaged one.
+func (l *lister) decode(it meta.Iterator, name string) (readable bool, err error) {
+	payload, err := meta.Unseal(it.Key(), it.Value())
+	if err == nil {
+		if e := l.object.decode(l.strings.Decoder(payload)); e != nil {
+			err = &meta.DamagedError{Key: bytes.Clone(it.Key()), Reason: e.Error()}
+		}
+	}
+	switch {
+	case errors.Is(err, meta.ErrDamaged):
+		l.store.log.Error("store: a listing leaves out a damaged object", "bucket", l.bucket, "key", name, "err", err)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	l.out = l.object.object(l.bucket, name)
+	return true, nil
 }
 
 // start goes to the first row of the page. After may lie inside a common prefix: the prefix is listed, if there are keys
@@ -87,9 +125,9 @@ func (l *lister) start(it meta.Iterator) bool {
 	case after < l.q.Prefix || after == "":
 		return it.First()
 	case commonPrefix(after, l.q.Prefix, l.q.Delimiter) == after:
-		return seekBehind(it, meta.ObjectKey(l.id, after))
+		return seekBehind(it, meta.ObjectKey(l.row.id, after))
 	default:
-		return it.SeekGE(meta.ObjectKey(l.id, after+"\x00"))
+		return it.SeekGE(meta.ObjectKey(l.row.id, after+"\x00"))
 	}
 }
 

@@ -138,10 +138,18 @@ func (o *objectRow) encode() []byte {
 	return e.Bytes()
 }
 
-func decodeObject(p []byte) (o *objectRow, err error) {
-	o = new(objectRow)
+func decodeObject(p []byte) (*objectRow, error) {
+	o := new(objectRow)
+	if err := o.decode(meta.NewDecoder(p)); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// decode reads a row into o, of which nothing stays. After an error o is of no use.
+func (o *objectRow) decode(d meta.Decoder) error {
+	*o = objectRow{}
 	ok := true
-	d := meta.NewDecoder(p)
 	for d.Next() {
 		switch d.Tag() {
 		case 1:
@@ -171,20 +179,20 @@ func decodeObject(p []byte) (o *objectRow, err error) {
 		}
 	}
 	if !ok || o.size < 0 || o.parts < 0 || o.parts > MaxParts || o.body.kind > bodyManifest {
-		return nil, cmp.Or(d.Err(), errRow)
+		return cmp.Or(d.Err(), errRow)
 	}
-	return o, d.Err()
+	return d.Err()
 }
 
 // etagText gives the ETag as S3 writes it.
 func (o *objectRow) etagText() string { return etagText(o.etag, o.parts) }
 
 func etagText(md5 [16]byte, parts int) string {
-	text := hex.EncodeToString(md5[:])
+	text := hex.AppendEncode(make([]byte, 0, 48), md5[:])
 	if parts > 0 {
-		text += "-" + strconv.Itoa(parts)
+		text = strconv.AppendInt(append(text, '-'), int64(parts), 10)
 	}
-	return text
+	return string(text)
 }
 
 // object describes the row to a caller, who knows the bucket.
