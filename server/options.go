@@ -24,9 +24,10 @@ const DefaultRegion = "us-east-1"
 type Options struct {
 	DataDir, MetadataDir string
 	Keys                 Keys
-	Region               string       // "": DefaultRegion
-	Domains              []string     // hosts below which a first label names a bucket
-	Log                  *slog.Logger // nil: discarded
+	Region               string        // "": DefaultRegion
+	Domains              []string      // hosts below which a first label names a bucket
+	LifecycleDay         time.Duration // a day of lifecycle rules; 0: 24 hours
+	Log                  *slog.Logger  // nil: discarded
 	Now                  func() time.Time
 	Observe              func(Event) // called after every request, concurrently; nil: not called
 }

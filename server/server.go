@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"pail/server/internal/blob"
+	"pail/server/internal/lifecycle"
 	"pail/server/internal/meta"
 	"pail/server/internal/meta/pebbledb"
 	"pail/server/internal/metrics"
@@ -35,7 +37,9 @@ type Server struct {
 	db    meta.DB
 	store *store.Store
 
-	draining atomic.Bool
+	draining   atomic.Bool
+	stop       context.CancelFunc // ends background work
+	background sync.WaitGroup
 }
 
 // New opens the directories and makes the handlers. An error names the directory and what is wrong with it; ErrInUse
@@ -57,6 +61,7 @@ func New(opt Options) (*Server, error) {
 	if err := s.wire(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.startLifecycle()
 	return s, nil
 }
 
@@ -113,6 +118,14 @@ func (s *Server) wire() error {
 	return nil
 }
 
+// startLifecycle lets the rules of buckets be done, until Close.
+func (s *Server) startLifecycle() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	scanner := lifecycle.NewScanner(lifecycle.Options{Store: s.store, Now: s.opt.Now, Day: s.opt.LifecycleDay, Log: s.opt.Log})
+	s.background.Go(func() { scanner.Run(ctx) })
+}
+
 // observer hands events to the metrics and to the caller's hook.
 type observer struct {
 	*metrics.Requests
@@ -135,6 +148,10 @@ func (s *Server) Drain() { s.draining.Store(true) }
 // Close closes the store. The handlers must have answered their last request. It may be called twice.
 func (s *Server) Close() error {
 	var errs []error
+	if s.stop != nil {
+		s.stop()
+		s.background.Wait()
+	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 		s.store = nil

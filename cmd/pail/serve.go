@@ -60,7 +60,7 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	}
 	defer closeAll(listeners)
 	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Keys: keys, Region: o.region,
-		Domains: o.domains, Log: log})
+		Domains: o.domains, LifecycleDay: o.lifecycleDay, Log: log})
 	if err != nil {
 		if errors.Is(err, server.ErrInUse) {
 			return fmt.Errorf("%w; stop it, or choose another --dir", err)

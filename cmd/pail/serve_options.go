@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -43,6 +44,9 @@ Scality CloudServer are understood where no flag and no PAIL_ variable says othe
 Flags:
 `
 
+// fullDay is a day of lifecycle rules.
+const fullDay = 24 * time.Hour
+
 // defaultPort is CloudServer's.
 const defaultPort = "8000"
 
@@ -58,6 +62,7 @@ type serveOptions struct {
 	domains        []string
 	region         string
 	metricsListen  string
+	lifecycleDay   time.Duration
 	logLevel       string
 	logFormat      string
 	fsckOnly       bool
@@ -107,6 +112,7 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringSliceVar(&o.selfSigned, "tls-self-signed", nil, "serve HTTPS for `HOST[,HOST]` with a certificate of pail's own CA, kept in METADATA/tls")
 	f.StringSliceVar(&o.domains, "domain", nil, "`HOST[,HOST]` below which the first label of a host name is a bucket")
 	f.StringVar(&o.region, "region", "us-east-1", "`NAME` of the region that requests are signed for")
+	f.DurationVar(&o.lifecycleDay, "lifecycle-day", fullDay, "`DURATION` of a day in lifecycle rules; a shorter one is for tests")
 	f.StringVar(&o.metricsListen, "metrics-listen", "", "`ADDR:PORT` to serve /live, /ready and /metrics on (default: nowhere)")
 	f.StringVar(&o.logLevel, "log-level", "info", "least `LEVEL` to log: debug (every request), info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "text", "`FORMAT` of log lines on stderr: text or json")
@@ -216,6 +222,8 @@ func (o *serveOptions) complete() error {
 		return fmt.Errorf("--log-format %q: give text or json", o.logFormat)
 	case o.json && !o.fsckOnly:
 		return errors.New("--json is the form of what --fsck prints: give both")
+	case o.lifecycleDay <= 0 || o.lifecycleDay > fullDay:
+		return errors.New("--lifecycle-day is longer than nothing, and 24h at most")
 	case o.region == "":
 		return errors.New("--region is empty: give a name, as us-east-1")
 	}

@@ -32,6 +32,7 @@ type Options struct {
 	Region  string
 	Domains []string
 	Log     *slog.Logger
+	Day     time.Duration // of lifecycle rules; 0: 24 hours
 	Now     func() time.Time
 	Keys    server.Keys                     // nil: AccessKey and SecretKey
 	Wrap    func(http.Handler) http.Handler // put around the S3 handler, to inject faults
@@ -68,7 +69,7 @@ func New(t testing.TB, opt Options) *Server {
 	s.mu.counts = map[string]int{}
 	var err error
 	s.srv, err = server.New(server.Options{DataDir: filepath.Join(opt.Dir, "data"), MetadataDir: filepath.Join(opt.Dir, "metadata"),
-		Keys: opt.Keys, Region: opt.Region, Domains: opt.Domains, Log: opt.Log, Now: opt.Now, Observe: s.count})
+		Keys: opt.Keys, Region: opt.Region, Domains: opt.Domains, LifecycleDay: opt.Day, Log: opt.Log, Now: opt.Now, Observe: s.count})
 	if err != nil {
 		t.Fatal(err)
 	}

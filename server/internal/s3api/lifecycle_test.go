@@ -52,6 +52,27 @@ func TestLifecycleConfiguration(t *testing.T) {
 	s.want("after delete", s.do("GET", "/bucket?lifecycle", ""), 404, "NoSuchLifecycleConfiguration")
 }
 
+// TestLifecycleIsDone sees the rules of a server with short days at work.
+func TestLifecycleIsDone(t *testing.T) {
+	s := newScene(t, servertest.Options{Day: 20 * time.Millisecond})
+	s.put("old/k", "x")
+	s.put("new/k", "y")
+	s.want("put rules", s.do("PUT", "/bucket?lifecycle", expireRule), 200, "")
+	s.do("POST", path("old/m")+"?uploads", "")
+	for end := time.Now().Add(30 * time.Second); ; {
+		gone := s.do("GET", path("old/k"), "").status == 404
+		if gone && !strings.Contains(s.do("GET", "/bucket?uploads", "").body, "<Upload>") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("nothing expires")
+		}
+	}
+	if got := s.get("new/k"); got != "y" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestExpirationHeaders(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	s.want("put rules", s.do("PUT", "/bucket?lifecycle", expireRule), 200, "")
