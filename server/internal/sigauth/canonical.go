@@ -112,16 +112,21 @@ func (p params) appendCanonical(dst []byte, omit string) []byte {
 }
 
 // escape encodes every byte that is not an unreserved character of RFC 3986.
-func escape(s string) string { return string(appendEscaped(nil, s, false)) }
+func escape(s string) string {
+	for i := range len(s) {
+		if !unreserved(s[i]) {
+			return string(appendEscaped(nil, s, false))
+		}
+	}
+	return s
+}
 
 func appendEscaped(dst []byte, s string, keepSlash bool) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~':
-			dst = append(dst, c)
-		case c == '/' && keepSlash:
+		case unreserved(c), c == '/' && keepSlash:
 			dst = append(dst, c)
 		default:
 			dst = append(dst, '%', digits[c>>4], digits[c&15])
@@ -130,9 +135,16 @@ func appendEscaped(dst []byte, s string, keepSlash bool) []byte {
 	return dst
 }
 
+func unreserved(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+}
+
 // paths gives the forms of the path that a client may have signed: the canonical one, and the one sent. Both name the
 // same key.
 func (in *input) paths() ([]string, error) {
+	if isCanonical(in.path) {
+		return []string{in.path}, nil
+	}
 	decoded, err := url.PathUnescape(in.path)
 	if err != nil {
 		return nil, s3err.New(s3err.InvalidURI).With("URI", in.path)
@@ -142,6 +154,29 @@ func (in *input) paths() ([]string, error) {
 		return []string{canonical}, nil
 	}
 	return []string{canonical, in.path}, nil
+}
+
+// isCanonical reports whether decoding a path and encoding it again would give the same: it escapes all that must be
+// escaped, in capitals, and nothing else.
+func isCanonical(path string) bool {
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if unreserved(c) || c == '/' {
+			continue
+		}
+		if c != '%' || i+2 >= len(path) || 'a' <= path[i+1] || 'a' <= path[i+2] {
+			return false
+		}
+		high, low := unhex(path[i+1]), unhex(path[i+2])
+		if high < 0 || low < 0 {
+			return false
+		}
+		if c = byte(high<<4 | low); unreserved(c) || c == '/' {
+			return false
+		}
+		i += 2
+	}
+	return true
 }
 
 // virtualBucket gives the bucket that the Host header names, or "".
@@ -171,7 +206,7 @@ func (in *input) signedValue(name string) string {
 	case "transfer-encoding":
 		return strings.Join(r.TransferEncoding, ",")
 	}
-	if values := r.Header[textproto.CanonicalMIMEHeaderKey(name)]; len(values) > 0 {
+	if values := headerValues(r.Header, name); len(values) > 0 {
 		return joinValues(values)
 	}
 	switch {
@@ -181,6 +216,29 @@ func (in *input) signedValue(name string) string {
 		return "100-continue" // HTTP/2 drops it once answered
 	}
 	return ""
+}
+
+// headerValues looks a header up by its name in lower case, without making the name that the map has.
+func headerValues(h http.Header, name string) []string {
+	var buf [64]byte
+	if len(name) > len(buf) {
+		return h[textproto.CanonicalMIMEHeaderKey(name)]
+	}
+	first := true
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case 'a' <= c && c <= 'z':
+			if first {
+				c -= 'a' - 'A'
+			}
+		case '0' <= c && c <= '9', c == '-':
+		default:
+			return h[textproto.CanonicalMIMEHeaderKey(name)]
+		}
+		buf[i], first = c, c == '-'
+	}
+	return h[string(buf[:len(name)])]
 }
 
 func joinValues(values []string) string {
@@ -211,6 +269,9 @@ func trimSpaces(s string) string {
 
 // parseDate reads the forms of a date that clients send in Date and x-amz-date.
 func parseDate(s string) (time.Time, bool) {
+	if t, ok := parseISO(s); ok {
+		return t, true
+	}
 	if t, err := time.Parse(isoBasic, s); err == nil {
 		return t, true
 	}
@@ -219,6 +280,31 @@ func parseDate(s string) (time.Time, bool) {
 	}
 	t, err := time.Parse(time.RFC1123Z, s)
 	return t, err == nil
+}
+
+// parseISO reads a valid date as isoBasic has it. What it does not take, time.Parse may yet.
+func parseISO(s string) (t time.Time, ok bool) {
+	if len(s) != len(isoBasic) || s[8] != 'T' || s[15] != 'Z' {
+		return t, false
+	}
+	year, month, day := digits(s[:4]), digits(s[4:6]), digits(s[6:8])
+	hour, minute, second := digits(s[9:11]), digits(s[11:13]), digits(s[13:15])
+	if min(year, month, day, hour, minute, second) < 0 || hour > 23 || minute > 59 || second > 59 {
+		return t, false
+	}
+	t = time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
+	return t, t.Day() == day && int(t.Month()) == month
+}
+
+// digits gives the number that s is, or -1.
+func digits(s string) (n int) {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return -1
+		}
+		n = 10*n + int(s[i]-'0')
+	}
+	return n
 }
 
 // date gives the time of a request from x-amz-date or Date, and its text.

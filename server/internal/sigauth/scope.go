@@ -19,7 +19,13 @@ type scope struct {
 }
 
 // String gives the credential scope, without the access key.
-func (s scope) String() string { return s.date + "/" + s.region + "/" + service + "/" + terminator }
+func (s scope) String() string { return string(s.append(nil)) }
+
+func (s scope) append(dst []byte) []byte {
+	dst = append(append(dst, s.date...), '/')
+	dst = append(append(dst, s.region...), '/')
+	return append(dst, service+"/"+terminator...)
+}
 
 // malformed makes the error for one reason. The header and the query word it differently.
 type malformed func(format string, args ...any) *s3err.Error

@@ -1,7 +1,6 @@
 package sigauth
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -94,11 +93,26 @@ func (v *Verifier) parseAuthorization(header string) (claimV4, error) {
 // again to what is hashed.
 func parseSignedHeaders(list string) ([]string, error) {
 	names := strings.Split(list, ";")
+	if ascending(names) && len(names) <= maxSignedHeaders {
+		return names, nil
+	}
 	sorted := slices.Sorted(slices.Values(names))
 	if len(names) > maxSignedHeaders || sorted[0] == "" || len(slices.Compact(sorted)) != len(names) {
 		return nil, s3err.New(s3err.InvalidRequest)
 	}
 	return names, nil
+}
+
+// ascending reports whether the names are sorted, all different and none is empty, as clients send them.
+func ascending(names []string) bool {
+	last := ""
+	for _, name := range names {
+		if name <= last {
+			return false
+		}
+		last = name
+	}
+	return true
 }
 
 // verifyV4 checks the signature itself.
@@ -116,22 +130,27 @@ func (v *Verifier) verifyV4(in *input, c claimV4, kind Kind) (Identity, *Payload
 	}
 	key := v.signing.get(cred.SecretKey, c.scope)
 	var failed *s3err.Error
+	s := v.scratch.Get().(*scratch)
+	defer v.scratch.Put(s)
 	for _, path := range paths {
-		canonical := in.appendCanonical(make([]byte, 0, 1024), path, c)
-		toSign := c.stringToSign(canonical)
-		if equal(c.signature, signV4(key, toSign)) {
-			p, err := v.payload(in, c.payloadHash, newChunkSigner(key, c))
+		s.canonical = in.appendCanonical(s.canonical[:0], path, c)
+		s.toSign = c.appendStringToSign(s.toSign[:0], s.canonical)
+		if key.matches(c.signature, s.toSign) {
+			p, err := v.payload(in, c.payloadHash, newChunkSigner(key.raw, c))
 			if err != nil {
 				return Identity{}, nil, err
 			}
 			return identity(cred, kind), p, nil
 		}
 		if failed == nil {
-			failed = mismatch(c.scope.accessKey, c.signature, toSign, canonical)
+			failed = mismatch(c.scope.accessKey, c.signature, s.toSign, s.canonical)
 		}
 	}
 	return Identity{}, nil, failed
 }
+
+// scratch is the memory that a signature is checked in.
+type scratch struct{ canonical, toSign []byte }
 
 // checkSigned demands that host and every x-amz-* header are signed.
 func (in *input) checkSigned(c claimV4) error {
@@ -143,8 +162,8 @@ func (in *input) checkSigned(c claimV4) error {
 		if len(name) < 6 || !strings.EqualFold(name[:6], "x-amz-") {
 			continue
 		}
-		if lower := strings.ToLower(name); !slices.Contains(c.headers, lower) {
-			missing = append(missing, lower)
+		if !slices.ContainsFunc(c.headers, func(signed string) bool { return strings.EqualFold(signed, name) }) {
+			missing = append(missing, strings.ToLower(name))
 		}
 	}
 	if missing != nil {
@@ -178,18 +197,10 @@ func (in *input) appendCanonical(dst []byte, path string, c claimV4) []byte {
 	return append(append(dst, '\n'), c.payloadHash...)
 }
 
-func (c claimV4) stringToSign(canonical []byte) []byte {
+func (c claimV4) appendStringToSign(dst, canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
-	dst := make([]byte, 0, 192)
 	dst = append(dst, algorithmV4+"\n"...)
 	dst = c.time.AppendFormat(dst, isoBasic)
-	dst = append(dst, '\n')
-	dst = append(append(dst, c.scope.String()...), '\n')
+	dst = append(c.scope.append(append(dst, '\n')), '\n')
 	return hex.AppendEncode(dst, sum[:])
-}
-
-func signV4(key [sha256.Size]byte, toSign []byte) string {
-	h := hmac.New(sha256.New, key[:])
-	h.Write(toSign)
-	return hex.EncodeToString(h.Sum(nil))
 }

@@ -76,6 +76,7 @@ type Verifier struct {
 	now     func() time.Time
 	signing *keyCache
 	buffers *sync.Pool // of *bufio.Reader, for chunked bodies
+	scratch sync.Pool  // of *scratch
 }
 
 // New makes a Verifier.
@@ -87,6 +88,7 @@ func New(opt Options) *Verifier {
 	for _, d := range opt.Domains {
 		v.domains = append(v.domains, "."+strings.ToLower(strings.Trim(d, ".")))
 	}
+	v.scratch.New = func() any { return &scratch{make([]byte, 0, 1024), make([]byte, 0, 256)} }
 	v.buffers = &sync.Pool{New: func() any { return bufio.NewReaderSize(nil, chunkBuffer) }}
 	return v
 }
