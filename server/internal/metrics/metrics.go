@@ -2,6 +2,8 @@
 package metrics
 
 import (
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"pail/server/internal/s3api"
@@ -14,6 +16,28 @@ type Requests struct {
 	received *prometheus.CounterVec
 	sent     *prometheus.CounterVec
 	inFlight prometheus.Gauge
+
+	series sync.Map // of *series by [2]string{op, code}: looking one up in a vector hashes its labels anew each time
+}
+
+// series is where the requests of one operation and code are counted.
+type series struct {
+	total, received, sent prometheus.Counter
+	duration              prometheus.Observer
+}
+
+func (m *Requests) of(op, code string) *series {
+	key := [2]string{op, code}
+	if s, ok := m.series.Load(key); ok {
+		return s.(*series)
+	}
+	s, _ := m.series.LoadOrStore(key, &series{
+		total:    m.total.WithLabelValues(op, code),
+		received: m.received.WithLabelValues(op),
+		sent:     m.sent.WithLabelValues(op),
+		duration: m.duration.WithLabelValues(op),
+	})
+	return s.(*series)
 }
 
 // New registers the collectors with reg.
@@ -49,8 +73,9 @@ func (m *Requests) Done(e s3api.Event) {
 		code = "OK"
 	}
 	m.inFlight.Dec()
-	m.total.WithLabelValues(e.Op, code).Inc()
-	m.duration.WithLabelValues(e.Op).Observe(e.Duration.Seconds())
-	m.received.WithLabelValues(e.Op).Add(float64(e.In))
-	m.sent.WithLabelValues(e.Op).Add(float64(e.Out))
+	s := m.of(e.Op, code)
+	s.total.Inc()
+	s.duration.Observe(e.Duration.Seconds())
+	s.received.Add(float64(e.In))
+	s.sent.Add(float64(e.Out))
 }

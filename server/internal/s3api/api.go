@@ -1,10 +1,11 @@
 package s3api
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
+	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -101,29 +102,45 @@ func (noObserver) Done(Event)   {}
 // ServeHTTP answers one S3 request.
 func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	start := a.now()
-	r := &request{api: a, w: &answer{ResponseWriter: w}, id: a.nextID(), opName: "Unknown"}
-	r.body = &bodyReader{rc: http.NewResponseController(w), body: hr.Body}
+	state := &struct { // one piece of memory
+		request
+		answer
+		bodyReader
+		headers [3]string
+	}{
+		answer:     answer{ResponseWriter: w},
+		bodyReader: bodyReader{rc: http.NewResponseController(w), body: hr.Body},
+		headers:    [3]string{"pail", a.nextID(), a.hostID},
+	}
+	r := &state.request
+	*r = request{api: a, w: &state.answer, body: &state.bodyReader, id: state.headers[1], opName: "Unknown"}
 	// The body is wrapped in a copy of the request: net/http looks at the type of the one it made to know whether a
 	// client still waits for "100 Continue".
 	r.http = hr.WithContext(hr.Context())
 	r.http.Body = r.body
 	h := w.Header()
-	h.Set("Server", "pail")
-	h.Set("X-Amz-Request-Id", r.id)
-	h.Set("X-Amz-Id-2", a.hostID)
+	h["Server"] = state.headers[0:1:1]
+	h["X-Amz-Request-Id"] = state.headers[1:2:2]
+	h["X-Amz-Id-2"] = state.headers[2:3:3]
 	cut := r.run()
 	r.body.leave(r.expects())
 	e := Event{Op: r.opName, Status: r.w.status, Code: r.code, Duration: a.now().Sub(start), In: r.body.n, Out: r.w.n}
 	a.observe.Done(e)
-	a.log.Debug("request", "op", e.Op, "method", hr.Method, "uri", redactURI(hr.RequestURI), "status", e.Status, "code", e.Code,
-		"in", e.In, "out", e.Out, "took", e.Duration, "remote", hr.RemoteAddr, "request", r.id)
+	if a.log.Enabled(hr.Context(), slog.LevelDebug) {
+		a.log.Debug("request", "op", e.Op, "method", hr.Method, "uri", redactURI(hr.RequestURI), "status", e.Status,
+			"code", e.Code, "in", e.In, "out", e.Out, "took", e.Duration, "remote", hr.RemoteAddr, "request", r.id)
+	}
 	if cut {
 		panic(http.ErrAbortHandler) // net/http closes the connection, and logs nothing
 	}
 }
 
 func (a *API) nextID() string {
-	return fmt.Sprintf("%016X", a.idBase+a.count.Add(1))
+	var id [8]byte
+	var text [16]byte
+	binary.BigEndian.PutUint64(id[:], a.idBase+a.count.Add(1))
+	hex.Encode(text[:], id[:])
+	return string(bytes.ToUpper(text[:]))
 }
 
 // run serves the request to its end. It reports whether the connection must be cut because the answer had begun.

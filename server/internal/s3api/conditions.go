@@ -79,6 +79,9 @@ func unquoteETag(tag string) string {
 
 // httpDate reads a date; one that is none is no condition, as RFC 9110 has it.
 func httpDate(v string) time.Time {
+	if v == "" {
+		return time.Time{}
+	}
 	t, _ := parseTime(v)
 	return t
 }
