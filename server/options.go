@@ -30,6 +30,10 @@ type Options struct {
 	Log                  *slog.Logger  // nil: discarded
 	Now                  func() time.Time
 	Observe              func(Event) // called after every request, concurrently; nil: not called
+
+	// What CreateBucket gives buckets unless it is told otherwise.
+	ObjectOwnership   string // BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter; "": BucketOwnerEnforced
+	BlockPublicAccess bool   // a public access block with all four flags, as at AWS
 }
 
 // KeyList is a fixed list of credentials.
@@ -43,24 +47,4 @@ func (l KeyList) Lookup(accessKey string) (Credential, bool) {
 		}
 	}
 	return Credential{}, false
-}
-
-// The one owner of everything, as XML shows it. The id has the form of AWS's canonical user ids.
-const (
-	ownerID   = "7061696c000000000000000000000000000000000000000000000000000000ff"
-	ownerName = "pail"
-)
-
-// ownedKeys makes every credential the owner's.
-type ownedKeys struct{ Keys }
-
-func (k ownedKeys) Lookup(accessKey string) (Credential, bool) {
-	c, ok := k.Keys.Lookup(accessKey)
-	if c.CanonicalID == "" {
-		c.CanonicalID = ownerID
-	}
-	if c.Account == "" {
-		c.Account = ownerName
-	}
-	return c, ok
 }

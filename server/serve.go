@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,26 +20,34 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// Serve answers on l with h until ctx ends, and over TLS when tlsConfig is not nil. It then lets the requests under way
-// finish, for a minute at most, and returns nil. It closes l.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, tlsConfig *tls.Config, log *slog.Logger) error {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+// ServeOptions of Serve. The zero value serves plain HTTP.
+type ServeOptions struct {
+	TLS *tls.Config // nil: no TLS
+	Log *slog.Logger
+	// ClientTimeout bounds the time that a client takes to send the headers of a request, which is 30 s at most; 0: 30 s.
+	ClientTimeout time.Duration
+	// MaxConnections is the number of connections of the listener; 0: DefaultMaxConnections. See limiter.
+	MaxConnections int
+}
+
+// Serve answers on l with h until ctx ends. It then lets the requests under way finish, for a minute at most, and
+// returns nil. It closes l.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, opt ServeOptions) error {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	timeout := min(readHeaderTimeout, cmp.Or(opt.ClientTimeout, readHeaderTimeout))
+	limit := newLimiter(l, opt, timeout)
 	hs := &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
+		ReadHeaderTimeout: timeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug),
+		ConnState:         limit.state,
 		Protocols:         new(http.Protocols),
 	}
 	hs.Protocols.SetHTTP1(true) // HTTP/2 gains an S3 client nothing and costs copies
-	if tlsConfig != nil {
-		c := tlsConfig.Clone()
-		c.NextProtos = []string{"http/1.1"}
-		l = tls.NewListener(l, c)
-	}
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -50,7 +59,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, tlsConfig *tls.C
 		}
 		stopped <- err
 	}()
-	if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := hs.Serve(limit); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-stopped

@@ -112,8 +112,10 @@ func (s *Server) wire() error {
 		return err
 	}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	verifier := sigauth.New(sigauth.Options{Keys: ownedKeys{s.opt.Keys}, Region: s.opt.Region, Domains: s.opt.Domains, Now: s.opt.Now})
-	s.handler = s3api.New(s3api.Options{Store: s.store, Verifier: verifier, Region: s.opt.Region, Domains: s.opt.Domains,
+	keys, accounts, several := directory(s.opt.Keys)
+	verifier := sigauth.New(sigauth.Options{Keys: keys, Region: s.opt.Region, Domains: s.opt.Domains, Now: s.opt.Now})
+	s.handler = s3api.New(s3api.Options{Store: s.store, Verifier: verifier, Accounts: accounts, Several: several,
+		Ownership: s.opt.ObjectOwnership, BlockPublic: s.opt.BlockPublicAccess, Region: s.opt.Region, Domains: s.opt.Domains,
 		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{requests, s.opt.Observe}})
 	return nil
 }

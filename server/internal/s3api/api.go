@@ -24,10 +24,16 @@ type Options struct {
 	Store    *store.Store
 	Verifier *sigauth.Verifier
 	Region   string           // "" means us-east-1
+	Accounts Accounts         // nil: there is one, whose name nobody knows
+	Several  bool             // Accounts are several, and policies may name these only
 	Domains  []string         // hosts below which a first label is a bucket (virtual-host style)
 	Log      *slog.Logger     // nil discards
 	Now      func() time.Time // nil means time.Now
 	Observe  Observer         // nil observes nothing
+
+	// Of new buckets.
+	Ownership   string // of objects; "" is BucketOwnerEnforced
+	BlockPublic bool   // they get a public access block with all four flags
 }
 
 // Observer is told of every request. Its methods are called concurrently and must not block.
@@ -64,6 +70,12 @@ type API struct {
 	count   atomic.Uint64
 	buffers sync.Pool // of *xmlBuf
 	configs *configCache
+
+	accounts    Accounts
+	several     bool
+	accesses    *accessCache
+	ownership   string
+	blockPublic bool
 }
 
 // New makes the handler of an S3 service.
@@ -71,6 +83,11 @@ func New(opt Options) *API {
 	a := &API{store: opt.Store, verifier: opt.Verifier, log: opt.Log, now: opt.Now, observe: opt.Observe,
 		region: opt.Region, routes: newRoutes(ops())}
 	a.configs = newConfigCache(opt.Store)
+	a.accounts, a.several, a.accesses = opt.Accounts, opt.Several, newAccessCache(opt.Store)
+	a.ownership, a.blockPublic = opt.Ownership, opt.BlockPublic
+	if a.ownership == "" {
+		a.ownership = ownershipEnforced
+	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

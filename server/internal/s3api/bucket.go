@@ -27,8 +27,9 @@ func createBucket(r *request) error {
 	if !validBucketName(r.bucket) {
 		return s3err.New(s3err.InvalidBucketName).With("BucketName", r.bucket)
 	}
-	if o := r.header("X-Amz-Object-Ownership"); o != "" && o != "BucketOwnerEnforced" {
-		return notImplementedHeader("X-Amz-Object-Ownership")
+	documents, err := r.newBucketAccess()
+	if err != nil {
+		return err
 	}
 	body, err := r.readBody(maxXMLBody)
 	if err != nil {
@@ -38,7 +39,8 @@ func createBucket(r *request) error {
 		return err
 	}
 	err = r.api.store.CreateBucket(r.http.Context(), store.Bucket{
-		Name: r.bucket, Created: r.api.now().UTC(), Region: r.api.region, Owner: r.owner().id})
+		Name: r.bucket, Created: r.api.now().UTC(), Region: r.api.region, Owner: r.owner().id,
+		ObjectLock: strings.EqualFold(r.header("X-Amz-Bucket-Object-Lock-Enabled"), "true"), Configs: documents})
 	// us-east-1 alone answers the owner's second creation with success (S3 API reference, CreateBucket).
 	if err != nil && !(errors.Is(err, store.ErrBucketAlreadyOwned) && r.api.region == defaultRegion) {
 		return err

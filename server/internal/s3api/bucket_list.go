@@ -26,7 +26,7 @@ func listBuckets(r *request) error {
 			With("ArgumentName", "bucket-region").With("ArgumentValue", region)
 	}
 	prefix := r.arg("prefix")
-	list, next, err := r.api.store.ListBuckets(r.http.Context(), store.ListBucketsQuery{Prefix: prefix, After: after, Max: limit})
+	list, next, err := r.api.store.ListBuckets(r.http.Context(), store.ListBucketsQuery{Owner: r.owner().id, Prefix: prefix, After: after, Max: limit})
 	if err != nil {
 		return err
 	}

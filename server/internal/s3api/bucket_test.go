@@ -165,7 +165,7 @@ func TestUnconfiguredBucketAnswersAsAWS(t *testing.T) {
 		{"/bucket?notification", 200, "<NotificationConfiguration"},
 		{"/bucket?accelerate", 200, "<AccelerateConfiguration"},
 		{"/bucket?ownershipControls", 200, "BucketOwnerEnforced"},
-		{"/bucket?publicAccessBlock", 200, "<BlockPublicAcls>true"},
+		{"/bucket?publicAccessBlock", 404, "NoSuchPublicAccessBlockConfiguration"},
 		{"/bucket?metrics&id=x", 404, "NoSuchConfiguration"},
 		{"/nobucket?versioning", 404, "NoSuchBucket"},
 		{"/nobucket?policy", 404, "NoSuchBucket"},

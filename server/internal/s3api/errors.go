@@ -108,6 +108,9 @@ func withFields(e *s3err.Error, err error) *s3err.Error {
 // translate is From for this request: it adds what the request knows, and logs what nobody foresaw.
 func (r *request) translate(err error) *s3err.Error {
 	e, unknown := From(err)
+	if e.Code == s3err.NoSuchKey && r.hide != nil && r.hide() {
+		return s3err.New(s3err.AccessDenied).Wrap(err)
+	}
 	if unknown || errors.Is(err, store.ErrDamaged) {
 		r.api.log.Error("request failed", "op", r.opName, "bucket", r.bucket, "key", r.key, "request", r.id, "error", err)
 	}
@@ -120,6 +123,14 @@ func (r *request) translate(err error) *s3err.Error {
 	case s3err.NoSuchKey:
 		if e.Field("Key") == "" {
 			e = e.With("Key", r.key)
+		}
+	case s3err.NoSuchVersion:
+		if e.Field("Key") == "" {
+			e = e.With("Key", r.key).With("VersionId", r.arg("versionId"))
+		}
+	case s3err.MethodNotAllowed:
+		if errors.Is(err, store.ErrDeleteMarker) {
+			e = e.With("Method", r.http.Method).With("ResourceType", "DeleteMarker")
 		}
 	case s3err.NoSuchUpload:
 		e = e.With("UploadId", r.arg("uploadId"))

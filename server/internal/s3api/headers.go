@@ -24,10 +24,6 @@ const (
 var storageClasses = []string{"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
 	"DEEP_ARCHIVE", "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"}
 
-// cannedACLs are S3's names, with whether the owner-only access that every bucket has is what they ask for.
-var cannedACLs = map[string]bool{"private": true, "bucket-owner-full-control": true, "bucket-owner-read": true,
-	"public-read": false, "public-read-write": false, "authenticated-read": false, "aws-exec-read": false, "log-delivery-write": false}
-
 // refusedHeaders promise what the server does not do; taking the request without it would be a silent lie.
 var refusedHeaders = []string{
 	"X-Amz-Server-Side-Encryption",
@@ -37,34 +33,15 @@ var refusedHeaders = []string{
 	"X-Amz-Server-Side-Encryption-Customer-Key",
 	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm",
 	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
-	"X-Amz-Object-Lock-Mode",
-	"X-Amz-Object-Lock-Retain-Until-Date",
-	"X-Amz-Object-Lock-Legal-Hold",
-	"X-Amz-Bucket-Object-Lock-Enabled",
 	"X-Amz-Write-Offset-Bytes",
 }
 
-// checkHeaders refuses what any request may carry and none may mean: see refusedHeaders. ACLs are refused as AWS does
-// for a bucket whose ownership is enforced (its default, and the only state of pail's buckets).
+// checkHeaders refuses what any request may carry and none may mean: see refusedHeaders.
 func (r *request) checkHeaders() error {
 	h := r.http.Header
 	for _, name := range refusedHeaders {
-		if v := h[name]; v != nil && !(strings.EqualFold(v[0], "false") && name == "X-Amz-Bucket-Object-Lock-Enabled") {
+		if v := h[name]; v != nil {
 			return notImplementedHeader(name)
-		}
-	}
-	for name := range h {
-		if strings.HasPrefix(name, "X-Amz-Grant-") {
-			return s3err.New(s3err.AccessControlListNotSupported)
-		}
-	}
-	if acl := h.Get("X-Amz-Acl"); acl != "" {
-		ours, known := cannedACLs[acl]
-		if !known {
-			return invalidArgument("x-amz-acl", acl, "Invalid Argument")
-		}
-		if !ours {
-			return s3err.New(s3err.AccessControlListNotSupported)
 		}
 	}
 	return nil

@@ -18,7 +18,10 @@ func createUpload(r *request) error {
 	if err != nil {
 		return err
 	}
-	in := store.UploadInput{Bucket: r.bucket, Key: r.key, Owner: r.owner().id, Attrs: attrs}
+	in := store.UploadInput{Bucket: r.bucket, Key: r.key, Owner: r.newOwner().id, Attrs: attrs}
+	if in.Extra, err = r.extra(); err != nil {
+		return err
+	}
 	if in.Algorithm, err = r.algorithmHeader("X-Amz-Checksum-Algorithm"); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -49,7 +50,7 @@ func copyObject(r *request) error {
 	}
 	set(r.w.Header(), "X-Amz-Version-Id", o.VersionID)
 	r.expiration(&o)
-	set(r.w.Header(), "X-Amz-Copy-Source-Version-Id", in.SrcVersionID)
+	set(r.w.Header(), "X-Amz-Copy-Source-Version-Id", o.SourceVersionID)
 	x := r.doc()
 	x.root("CopyObjectResult")
 	x.time("LastModified", o.LastModified)
@@ -66,8 +67,11 @@ func (r *request) copyInput() (store.CopyInput, error) {
 	}
 	in := store.CopyInput{SrcBucket: src.bucket, SrcKey: src.key, SrcVersionID: src.version,
 		SrcCond:   r.sourceConditions("X-Amz-Copy-Source-"),
-		DstBucket: r.bucket, DstKey: r.key, Owner: r.owner().id}
+		DstBucket: r.bucket, DstKey: r.key, Owner: r.newOwner().id}
 	if in.DstCond, err = r.writeConditions(); err != nil {
+		return in, err
+	}
+	if in.Extra, err = r.extra(); err != nil {
 		return in, err
 	}
 	attrs, err := r.attrs()
@@ -105,8 +109,11 @@ func (r *request) algorithmHeader(name string) (checksum.Algorithm, error) {
 // sourceError names the source in an error that is about it.
 func sourceError(err error, bucket, key string) error {
 	e, _ := From(err)
+	if errors.Is(err, store.ErrDeleteMarker) {
+		return s3err.Newf(s3err.InvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.")
+	}
 	switch e.Code {
-	case s3err.NoSuchKey:
+	case s3err.NoSuchKey, s3err.NoSuchVersion:
 		return e.With("Key", key)
 	case s3err.NotModified: // a copy has no 304
 		return s3err.New(s3err.PreconditionFailed).Wrap(err)

@@ -44,11 +44,38 @@ func deleteObjects(r *request) error {
 	if err != nil {
 		return err
 	}
+	inputs, denied, err := r.mayDelete(inputs)
+	if err != nil {
+		return err
+	}
+	results = append(results, denied...)
+	for i := range inputs {
+		inputs[i].Owner, inputs[i].Bypass = r.owner().id, r.bypass()
+	}
 	done, err := r.api.store.DeleteObjects(r.http.Context(), r.bucket, inputs)
 	if err != nil {
 		return err
 	}
 	return r.sendDeleted(append(results, done...), d.Quiet)
+}
+
+// mayDelete parts the list into what the request's identity may delete and what it may not.
+func (r *request) mayDelete(list []store.DeleteInput) (may []store.DeleteInput, denied []store.DeleteResult, err error) {
+	if r.access.ordinary(r) {
+		return list, nil, nil
+	}
+	for _, in := range list {
+		err := r.authorizeDelete(in.Key, in.VersionID)
+		switch {
+		case s3err.Is(err, s3err.AccessDenied):
+			denied = append(denied, store.DeleteResult{Key: in.Key, VersionID: in.VersionID, Err: err})
+		case err != nil:
+			return nil, nil, err
+		default:
+			may = append(may, in)
+		}
+	}
+	return may, denied, nil
 }
 
 // inputs checks the list. Keys that no object can have are answered at once, as results.
@@ -97,6 +124,7 @@ func (r *request) sendDeleted(results []store.DeleteResult, quiet bool) error {
 		x.optional("VersionId", res.VersionID)
 		if res.DeleteMarker {
 			x.bool("DeleteMarker", true)
+			x.optional("DeleteMarkerVersionId", res.MarkerVersionID)
 		}
 		x.close("Deleted")
 	}

@@ -125,6 +125,7 @@ func (r *request) setObjectHeaders(g reading, s span, o *store.Object) {
 	h := r.w.Header()
 	setAttrs(h, &o.Attrs)
 	setValidators(h, o)
+	setLock(h, &o.Extra)
 	if n := len(o.Attrs.Tags); n > 0 {
 		h.Set("X-Amz-Tagging-Count", itoa(n))
 	}

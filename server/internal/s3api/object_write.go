@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"cmp"
 	"net/http"
 
 	"pail/server/internal/store"
@@ -15,6 +16,13 @@ func putObject(r *request) error {
 	if err != nil {
 		return err
 	}
+	extra, err := r.extra()
+	if err != nil {
+		return err
+	}
+	if err := r.requireLockDigest(&extra); err != nil {
+		return err
+	}
 	up, err := r.upload(maxPutSize)
 	if err != nil {
 		return err
@@ -23,8 +31,8 @@ func putObject(r *request) error {
 		return err
 	}
 	o, err := r.api.store.PutObject(r.http.Context(), store.PutInput{
-		Bucket: r.bucket, Key: r.key, Owner: r.owner().id, Body: up.body, Size: up.size, Attrs: attrs, Cond: cond,
-		Algorithm: up.algorithm, Verify: up.verify})
+		Bucket: r.bucket, Key: r.key, Owner: r.newOwner().id, Body: up.body, Size: up.size, Attrs: attrs, Cond: cond,
+		Algorithm: up.algorithm, Verify: up.verify, Extra: extra})
 	if err != nil {
 		return err
 	}
@@ -68,12 +76,12 @@ func deleteObject(r *request) error {
 		return err
 	}
 	res, err := r.api.store.DeleteObject(r.http.Context(), r.bucket, r.key, store.DeleteInput{
-		Key: r.key, VersionID: r.arg("versionId"), Cond: cond})
+		Key: r.key, VersionID: r.arg("versionId"), Owner: r.owner().id, Bypass: r.bypass(), Cond: cond})
 	if err != nil {
 		return err
 	}
 	h := r.w.Header()
-	set(h, "X-Amz-Version-Id", res.VersionID)
+	set(h, "X-Amz-Version-Id", cmp.Or(res.VersionID, res.MarkerVersionID))
 	if res.DeleteMarker {
 		h.Set("X-Amz-Delete-Marker", "true")
 	}

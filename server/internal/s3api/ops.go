@@ -20,6 +20,7 @@ type op struct {
 	scope  scope
 	query  []string
 	header string
+	action string               // IAM's, see actions; "": for the bucket's owner only
 	public bool                 // served without credentials
 	serve  func(*request) error // nil: NotImplemented
 }
@@ -53,7 +54,11 @@ func ops() []op {
 	all = append(all, bucketOps()...)
 	all = append(all, bucketConfigOps()...)
 	all = append(all, objectOps()...)
-	return append(all, multipartOps()...)
+	all = append(all, multipartOps()...)
+	for i := range all {
+		all[i].action = actions[all[i].name]
+	}
+	return all
 }
 
 func serviceOps() []op {
@@ -73,7 +78,7 @@ func bucketOps() []op {
 		{name: "GetBucketLocation", method: "GET", scope: onBucket, query: q("location"), serve: getBucketLocation},
 		{name: "ListObjects", method: "GET", scope: onBucket, serve: listObjectsV1},
 		{name: "ListObjectsV2", method: "GET", scope: onBucket, query: q("list-type=2"), serve: listObjectsV2},
-		{name: "ListObjectVersions", method: "GET", scope: onBucket, query: q("versions")},
+		{name: "ListObjectVersions", method: "GET", scope: onBucket, query: q("versions"), serve: listObjectVersions},
 		{name: "ListMultipartUploads", method: "GET", scope: onBucket, query: q("uploads"), serve: listUploads},
 		{name: "DeleteObjects", method: "POST", scope: onBucket, query: q("delete"), serve: deleteObjects},
 		{name: "PostObject", method: "POST", scope: onBucket},
@@ -93,15 +98,15 @@ func objectOps() []op {
 		{name: "PreflightRequest", method: "OPTIONS", scope: onObject, public: true, serve: preflight},
 		{name: "PostObject", method: "POST", scope: onObject},
 		{name: "GetObjectAcl", method: "GET", scope: onObject, query: q("acl"), serve: getObjectACL},
-		{name: "PutObjectAcl", method: "PUT", scope: onObject, query: q("acl")},
+		{name: "PutObjectAcl", method: "PUT", scope: onObject, query: q("acl"), serve: putObjectACL},
 		{name: "GetObjectTagging", method: "GET", scope: onObject, query: q("tagging"), serve: getObjectTagging},
 		{name: "PutObjectTagging", method: "PUT", scope: onObject, query: q("tagging"), serve: putObjectTagging},
 		{name: "DeleteObjectTagging", method: "DELETE", scope: onObject, query: q("tagging"), serve: deleteObjectTagging},
-		{name: "GetObjectAttributes", method: "GET", scope: onObject, query: q("attributes")},
-		{name: "GetObjectLegalHold", method: "GET", scope: onObject, query: q("legal-hold"), serve: noObjectLock},
-		{name: "PutObjectLegalHold", method: "PUT", scope: onObject, query: q("legal-hold")},
-		{name: "GetObjectRetention", method: "GET", scope: onObject, query: q("retention"), serve: noObjectLock},
-		{name: "PutObjectRetention", method: "PUT", scope: onObject, query: q("retention")},
+		{name: "GetObjectAttributes", method: "GET", scope: onObject, query: q("attributes"), serve: getObjectAttributes},
+		{name: "GetObjectLegalHold", method: "GET", scope: onObject, query: q("legal-hold"), serve: getObjectLegalHold},
+		{name: "PutObjectLegalHold", method: "PUT", scope: onObject, query: q("legal-hold"), serve: putObjectLegalHold},
+		{name: "GetObjectRetention", method: "GET", scope: onObject, query: q("retention"), serve: getObjectRetention},
+		{name: "PutObjectRetention", method: "PUT", scope: onObject, query: q("retention"), serve: putObjectRetention},
 		{name: "GetObjectTorrent", method: "GET", scope: onObject, query: q("torrent")},
 		{name: "RestoreObject", method: "POST", scope: onObject, query: q("restore")},
 		{name: "SelectObjectContent", method: "POST", scope: onObject, query: q("select")},

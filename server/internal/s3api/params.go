@@ -23,7 +23,11 @@ func parseSize(v string) (int64, bool) {
 
 // countArg reads a parameter such as max-keys: fallback when it is not given, at most limit.
 func (r *request) countArg(name string, fallback, limit int) (int, error) {
-	v := r.arg(name)
+	return count(name, r.arg(name), fallback, limit)
+}
+
+// count reads the value of a parameter or header that is a number.
+func count(name, v string, fallback, limit int) (int, error) {
 	if v == "" {
 		return fallback, nil
 	}

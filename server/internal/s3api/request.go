@@ -8,6 +8,7 @@ import (
 
 	"pail/server/internal/s3err"
 	"pail/server/internal/sigauth"
+	"pail/server/internal/tags"
 )
 
 const (
@@ -33,6 +34,9 @@ type request struct {
 	opName      string // op.name, or "Unknown"
 
 	identity sigauth.Identity
+	access   *access     // of the bucket; nil where the request is about none
+	hide     func() bool // whether a missing key must look like one that is not allowed; nil: never
+	bodyTags tags.Set    // for an object, from the body
 	payload  *sigauth.Payload
 	code     string // of the error answered
 }

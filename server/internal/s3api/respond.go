@@ -91,6 +91,7 @@ func (r *request) fail(err error) (cut bool) {
 		r.api.log.Debug("answer cut", "op", r.opName, "request", r.id, "error", err)
 		return true
 	}
+	r.markerHeaders(err)
 	h := r.w.Header()
 	if r.expects() {
 		h.Set("Connection", "close") // see goOn

@@ -43,6 +43,11 @@ func (s *Store) CreateBucket(ctx context.Context, b Bucket) error {
 		if b.ObjectLock {
 			row.versioning = Enabled
 		}
+		for _, c := range b.Configs {
+			if err := save(x, meta.ConfigKey(id, string(c.Kind)), configRow{c.Document}.encode()); err != nil {
+				return err
+			}
+		}
 		return save(x, meta.BucketKey(b.Name), row.encode())
 	})
 }
@@ -173,13 +178,16 @@ func (s *Store) ListBuckets(ctx context.Context, q ListBucketsQuery) (list []Buc
 			ok = it.SeekGE(meta.BucketKey(q.After + "\x00"))
 		}
 		for ; ok; ok = it.Next() {
-			if q.Max > 0 && len(list) == q.Max {
-				next = list[len(list)-1].Name
-				return nil
-			}
 			row, err := decodeRecord(it.Key(), it.Value(), decodeBucket)
 			if err != nil {
 				return err
+			}
+			if q.Owner != "" && row.owner != q.Owner {
+				continue
+			}
+			if q.Max > 0 && len(list) == q.Max {
+				next = list[len(list)-1].Name
+				return nil
 			}
 			name, _ := meta.BucketName(it.Key())
 			list = append(list, row.bucket(name))

@@ -7,10 +7,10 @@ import (
 	"pail/server/internal/checksum"
 )
 
-// ListBucketsQuery asks for buckets after After (exclusive). Max 0 means no limit.
+// ListBucketsQuery asks for buckets after After (exclusive), of an owner if one is named. Max 0 means no limit.
 type ListBucketsQuery struct {
-	Prefix, After string
-	Max           int
+	Owner, Prefix, After string
+	Max                  int
 }
 
 // PutInput is a new object.

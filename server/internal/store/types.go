@@ -23,6 +23,8 @@ type Bucket struct {
 	Versioning Versioning
 	ObjectLock bool             // with CreateBucket, versioning is Enabled too
 	Retention  DefaultRetention // set by SetObjectLock
+
+	Configs []Config // with CreateBucket: the documents that it begins with
 }
 
 // Attrs is what a client says of an object, apart from its bytes. Names in Meta are lower case, without the

@@ -1,0 +1,25 @@
+package s3api
+
+import (
+	"pail/server/internal/s3err"
+	"pail/server/internal/store"
+)
+
+// extra reads what a new object is given beside attributes and bytes.
+func (r *request) extra() (x store.Extra, err error) {
+	if x.ACL, err = r.objectACL(r.newOwner()); err != nil {
+		return x, err
+	}
+	return x, r.lockHeaders(&x)
+}
+
+// requireLockDigest refuses bytes that come without a digest and with a protection of their own, as AWS does.
+func (r *request) requireLockDigest(x *store.Extra) error {
+	if x.Retention.Mode == store.LockNone && x.LegalHold == store.HoldNone {
+		return nil
+	}
+	if err := r.requireDigest(); err != nil {
+		return s3err.Newf(s3err.InvalidRequest, "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters")
+	}
+	return nil
+}
