@@ -17,6 +17,10 @@ if [ "${1:-run}" = test ]; then
 	want /usr/bin/aws awscli
 	want /usr/bin/rclone rclone
 	want /usr/lib/python3/dist-packages/boto3 python3-boto3
+	want /usr/bin/restic restic
+	want /usr/bin/duplicity duplicity
+	want /usr/lib/python3/dist-packages/boto python3-boto
+	want /usr/bin/gpg gnupg
 	want /usr/bin/rsync rsync
 	want /usr/bin/getfattr attr
 	want /usr/sbin/ip iproute2

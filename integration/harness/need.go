@@ -43,3 +43,11 @@ func NeedProgram(t testing.TB, path, pkg string) string {
 	}
 	return path
 }
+
+// NeedFile says that the test needs what a Debian package installs at path.
+func NeedFile(t testing.TB, path, pkg string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		lack(t, path+" is missing: apt-get install "+pkg)
+	}
+}
