@@ -9,9 +9,10 @@ const overview = `pail mounts S3 buckets as a filesystem, and is an S3 server.
 
   pail mount BUCKET[:/PREFIX] MOUNTPOINT [-o NAME=VALUE,...]   mount, also as: pail BUCKET MOUNTPOINT ...
   pail umount MOUNTPOINT                                       unmount when everything is on the server
+  pail status [MOUNTPOINT] [--json]                            your mounts, and what they have not sent yet
   pail serve [FLAGS]                                           the S3 server
   pail version                                                 the version
-  pail help [mount|umount|serve]                               all options
+  pail help [mount|umount|status|serve]                        all options
 `
 
 // help is "pail help [COMMAND]".
@@ -21,11 +22,11 @@ func help(args []string, env func(string) string, stdout, stderr io.Writer) int 
 		return 0
 	}
 	switch args[0] {
-	case "mount", "umount", "serve":
+	case "mount", "umount", "status", "serve":
 		do, _ := subcommand(args[0])
 		return do([]string{"--help"}, env, stdout, stderr)
 	}
-	return fail(stderr, fmt.Errorf("no help on %q: there is mount, umount and serve", args[0]))
+	return fail(stderr, fmt.Errorf("no help on %q: there is mount, umount, status and serve", args[0]))
 }
 
 // usage is pail without arguments, which is a mistake.

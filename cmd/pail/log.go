@@ -56,12 +56,13 @@ type logs struct {
 	log    *slog.Logger
 	level  *slog.LevelVar
 	reopen func() error // the log file, if there is one
+	recent *recentLog   // for pail status
 }
 
 // openLogs opens the log that the options name: a file, or standard error in the foreground, or the system's log. A
 // machine without system log is no reason not to mount.
 func openLogs(m *opt.Mount, inBackground bool) (*logs, error) {
-	l := &logs{level: &slog.LevelVar{}, reopen: func() error { return nil }}
+	l := &logs{level: &slog.LevelVar{}, reopen: func() error { return nil }, recent: &recentLog{}}
 	l.level.Set(m.LogLevel)
 	switch {
 	case m.LogFile != "":
@@ -82,6 +83,7 @@ func openLogs(m *opt.Mount, inBackground bool) (*logs, error) {
 	if m.InstanceName != "" {
 		l.log = l.log.With("instance", m.InstanceName)
 	}
+	l.log = slog.New(recentHandler{Handler: l.log.Handler(), log: l.recent})
 	return l, nil
 }
 

@@ -53,6 +53,8 @@ func subcommand(word string) (command, bool) {
 		return mountBucket, true
 	case "umount", "unmount":
 		return umount, true
+	case "status":
+		return status, true
 	case "serve":
 		return serve, true
 	case "version", "--version", "-V":

@@ -126,6 +126,7 @@ func (b *bucket) serve(ctx context.Context, dir string, child *daemon.Child, log
 			logs.log.Warn("cannot leave word of the end", "error", endErr)
 		}
 	}()
+	run.answer(b, logs)
 	signals, stop := notify()
 	defer stop()
 	session, err := fuse.Mount(ctx, dir, b.volume, b.mountOptions(logs.log))
@@ -183,6 +184,16 @@ func beginRun(dir, source string, logs *logs) runRecord {
 	}
 	logs.log.Warn("pail umount will not be able to wait for this mount", "error", err)
 	return runRecord{}
+}
+
+// answer lets pail status ask. A mount works without.
+func (r runRecord) answer(b *bucket, logs *logs) {
+	if r.run == nil {
+		return
+	}
+	if err := r.run.Answer(func() any { return b.report(logs.recent) }); err != nil {
+		logs.log.Debug("pail status will not know what is unsent", "error", err)
+	}
 }
 
 func (r runRecord) end(failure error) error {

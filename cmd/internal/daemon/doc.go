@@ -7,5 +7,6 @@
 //
 // A Run is the trace of a running daemon in a directory of run files. It is locked as long as the daemon lives, so that
 // waiting for the lock is waiting for the daemon, and it holds how the daemon ended. A daemon that is killed leaves a
-// file without lock and without an end, which the next one removes.
+// file without lock and without an end, which the next one removes. Beside it lies a socket where the daemon tells its
+// user how it is doing, if it does (Answer, Ask).
 package daemon

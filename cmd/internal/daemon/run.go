@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // Status is what a run file says.
@@ -21,6 +24,8 @@ type Status struct {
 	Source string `json:"source"` // what is mounted
 	Ended  bool   `json:"ended"`  // the daemon ended in order
 	Error  string `json:"error"`  // what it could not do; "" means that all went well
+
+	Since time.Time `json:"since"`
 }
 
 // Dir returns the directory of run files: /run/pail for root, a private one for users. It is made if necessary.
@@ -48,8 +53,9 @@ func Dir() (string, error) {
 
 // Run is this process's run file.
 type Run struct {
-	file   *os.File
-	status Status
+	file     *os.File
+	status   Status
+	listener net.Listener // of Answer; nil without
 }
 
 // Begin writes a run file for this process into dir and locks it. Files that dead daemons of the same name left are
@@ -58,10 +64,11 @@ func Begin(dir, name, source string) (*Run, error) {
 	for _, w := range find(dir, name) {
 		if w.dead() {
 			os.Remove(w.file.Name())
+			os.Remove(w.file.Name() + socketSuffix)
 		}
 		w.file.Close()
 	}
-	status := Status{PID: os.Getpid(), Name: name, Source: source}
+	status := Status{PID: os.Getpid(), Name: name, Source: source, Since: time.Now().Truncate(time.Second)}
 	path := filepath.Join(dir, fmt.Sprintf("%s.%d", hash(name), status.PID))
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -81,7 +88,11 @@ func (r *Run) End(failure error) error {
 	if failure != nil {
 		r.status.Error = failure.Error()
 	}
-	return errors.Join(r.write(), os.Remove(r.file.Name()), r.file.Close())
+	var closed error
+	if r.listener != nil {
+		closed = r.listener.Close() // and removes the socket
+	}
+	return errors.Join(closed, r.write(), os.Remove(r.file.Name()), r.file.Close())
 }
 
 func (r *Run) write() error {
@@ -108,11 +119,22 @@ func find(dir, name string) (waiters []*Waiter) {
 		return nil
 	}
 	for _, path := range paths {
-		if file, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0); err == nil {
-			waiters = append(waiters, &Waiter{file: file})
+		if strings.HasSuffix(path, socketSuffix) {
+			continue
+		}
+		if w, err := open(path); err == nil {
+			waiters = append(waiters, w)
 		}
 	}
 	return waiters
+}
+
+func open(path string) (*Waiter, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Waiter{file: file}, nil
 }
 
 // Wait returns when the daemon has ended, with what it could not do. A daemon that was killed is an error too. Wait may
@@ -134,6 +156,7 @@ func (w *Waiter) Wait() (Status, error) {
 		return status, err
 	case !status.Ended:
 		os.Remove(w.file.Name())
+		os.Remove(w.file.Name() + socketSuffix)
 		return status, fmt.Errorf("process %d ended without a word: it was killed", status.PID)
 	case status.Error != "":
 		return status, errors.New(status.Error)
@@ -155,7 +178,12 @@ func (w *Waiter) Status() (status Status, err error) {
 
 // dead reports whether the file's daemon is gone.
 func (w *Waiter) dead() bool {
-	return syscall.Flock(int(w.file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil
+	fd := int(w.file.Fd())
+	if syscall.Flock(fd, syscall.LOCK_SH|syscall.LOCK_NB) != nil {
+		return false
+	}
+	_ = syscall.Flock(fd, syscall.LOCK_UN) // closing unlocks too
+	return true
 }
 
 // Close lets go of a Waiter that is not waited for.
