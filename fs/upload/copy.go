@@ -8,7 +8,8 @@ import (
 )
 
 // Copy copies the object src onto dst inside the service, under opt's conditions; without opt.SrcIfMatch, one request
-// takes whatever version of it is there. Above the single-copy limit it is a multipart upload of copied parts: then the
+// takes whatever version of it is there. A copy onto itself replaces no other version than opt.SrcIfMatch only where
+// opt.IfMatch says so too. Above the single-copy limit it is a multipart upload of copied parts: then the
 // version must be src's (ErrPrecondition), and the service is asked for src's metadata unless opt replaces it, as listings
 // need not tell all of it. With NoCopy the answer is ErrUnsupported. What the service does not tell of the copy is filled
 // in from src and opt.
@@ -19,6 +20,9 @@ func (u *Uploader) Copy(ctx context.Context, dst string, src s3client.ObjectInfo
 	case u.noCopy:
 		err = fmt.Errorf("copy %q: %w", src.Key, s3client.ErrUnsupported)
 	case src.Size <= u.singleCopyLimit, u.noMultipart && src.Size <= s3client.MaxCopySize:
+		if dst == src.Key && opt.SrcIfMatch != "" {
+			opt.IfMatch = "" // says the same, and fewer services know it of a copy
+		}
 		if info, err = u.client.Copy(ctx, dst, src.Key, opt); err == nil && !opt.Replace {
 			opt.Meta, opt.System = src.Meta, src.System
 		}

@@ -89,6 +89,14 @@ func within(lowest, v, most, def int64) int64 {
 	return min(max(v, lowest), most)
 }
 
+// MaxSize returns the size of the largest object that Commit can store, in bytes.
+func (u *Uploader) MaxSize() int64 {
+	if u.noMultipart {
+		return s3client.MaxPartSize
+	}
+	return MaxObjectSize
+}
+
 // Commit makes snap the content of key, under opt's conditions. base is the version that snap's Unchanged extents
 // belong to, or nil; these ranges are then copied from it where that saves sending them, and ErrPrecondition says that
 // base is no longer in place. Size, Meta and System of the result are always set. ErrTooLarge: S3 has no object of
@@ -100,7 +108,7 @@ func (u *Uploader) Commit(ctx context.Context, key string, snap Snapshot, base *
 	var info s3client.ObjectInfo
 	var err error
 	switch {
-	case size > MaxObjectSize, u.noMultipart && size > s3client.MaxPartSize:
+	case size > u.MaxSize():
 		err = fmt.Errorf("store %q: %w: %d bytes", key, s3client.ErrTooLarge, size)
 	case u.noMultipart || size <= u.threshold:
 		info, err = u.putWhole(ctx, key, snap, opt)

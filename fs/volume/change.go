@@ -175,6 +175,9 @@ func (v *Volume) replaceMarker(ctx context.Context, at string, o object, opt s3c
 func (v *Volume) copyObject(ctx context.Context, dst string, src s3client.ObjectInfo, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
 	ctx, cancel := v.detached(ctx, src.Size)
 	defer cancel()
+	if dst == src.Key && v.caps.ConditionalPut {
+		opt.IfMatch = opt.SrcIfMatch // many requests, if it is large: another client may store a version between them
+	}
 	info, err := v.opt.Upload.Copy(ctx, dst, src, opt)
 	if !errors.Is(err, s3client.ErrUnsupported) {
 		return info, err
@@ -199,9 +202,6 @@ func (v *Volume) copyObject(ctx context.Context, dst string, src s3client.Object
 	put := s3client.PutOptions{Meta: opt.Meta, System: opt.System, IfMatch: opt.IfMatch, IfNoneMatch: opt.IfNoneMatch}
 	if !opt.Replace {
 		put.Meta, put.System = src.Meta, src.System
-	}
-	if dst == src.Key {
-		put.IfMatch = opt.SrcIfMatch
 	}
 	if !v.caps.ConditionalPut {
 		put.IfMatch, put.IfNoneMatch = "", false

@@ -77,10 +77,11 @@ func (v *Volume) commitGated(ctx context.Context, n *Inode) error {
 		}
 	}
 	n.mu.Lock()
-	attributes := n.unsavedLocked() && !n.mu.content.changed()
+	c = n.mu.content
+	attributes := n.unsavedLocked() && !c.changed()
 	n.mu.Unlock()
 	if attributes {
-		return v.storeAttributes(ctx, n)
+		return v.storeAttributes(ctx, n, c)
 	}
 	return nil
 }
@@ -98,24 +99,45 @@ type version struct {
 // storeContent stores the bytes of c with n's attributes. All that n's path leads to stays as it is until the service
 // has the new object whole.
 func (v *Volume) storeContent(ctx context.Context, n *Inode, c *content) error {
-	snap, err := c.file.Snapshot(ctx)
-	if err != nil {
-		return localError(err)
-	}
-	defer snap.Release(false)
-	next := v.nextVersion(n, c)
-	info, err := v.send(ctx, snap, next)
-	if errors.Is(err, s3client.ErrPrecondition) || errors.Is(err, ErrStale) || notFound(err) {
-		return v.contested(ctx, n, c, snap, next, err)
-	}
+	snap, next, err := v.freeze(ctx, n, c)
 	if err != nil {
 		return err
 	}
-	v.committed(n, c, snap, next, info)
-	return nil
+	defer snap.Release(false)
+	return v.storeSnapshot(ctx, n, c, snap, next)
 }
 
-// nextVersion reads what to store. It comes after the snapshot, so that the time of every write in it is there.
+// freeze returns the content and the attributes that belong to it. No snapshot is held before, as the caller has the
+// gate; so no writer waits for one in content.order.
+func (v *Volume) freeze(ctx context.Context, n *Inode, c *content) (*stage.Snapshot, version, error) {
+	if err := c.order.lock(ctx); err != nil {
+		return nil, version{}, err
+	}
+	defer c.order.unlock()
+	snap, err := c.file.Snapshot(ctx)
+	if err != nil {
+		return nil, version{}, localError(err)
+	}
+	return snap, v.nextVersion(n, c), nil
+}
+
+// storeSnapshot stores a snapshot of c as the next version.
+func (v *Volume) storeSnapshot(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version) error {
+	info, err := v.send(ctx, snap, next)
+	switch {
+	case err == nil:
+		v.committed(n, c, snap, next, info)
+		return nil
+	case errors.Is(err, s3client.ErrPrecondition) || errors.Is(err, ErrStale) || notFound(err):
+		return v.contested(ctx, n, c, snap, next, err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c.sent.note(snap.Size(), next.meta) // the service may have it: perhaps only the answer got lost
+	return err
+}
+
+// nextVersion reads what to store.
 func (v *Volume) nextVersion(n *Inode, c *content) version {
 	path, _ := v.table.Path(n.node)
 	n.mu.Lock()
@@ -149,7 +171,7 @@ func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next vers
 	old := c.moveTo(v.openVersion(info))
 	defer func() { v.logClose(n, old.Close()) }()
 	defer n.mu.Unlock()
-	c.base, c.stored = info, true
+	c.base, c.stored, c.sent = info, true, nil
 	n.mu.obj.info, n.mu.obj.at = info, v.opt.Now()
 	if n.mu.changes == next.changes {
 		n.mu.dirty = false
@@ -173,21 +195,27 @@ func (v *Volume) present(path string, o object) tree.Stamp {
 }
 
 // storeAttributes stores the attributes of an open file whose bytes are stored.
-func (v *Volume) storeAttributes(ctx context.Context, n *Inode) error {
+func (v *Volume) storeAttributes(ctx context.Context, n *Inode, c *content) error {
 	path, _ := v.table.Path(n.node)
 	n.mu.Lock()
 	o, changes := n.mu.obj, n.mu.changes
 	n.mu.Unlock()
 	info, err := v.replaceMeta(ctx, path, o, o.attr)
-	if err != nil {
-		if errors.Is(err, s3client.ErrPrecondition) || notFound(err) {
-			return v.attributesLost(n, path, err)
-		}
+	if err == nil {
+		o.info, o.at = info, v.opt.Now()
+		v.rebase(n, path, o, changes)
+		return nil
+	}
+	if !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		c.sent.note(o.info.Size, attr.Encode(o.attr, o.info.Meta))
 		return err
 	}
-	o.info, o.at = info, v.opt.Now()
-	v.rebase(n, path, o, changes)
-	return nil
+	if v.findSent(ctx, n, c) {
+		return v.storeAttributes(ctx, n, c)
+	}
+	return v.attributesLost(n, path, err)
 }
 
 // attributesLost gives up attributes whose object another client has replaced or removed: they belong to bytes that
@@ -196,7 +224,7 @@ func (v *Volume) attributesLost(n *Inode, path string, err error) error {
 	v.names.Forget(path)
 	err = errors.Join(ErrStale, err)
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	if c := n.mu.content; c != nil {
 		if c.changed() {
 			return err // written to meanwhile; the next commit finds out the same, and keeps the bytes

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 	"unicode/utf8"
 
 	"pail/fs/keymap"
@@ -15,17 +16,78 @@ import (
 	"pail/s3client"
 )
 
+// attempts are versions that were sent without a certain answer, the latest last.
+type attempts []attempt
+
+// attempt is what a version is known by: the times in its metadata, in nanoseconds, make it one of ours.
+type attempt struct {
+	size int64
+	meta s3client.Meta
+}
+
+// maxAttempts bounds what is remembered of a file that cannot be stored for long.
+const maxAttempts = 64
+
+func (a *attempts) note(size int64, meta s3client.Meta) {
+	if a.has(size, meta) {
+		return
+	}
+	if len(*a) == maxAttempts {
+		*a = slices.Delete(*a, 0, 1)
+	}
+	*a = append(*a, attempt{size, meta})
+}
+
+func (a attempts) has(size int64, meta s3client.Meta) bool {
+	return slices.ContainsFunc(a, func(one attempt) bool { return one.size == size && maps.Equal(one.meta, meta) })
+}
+
+// reclaim makes the version in place what c is based on, if it is one that was sent from here earlier and whose answer
+// got lost. It has the bytes that are still unchanged, as every later version keeps them too.
+func (v *Volume) reclaim(n *Inode, c *content, info s3client.ObjectInfo) bool {
+	n.mu.Lock()
+	if !c.sent.has(info.Size, info.Meta) {
+		n.mu.Unlock()
+		return false
+	}
+	old := c.moveTo(v.openVersion(info))
+	c.base, c.stored = info, true
+	if n.mu.content == c {
+		n.mu.obj.info = info
+	}
+	n.mu.Unlock()
+	v.logClose(n, old.Close())
+	return true
+}
+
+// findSent looks whether the version in place is one that was sent from here, where an answer is missing. The caller
+// holds the gate.
+func (v *Volume) findSent(ctx context.Context, n *Inode, c *content) bool {
+	n.mu.Lock()
+	none := len(c.sent) == 0
+	n.mu.Unlock()
+	if none {
+		return false
+	}
+	path, _ := v.table.Path(n.node)
+	info, err := v.client.Head(ctx, v.keys.File(path))
+	return err == nil && v.reclaim(n, c, info)
+}
+
 // contested finds out why a commit was refused. The version in place is either what we sent, where only the answer got
-// lost; or another client's: then both are kept; or there is none: what another client removed is stored again, as the
-// data that was written here later exists nowhere else.
+// lost, now or before; or another client's: then both are kept; or there is none: what another client removed is stored
+// again, as the data that was written here later exists nowhere else.
 func (v *Volume) contested(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version, cause error) error {
 	winner, err := v.client.Head(ctx, next.key)
 	switch {
-	case err == nil && winner.Size == snap.Size() && maps.Equal(winner.Meta, next.meta):
-		v.committed(n, c, snap, next, winner) // times with nanoseconds make it ours
-		return nil
 	case err == nil && next.stored && winner.ETag == next.expect.ETag:
 		return cause // it is in place after all; the next attempt will tell
+	case err == nil && winner.Size == snap.Size() && maps.Equal(winner.Meta, next.meta):
+		v.committed(n, c, snap, next, winner)
+		return nil
+	case err == nil && v.reclaim(n, c, winner):
+		next.expect, next.stored = winner, true
+		return v.storeSnapshot(ctx, n, c, snap, next)
 	case err == nil:
 		return v.keepBoth(ctx, n, c, snap, next, v.openVersion(winner))
 	case notFound(err):
@@ -80,7 +142,7 @@ func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage
 	n.mu.Lock()
 	old := c.moveTo(v.openVersion(info))
 	defer func() { v.logClose(n, old.Close()) }()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	snap.Release(true)
 	c.base = info
 	n.abandonLocked()

@@ -26,6 +26,7 @@ type content struct {
 	src    readahead.Source    // base's bytes
 	file   *stage.File         // nil until the first change
 
+	sent      attempts // since the last version that was stored for certain
 	abandoned bool
 	handles   int
 	order     gate // writers, so that appends do not overlap; taken before file's own lock
@@ -86,7 +87,8 @@ func (n *Inode) attachLocked(c *content, flags OpenFlags) *Handle {
 	return &Handle{n: n, c: c, flags: flags, seen: n.mu.lostSeq}
 }
 
-// abandonLocked parts the inode from its content, if it has any, which lives on until its last handle closes.
+// abandonLocked parts the inode from its content, if it has any, which lives on until its last handle closes. The caller
+// gives the lock back with n.unlock.
 func (n *Inode) abandonLocked() {
 	c := n.mu.content
 	if c == nil {
@@ -98,6 +100,16 @@ func (n *Inode) abandonLocked() {
 	delete(n.v.mu.open, n)
 	n.v.mu.Unlock()
 	if c.handles == 0 {
+		n.mu.unused = append(n.mu.unused, c)
+	}
+}
+
+// unlock gives n.mu back, and frees content that nobody uses any more. That waits for fetches to end, so nothing is locked.
+func (n *Inode) unlock() {
+	unused := n.mu.unused
+	n.mu.unused = nil
+	n.mu.Unlock()
+	for _, c := range unused {
 		n.v.logClose(n, c.close())
 	}
 }
@@ -105,7 +117,7 @@ func (n *Inode) abandonLocked() {
 // closeContent frees the content if there is nothing in it that has to be stored.
 func (n *Inode) closeContent() {
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	if c := n.mu.content; c != nil && c.handles == 0 && !n.unsavedLocked() {
 		n.abandonLocked()
 	}

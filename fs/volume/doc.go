@@ -33,14 +33,18 @@
 //
 // Acquire left before right:
 //
-//	pathLocks < Inode.gate (two: by number) < Inode.mu < locks of stage and readahead
-//	content.order, DirHandle.mu < Inode.mu
+//	pathLocks < Inode.gate (two: by number) < content.order < Inode.mu < locks of stage and readahead
+//	DirHandle.mu < Inode.mu
 //	Inode.mu < Volume.mu, tree.Table.mu, tree.Cache.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the
 // operation is about; waiting for them ends with the context. DirHandle.mu is held over the listing that its caller
-// waits for. Nothing is waited for under the others. content.order is not taken under a gate: writers hold it while
-// they wait for an upload to release the file.
+// waits for. Nothing is waited for under the others.
+//
+// Writers hold content.order while they wait for an upload to release its snapshot. So snapshots are made under the gate
+// only, and content.order is taken before, for the moment of making one: a snapshot and the times that go with it have
+// all of a write or nothing. Hence no two contents that are sent have the same metadata, which tells whose a version is
+// after an answer was lost.
 //
 // # Order of events
 //
@@ -53,7 +57,7 @@
 //
 // Operations that send changes use a context of their own, which a signal to the caller does not end: a request that is
 // broken off in the middle leaves it open what the service has. Its deadline is Options.MetaTimeout and a share for the
-// bytes to move. Reads, lookups and listings end with the caller's context.
+// bytes to move; each request about a directory's keys has one of its own, as they may be many. Reads, lookups and listings end with the caller's context.
 //
 // # Errors
 //

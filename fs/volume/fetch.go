@@ -43,6 +43,7 @@ func (v *Volume) fill(ctx context.Context, path string, o object) (object, tree.
 	switch {
 	case err == nil:
 		filled := v.newObject(info)
+		filled.sys = true
 		if filled.dir != o.dir || o.view {
 			return v.fetch(ctx, path) // a directory in an old form, or something else by now
 		}
@@ -65,7 +66,7 @@ func (v *Volume) learn(path string, o object, s tree.Stamp) (object, tree.Stamp,
 		case state == tree.Absent || state == tree.WasAbsent:
 			return object{}, t, ErrNotExist
 		case (state == tree.Present || state == tree.WasPresent) && later.full:
-			return later, t, nil
+			return later.withHeaders(o), t, nil
 		}
 	}
 	return o, s, nil

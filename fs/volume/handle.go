@@ -8,7 +8,6 @@ import (
 
 	"pail/fs/readahead"
 	"pail/fs/stage"
-	"pail/fs/upload"
 	"pail/s3client"
 )
 
@@ -52,11 +51,12 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		case waited || !errors.Is(readError(err), ErrStale):
 			return n, readError(err)
 		}
-		// A rename by this mount moves the bytes before it says where they are.
+		// A commit, a rename and a change of attributes replace or move the bytes before they say where they are.
 		unlock, lockErr := h.n.v.lockInode(ctx, h.n)
 		if lockErr != nil {
 			return n, readError(err)
 		}
+		h.n.v.findSent(ctx, h.n, h.c)
 		unlock()
 		if waited = true; h.reading() == from {
 			return n, readError(err)
@@ -123,23 +123,29 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	if h.flags.Append {
 		off = file.Size()
 	}
-	if off > upload.MaxObjectSize-int64(len(p)) {
+	if limit := h.n.v.opt.Upload.MaxSize(); off > limit-int64(len(p)) || file.Size() > limit {
 		return 0, ErrTooBig
 	}
 	n, err := file.WriteAt(ctx, p, off)
-	if err != nil {
+	if err != nil || n == 0 {
 		return n, localError(err)
 	}
-	return n, h.kept()
+	return n, h.changed()
 }
 
-// kept says ErrStale if the content was abandoned while a change was made to it.
-func (h *Handle) kept() error {
+// changed notes that the bytes have been changed. It says ErrStale if the content was abandoned meanwhile.
+//
+// It comes after the change, when no answer that is on its way can take the place of the times any more; and under
+// content.order, so that every commit has both the bytes and the times, or neither: no two contents that are sent have
+// the same metadata.
+func (h *Handle) changed() error {
 	h.n.mu.Lock()
 	defer h.n.mu.Unlock()
 	if h.c.abandoned {
 		return ErrStale
 	}
+	h.n.touchFileLocked()
+	h.n.mu.dirty = !h.n.mu.removed // also where a truncation has found the size it wanted
 	return nil
 }
 
@@ -151,7 +157,7 @@ func (h *Handle) Truncate(ctx context.Context, size int64) error {
 	if size < 0 {
 		return ErrInvalid
 	}
-	if size > upload.MaxObjectSize {
+	if size > h.n.v.opt.Upload.MaxSize() {
 		return ErrTooBig
 	}
 	if err := h.c.order.lock(ctx); err != nil {
@@ -165,13 +171,7 @@ func (h *Handle) Truncate(ctx context.Context, size int64) error {
 	if err := file.Truncate(ctx, size); err != nil {
 		return localError(err)
 	}
-	h.n.mu.Lock()
-	defer h.n.mu.Unlock()
-	if h.c.abandoned {
-		return ErrStale
-	}
-	h.n.mu.dirty = !h.n.mu.removed // also where the size was that already
-	return nil
+	return h.changed()
 }
 
 // change returns the local file for a change that is about to happen.
@@ -184,7 +184,6 @@ func (h *Handle) change() (*stage.File, error) {
 	if h.c.abandoned {
 		return nil, ErrStale
 	}
-	h.n.touchFileLocked()
 	return h.c.forWriting(h.n.v), nil
 }
 
@@ -223,12 +222,13 @@ func (h *Handle) Release() {
 			}
 		}
 		n.mu.Lock()
-		defer n.mu.Unlock()
+		defer n.unlock()
 		n.detachHandleLocked(h)
 	})
 }
 
-// detachHandleLocked takes a handle off its content, and frees that with its last handle.
+// detachHandleLocked takes a handle off its content, and frees that with its last handle. The caller gives the lock back
+// with n.unlock.
 func (n *Inode) detachHandleLocked(h *Handle) {
 	c := h.c
 	c.handles--
@@ -240,7 +240,7 @@ func (n *Inode) detachHandleLocked(h *Handle) {
 	}
 	switch {
 	case c.abandoned:
-		n.v.logClose(n, c.close())
+		n.mu.unused = append(n.mu.unused, c)
 	case !n.unsavedLocked():
 		n.mu.obj.info.Size = c.size()
 		n.abandonLocked()

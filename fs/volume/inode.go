@@ -23,6 +23,7 @@ type Inode struct {
 	mu struct {
 		sync.Mutex
 		content *content   // of an open or unstored file
+		unused  []*content // to be freed by unlock
 		obj     object     // valid with content, or when removed
 		dirty   bool       // obj.attr has changes that are not stored
 		changes int        // counts changes of obj.attr
@@ -89,7 +90,7 @@ func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 		if !later && !n.unsavedLocked() {
 			n.abandonLocked()
 		}
-		n.mu.Unlock()
+		n.unlock()
 		if later {
 			return nil
 		}
@@ -102,7 +103,7 @@ func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 // reading the version that they have.
 func (v *Volume) detach(n *Inode, path string, s tree.Stamp) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	if n.unsavedLocked() || n.overtakenLocked(s) || !v.table.RemoveAt(n.node, path) {
 		return
 	}
@@ -162,7 +163,7 @@ func (n *Inode) touchFileLocked() {
 // another client stored takes the place of one without local changes; handles keep theirs.
 func (n *Inode) adopt(o object, s tree.Stamp) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	c := n.mu.content
 	if c == nil || n.mu.removed || n.unsavedLocked() || n.overtakenLocked(s) || o.dir {
 		return
@@ -175,6 +176,7 @@ func (n *Inode) adopt(o object, s tree.Stamp) {
 		return
 	}
 	if o.full {
+		o = o.withHeaders(n.mu.obj)
 		n.mu.obj, n.mu.stamp = o, s
 		c.base = o.info
 	}

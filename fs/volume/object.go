@@ -16,7 +16,7 @@ type object struct {
 	info s3client.ObjectInfo
 	attr attr.Attr // type and attributes, if full
 	full bool      // attr is known
-	sys  bool      // info.System is known, so that a copy that replaces metadata can keep it
+	sys  bool      // info.System is all there is, so that a copy that replaces metadata can keep it; listings tell a part
 	dir  bool
 	view bool      // the bytes of a directory's marker, shown as a file
 	at   time.Time // when attr was read
@@ -35,7 +35,7 @@ func (v *Volume) newObject(info s3client.ObjectInfo) object {
 		o.dir = strings.HasSuffix(info.Key, "/")
 		return o
 	}
-	o.full, o.sys = true, info.System.ContentType != ""
+	o.full = true
 	o.attr = attr.Decode(info, v.opt.Defaults)
 	switch o.dir = attr.IsDir(o.attr.Mode); {
 	case !o.dir || strings.HasSuffix(info.Key, "/"):
@@ -76,6 +76,14 @@ func (o object) mode() uint32 {
 		return attr.Regular
 	}
 	return 0
+}
+
+// withHeaders completes what a listing told with the headers that are known of the same bytes.
+func (o object) withHeaders(known object) object {
+	if !o.sys && known.sys && o.info.Key == known.info.Key && o.info.ETag == known.info.ETag {
+		o.info.System, o.sys = known.info.System, true
+	}
+	return o
 }
 
 // sameVersion reports whether a listing shows the version, metadata included, that o was made of. A service that does

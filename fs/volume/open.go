@@ -110,8 +110,8 @@ func (v *Volume) validate(ctx context.Context, n *Inode) (object, tree.Stamp, er
 // attachVersion opens a version of a file without local changes; nil if something has happened since it was asked for.
 func (n *Inode) attachVersion(o object, s tree.Stamp, flags OpenFlags) *Handle {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.mu.removed || n.mu.leaving || n.unsavedLocked() || !o.full {
+	defer n.unlock()
+	if n.mu.removed || n.mu.leaving || n.unsavedLocked() || !o.full || !o.sys {
 		return nil
 	}
 	if n.overtakenLocked(s) {

@@ -77,9 +77,11 @@ func (v *Volume) renameFile(ctx context.Context, m move) error {
 		return err
 	}
 	defer open()
-	if err := v.commitGated(ctx, n); err != nil {
+	if err := v.commitWithin(ctx, n); err != nil {
 		return err
 	}
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
 	if m.src.dir != m.dst.dir {
 		if err := v.ensureMarker(ctx, m.src.dir); err != nil {
 			return err
@@ -133,6 +135,8 @@ func (v *Volume) renamed(ctx context.Context, m move) (n, target *Inode, err err
 // moveObject moves whatever version of the file is there.
 func (v *Volume) moveObject(ctx context.Context, m move) (object, error) {
 	const attempts = 4 // each but the last has lost to another client
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
 	for i := 1; ; i++ {
 		o, err := v.known(ctx, m.from)
 		if err != nil {
@@ -174,7 +178,7 @@ func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.Objec
 	if err != nil {
 		return info, err
 	}
-	if err := v.client.Delete(ctx, src.Key); err != nil {
+	if err := v.deleteKeys(ctx, src.Key); err != nil {
 		return info, fmt.Errorf("%q is there, but %q could not be removed: %w", dst, src.Key, err)
 	}
 	src.Key, src.ETag, src.LastModified = dst, info.ETag, info.LastModified
@@ -225,6 +229,8 @@ func (v *Volume) renameDir(ctx context.Context, m move) error {
 	if err := v.commitBelow(ctx, n); err != nil {
 		return err
 	}
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
 	if m.src.dir != m.dst.dir {
 		if err := v.ensureMarker(ctx, m.src.dir); err != nil {
 			return err
@@ -276,19 +282,14 @@ func (v *Volume) commitBelow(ctx context.Context, dir *Inode) error {
 		if !n.unsaved() {
 			continue
 		}
-		n.mu.Lock()
-		size := n.mu.obj.info.Size
-		if n.mu.content != nil {
-			size = n.mu.content.size()
-		}
-		n.mu.Unlock()
-		ctx, cancel := v.detached(ctx, size)
-		err := n.gate.lock(ctx)
-		if err == nil {
-			err = v.commitGated(ctx, n)
-			n.gate.unlock()
-		}
+		wait, cancel := v.detached(ctx, 0)
+		err := n.gate.lock(wait)
 		cancel()
+		if err != nil {
+			return err
+		}
+		err = v.commitWithin(ctx, n)
+		n.gate.unlock()
 		if err != nil {
 			return err
 		}
@@ -296,7 +297,20 @@ func (v *Volume) commitBelow(ctx context.Context, dir *Inode) error {
 	return nil
 }
 
-// moveDir moves all keys of a directory. A marker in an old form is not below it, and becomes one in today's form.
+// commitWithin is commitGated with the time that the content needs, also if the caller's is over.
+func (v *Volume) commitWithin(ctx context.Context, n *Inode) error {
+	n.mu.Lock()
+	size := int64(0)
+	if n.mu.content != nil {
+		size = n.mu.content.size()
+	}
+	n.mu.Unlock()
+	ctx, cancel := v.detached(ctx, size)
+	defer cancel()
+	return v.commitGated(ctx, n)
+}
+
+// moveDir moves all keys of a directory, for as long as that takes: every request has a deadline of its own. A marker in an old form is not below it, and becomes one in today's form.
 func (v *Volume) moveDir(ctx context.Context, m move, o object, there *object) error {
 	src, dst := v.keys.Dir(m.from), v.keys.Dir(m.to)
 	if err := v.movePrefix(ctx, dst, src); err != nil {
@@ -306,7 +320,7 @@ func (v *Volume) moveDir(ctx context.Context, m move, o object, there *object) e
 	if o.info.Key != "" && o.info.Key != src {
 		opt := s3client.PutOptions{Meta: o.info.Meta}
 		opt.System.ContentType = attr.TypeDirectory
-		if _, err := v.client.Put(ctx, dst, emptyBody(), opt); err != nil {
+		if err := v.putMarker(ctx, dst, opt); err != nil {
 			return err
 		}
 		old = append(old, o.info.Key)
@@ -316,9 +330,23 @@ func (v *Volume) moveDir(ctx context.Context, m move, o object, there *object) e
 		old = append(old, there.info.Key)
 	}
 	if len(old) > 0 {
-		return v.client.Delete(ctx, old...)
+		return v.deleteKeys(ctx, old...)
 	}
 	return nil
+}
+
+func (v *Volume) putMarker(ctx context.Context, key string, opt s3client.PutOptions) error {
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	_, err := v.client.Put(ctx, key, emptyBody(), opt)
+	return err
+}
+
+// deleteKeys removes keys, with a deadline of its own.
+func (v *Volume) deleteKeys(ctx context.Context, keys ...string) error {
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	return v.client.Delete(ctx, keys...)
 }
 
 // movePrefix moves all keys below src, in one atomic request where the service can.
@@ -340,6 +368,8 @@ func (v *Volume) follow(ctx context.Context, n *Inode) {
 	if err != nil {
 		return
 	}
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
 	o, err := v.headObject(ctx, v.keys.File(at))
 	if err != nil {
 		v.log.Warn("an open file was not found after its directory was renamed", "path", at, "error", err)

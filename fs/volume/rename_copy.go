@@ -17,10 +17,12 @@ import (
 
 // copyPrefix moves all keys below src on a service that cannot rename: it copies all of them, and removes the originals
 // when every copy is there. If a copy fails, the copies are removed and nothing has changed. Exactly what was copied is
-// removed, so a key that another client adds meanwhile stays.
+// removed, so a key that another client adds meanwhile stays. It takes as long as it takes: every request has a deadline of
+// its own, so that neither the removals nor the undoing find the time used up.
 //
 // The marker of the directory itself is copied last: the target may have one already, which must survive a failure.
 func (v *Volume) copyPrefix(ctx context.Context, dst, src string) error {
+	ctx = context.WithoutCancel(ctx)
 	copied := newSpool(v.opt.Stage)
 	defer copied.close()
 	marker, err := v.copyKeys(ctx, dst, src, copied)
@@ -41,7 +43,7 @@ func (v *Volume) copyPrefix(ctx context.Context, dst, src string) error {
 		return fmt.Errorf("all is copied to %q, but not all removed below %q: %w", dst, src, err)
 	}
 	if marker != nil {
-		return v.client.Delete(ctx, src)
+		return v.deleteKeys(ctx, src)
 	}
 	return nil
 }
@@ -51,7 +53,7 @@ func (v *Volume) copyPrefix(ctx context.Context, dst, src string) error {
 func (v *Volume) copyKeys(ctx context.Context, dst, src string, copied *spool) (marker *s3client.ObjectInfo, err error) {
 	q := s3client.ListQuery{Prefix: src}
 	for {
-		page, err := v.client.List(ctx, q)
+		page, err := v.listPage(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -85,6 +87,13 @@ func (v *Volume) copyKeys(ctx context.Context, dst, src string, copied *spool) (
 	}
 }
 
+// listPage asks for a page, with a deadline of its own.
+func (v *Volume) listPage(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	return v.client.List(ctx, q)
+}
+
 // deleteAll removes the noted keys in batches. It goes on after a failure.
 func (v *Volume) deleteAll(ctx context.Context, names *spool, key func(string) string) error {
 	if err := names.flush(ctx); err != nil {
@@ -94,7 +103,7 @@ func (v *Volume) deleteAll(ctx context.Context, names *spool, key func(string) s
 	batch := make([]string, 0, s3client.MaxDeleteKeys)
 	remove := func() {
 		if len(batch) > 0 {
-			if err := v.client.Delete(ctx, batch...); err != nil && len(errs) < maxErrors {
+			if err := v.deleteKeys(ctx, batch...); err != nil && len(errs) < maxErrors {
 				errs = append(errs, err)
 			}
 		}

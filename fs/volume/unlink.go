@@ -53,7 +53,7 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string) 
 		if err != nil {
 			return err
 		}
-		if err := v.client.Delete(ctx, v.keys.File(at)); err != nil {
+		if err := v.deleteKeys(ctx, v.keys.File(at)); err != nil { // leave may have taken long
 			stay()
 			v.names.Forget(at)
 			return err
@@ -88,11 +88,11 @@ func (v *Volume) leave(ctx context.Context, n *Inode) (stay func(), err error) {
 	defer cancel()
 	err = v.localize(work, n, c)
 	h.Release()
-	if err != nil {
+	if err = readError(err); err != nil && !errors.Is(err, ErrStale) {
 		stay()
-		return nil, readError(err)
+		return nil, err
 	}
-	return stay, nil
+	return stay, nil // also if the version that is open is gone already: its handles will say so
 }
 
 // vacated says that the object or marker of a name is removed. A lookup that was quicker may have brought the name back

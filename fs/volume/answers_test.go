@@ -1,0 +1,402 @@
+package volume_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+// done is a client that calls hook when the service has done a request, before the answer arrives.
+type done struct {
+	s3client.Client
+	hook func(op, key string)
+}
+
+// hooked mounts through d.
+func hooked(d *done) setup {
+	return func(o *volume.Options, u *upload.Options) {
+		d.Client = o.Client
+		o.Client, u.Client = d, d
+	}
+}
+
+func (d *done) call(op, key string) {
+	if d.hook != nil {
+		d.hook(op, key)
+	}
+}
+
+func (d *done) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	info, err := d.Client.Put(ctx, key, r, opt)
+	d.call(s3client.OpPut, key)
+	return info, err
+}
+
+func (d *done) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
+	info, err := d.Client.Copy(ctx, dst, src, opt)
+	d.call(s3client.OpCopy, dst)
+	return info, err
+}
+
+func (d *done) Rename(ctx context.Context, dst, src string, opt s3client.RenameOptions) error {
+	err := d.Client.Rename(ctx, dst, src, opt)
+	d.call(s3client.OpRename, dst)
+	return err
+}
+
+func (d *done) Delete(ctx context.Context, keys ...string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := d.Client.Delete(ctx, keys...)
+	d.call(s3client.OpDelete, keys[0])
+	return err
+}
+
+// unfetched is where a file of 4 MiB has bytes that opening it and reading its start did not bring.
+const unfetched = 3 << 20
+
+func (m *mount) foreignLarge(key string) {
+	m.t.Helper()
+	m.foreign(key, strings.Repeat("0123456789abcdef", 4<<16))
+}
+
+// readOnce makes d start a read from h after the next request of a kind, which goes on when the read waits for something.
+func readOnce(d *done, op string, h *volume.Handle) <-chan error {
+	result := make(chan error, 1)
+	d.hook = func(done, _ string) {
+		if done != op {
+			return
+		}
+		d.hook = nil
+		go func() {
+			_, err := h.ReadAt(ctx, make([]byte, 10), unfetched)
+			result <- err
+		}()
+		synctest.Wait()
+	}
+	return result
+}
+
+func TestReadWaitsForTheAnswerToACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &done{}
+		m := newMount(t, conditional, hooked(d))
+		m.foreignLarge("f")
+		w, r := m.open("f", readWrite), m.open("f", readOnly)
+		m.writeAll(w, "X", 0)
+		result := readOnce(d, s3client.OpPut, r)
+		m.close(w)
+		m.ok(<-result)
+		r.Release()
+	})
+}
+
+func TestReadWaitsForTheEndOfARename(t *testing.T) {
+	for _, c := range []struct {
+		name, from, to, op string
+		caps               s3client.Capabilities
+	}{
+		{"copy", "d/f", "d/g", s3client.OpDelete, plain},
+		{"one request", "d/f", "d/g", s3client.OpRename, s3client.Capabilities{RenameObject: true}},
+		{"copy of a directory", "d", "e", s3client.OpDelete, plain},
+		{"one request for a directory", "d", "e", s3client.OpRename, memclient.Full()},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &done{}
+				m := newMount(t, c.caps, hooked(d))
+				m.foreignLarge("d/f")
+				r := m.open("d/f", readOnly)
+				result := readOnce(d, c.op, r)
+				m.ok(m.rename(c.from, c.to))
+				m.ok(<-result)
+				r.Release()
+			})
+		})
+	}
+}
+
+func TestDirectoryRenameTakesAsLongAsItTakes(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		t.Run(fmt.Sprintf("fails=%v", fails), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &done{}
+				m := newMount(t, plain, hooked(d), func(o *volume.Options, _ *upload.Options) { o.Parallel = 1 })
+				m.mkdir("d")
+				for i := range 5 {
+					m.put(fmt.Sprintf("d/%d", i), "x")
+				}
+				before := m.mem.Keys()
+				d.hook = func(op, _ string) {
+					if op == s3client.OpCopy || op == s3client.OpDelete {
+						time.Sleep(volume.DefaultMetaTimeout * 3 / 4)
+					}
+				}
+				m.faults.set(func(op, key string) error {
+					if fails && op == s3client.OpCopy && key == "d/4" {
+						return errCut
+					}
+					return nil
+				})
+				err := m.rename("d", "e")
+				d.hook = nil
+				if fails {
+					m.want(err, errCut)
+					if after := m.mem.Keys(); !slices.Equal(after, before) {
+						t.Errorf("keys %q, want none moved", after)
+					}
+					return
+				}
+				m.ok(err)
+				if after := m.mem.Keys(); !slices.Equal(after, renamed(before, "d", "e")) {
+					t.Errorf("keys %q, want all moved", after)
+				}
+			})
+		})
+	}
+}
+
+func TestMetadataChangeOfLargeFileMeetsAnotherClient(t *testing.T) {
+	d := &done{}
+	m := newMount(t, conditional, hooked(d), func(_ *volume.Options, u *upload.Options) {
+		u.SingleCopyLimit, u.CopyPartSize = 6<<20, 5<<20
+	})
+	m.foreign("f", strings.Repeat("0123456789abcdef", 8<<16))
+	n, _, err := m.walk("f")
+	m.ok(err)
+	parts := &lateVersion{Client: d.Client, store: func() { m.foreign("f", "other") }}
+	d.Client = parts
+	mode := uint32(0o600)
+	st, err := m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+	m.ok(err)
+	if got := m.object("f"); got != "other" || st.Size != 5 || st.Mode&0o777 != 0o600 {
+		t.Errorf("%d bytes are stored, stat shows %+v", len(got), st)
+	}
+}
+
+// lateVersion calls store before the first upload is completed.
+type lateVersion struct {
+	s3client.Client
+	store func()
+}
+
+func (c *lateVersion) NewUpload(ctx context.Context, key string, opt s3client.PutOptions) (s3client.Upload, error) {
+	up, err := c.Client.NewUpload(ctx, key, opt)
+	return &lateUpload{up, c}, err
+}
+
+type lateUpload struct {
+	s3client.Upload
+	c *lateVersion
+}
+
+func (u *lateUpload) Complete(ctx context.Context, parts []s3client.Part) (s3client.ObjectInfo, error) {
+	if store := u.c.store; store != nil {
+		u.c.store = nil
+		store()
+	}
+	return u.Upload.Complete(ctx, parts)
+}
+
+func TestUnlinkOfAnOpenFileThatAnotherClientReplaced(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.put("new", "content")
+		for _, remove := range []func() error{
+			func() error { return m.unlink("f") },
+			func() error { return m.rename("new", "f") },
+		} {
+			m.foreignLarge("f")
+			m.clock.advance(time.Hour)
+			r := m.open("f", readOnly)
+			m.foreign("f", "other")
+			m.ok(remove())
+			_, err := r.ReadAt(ctx, make([]byte, 10), unfetched)
+			m.want(err, volume.ErrStale)
+			r.Release()
+		}
+		m.names("", "f")
+	})
+}
+
+func TestLostAnswerBeforeMoreWrites(t *testing.T) {
+	for name, caps := range map[string]s3client.Capabilities{"conditional": conditional, "plain": plain} {
+		t.Run(name, func(t *testing.T) {
+			m := newMount(t, caps)
+			m.foreignLarge("f")
+			h := m.open("f", readWrite)
+			for i, part := range []string{"first", "second", "third"} {
+				m.faults.set(func(op, _ string) error {
+					if op == "after "+s3client.OpPut {
+						return errCut
+					}
+					return nil
+				})
+				m.writeAll(h, part, int64(10*i))
+				m.want(h.Fsync(ctx), errCut)
+				m.faults.set(nil)
+				buf := make([]byte, 5)
+				if _, err := h.ReadAt(ctx, buf, int64(i+1)<<20); err != nil || string(buf) != "01234" {
+					t.Fatalf("unchanged bytes are %q, %v", buf, err)
+				}
+			}
+			m.writeAll(h, "last", 30)
+			m.close(h)
+			if got := m.mem.Keys(); !slices.Equal(got, []string{"f"}) {
+				t.Errorf("keys %q", got)
+			}
+			if got := m.object("f")[:40]; got != "first56789second0123third9abcdlast234567" {
+				t.Errorf("stored %q", got)
+			}
+		})
+	}
+}
+
+func TestLostAnswerToAMetadataChangeOfAnOpenFile(t *testing.T) {
+	d := &done{}
+	m := newMount(t, conditional, hooked(d))
+	m.put("f", "old!")
+	h := m.open("f", readWrite)
+	m.writeAll(h, "new!", 0)
+	mode := uint32(0o600)
+	d.hook = func(op, _ string) { // while the bytes are on their way
+		d.hook = nil
+		_, err := m.Setattr(ctx, h.Inode(), volume.SetAttr{Mode: &mode}, h)
+		m.ok(err)
+		d.Client = &otherETag{d.Client}
+	}
+	m.want(h.Flush(ctx), errCut)
+	d.Client = m.faults
+	mode = 0o640
+	_, err := m.Setattr(ctx, h.Inode(), volume.SetAttr{Mode: &mode}, h)
+	m.ok(err)
+	m.close(h)
+	if st := m.stat("f"); st.Mode&0o777 != 0o640 {
+		t.Errorf("mode %o", st.Mode)
+	}
+	if got := m.get("f"); got != "new!" {
+		t.Errorf("content %q", got)
+	}
+}
+
+// otherETag gives copies another ETag than their source has, as encryption does, and loses the answer.
+type otherETag struct{ s3client.Client }
+
+func (c *otherETag) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
+	o, err := c.Client.Get(ctx, src, s3client.GetOptions{IfMatch: opt.SrcIfMatch})
+	if err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	defer o.Body.Close()
+	up, err := c.Client.NewUpload(ctx, dst, s3client.PutOptions{Meta: opt.Meta, System: opt.System})
+	if err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	body, err := io.ReadAll(o.Body)
+	if err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	part, err := up.Part(ctx, 1, strings.NewReader(string(body)))
+	if err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	if _, err := up.Complete(ctx, []s3client.Part{part}); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return s3client.ObjectInfo{}, errCut
+}
+
+func TestHeadersThatListingsDoNotTellSurvive(t *testing.T) {
+	for name, change := range map[string]func(m *mount){
+		"chmod": func(m *mount) {
+			n, _, err := m.walk("f")
+			m.ok(err)
+			mode := uint32(0o600)
+			_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+			m.ok(err)
+		},
+		"write": func(m *mount) {
+			h := m.open("f", readWrite)
+			m.names("", "f")
+			m.stat("f")
+			m.writeAll(h, "more", 4)
+			m.close(h)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+				m := newMount(t, caps, ttl(0))
+				want := s3client.System{ContentType: "text/x-odd", CacheControl: "no-store", ContentLanguage: "rm"}
+				_, err := m.mem.Another().Put(ctx, "f", strings.NewReader("data"), s3client.PutOptions{System: want})
+				m.ok(err)
+				m.names("", "f")
+				change(m)
+				info, err := m.mem.Head(ctx, "f")
+				m.ok(err)
+				if info.System != want {
+					t.Errorf("headers are %+v", info.System)
+				}
+			})
+		})
+	}
+}
+
+func TestTooLargeForOneRequestIsRefusedAtTheWrite(t *testing.T) {
+	m := newMount(t, plain, func(_ *volume.Options, u *upload.Options) { u.NoMultipart = true })
+	h := m.create("f")
+	_, err := h.WriteAt(ctx, []byte("xy"), s3client.MaxPartSize-1)
+	m.want(err, volume.ErrTooBig)
+	m.want(h.Truncate(ctx, s3client.MaxPartSize+1), volume.ErrTooBig)
+	m.writeAll(h, "data", 0)
+	m.close(h)
+	if got := m.object("f"); got != "data" {
+		t.Errorf("stored %q", got)
+	}
+}
+
+// deaf lets reads go on when their context has ended, until they are let go.
+type deaf struct {
+	s3client.Client
+	hold chan struct{}
+}
+
+func (c *deaf) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
+	<-c.hold
+	return c.Client.Get(ctx, key, opt)
+}
+
+func TestInodeIsUsableWhileItsContentIsFreed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMount(t, plain)
+		m.foreignLarge("f")
+		c := &deaf{m.faults.Client, make(chan struct{})}
+		h := m.open("f", readOnly)
+		m.faults.Client = c
+		cut, cancel := context.WithCancel(ctx)
+		go func() {
+			_, _ = h.ReadAt(cut, make([]byte, 10), unfetched)
+			h.Release()
+		}()
+		synctest.Wait()
+		cancel()
+		synctest.Wait() // Release waits for the fetch
+		again, err := m.Open(ctx, h.Inode(), readOnly)
+		m.ok(err)
+		close(c.hold)
+		if s, err := content(again); len(s) != 4<<20 || err != nil {
+			t.Errorf("%d bytes, %v", len(s), err)
+		}
+		again.Release()
+	})
+}
