@@ -49,14 +49,17 @@ fmt: ## gofmt the tree
 bench: ## Go benchmarks of each layer
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./fs/... ./s3client/... ./server/...
 
-install: build ## install pail and its mount helpers under DESTDIR/PREFIX
+install: build ## install pail, its mount helpers and its manual page under DESTDIR/PREFIX
 	install -D -m 0755 bin/pail '$(DESTDIR)$(PREFIX)/bin/pail'
-	install -d '$(DESTDIR)/sbin'
+	install -d '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions' '$(DESTDIR)/sbin'
+	bin/pail help --man > '$(DESTDIR)$(PREFIX)/share/man/man1/pail.1'
+	bin/pail help --completion > '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pail'
 	ln -sf '$(PREFIX)/bin/pail' '$(DESTDIR)/sbin/mount.pail'
 	ln -sf '$(PREFIX)/bin/pail' '$(DESTDIR)/sbin/mount.fuse.pail'
 
 uninstall: ## remove what `make install` installed
-	rm -f '$(DESTDIR)$(PREFIX)/bin/pail' '$(DESTDIR)/sbin/mount.pail' '$(DESTDIR)/sbin/mount.fuse.pail'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/pail' '$(DESTDIR)/sbin/mount.pail' '$(DESTDIR)/sbin/mount.fuse.pail' \
+		'$(DESTDIR)$(PREFIX)/share/man/man1/pail.1' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pail'
 
 clean: ## remove what the build made
 	rm -rf bin

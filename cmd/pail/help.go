@@ -13,6 +13,7 @@ const overview = `pail mounts S3 buckets as a filesystem, and is an S3 server.
   pail serve [FLAGS]                                           the S3 server
   pail version                                                 the version
   pail help [mount|umount|status|serve]                        all options
+  pail help --man | --completion                               the manual page for man(1); a script for bash
 `
 
 // help is "pail help [COMMAND]".
@@ -22,6 +23,10 @@ func help(args []string, env func(string) string, stdout, stderr io.Writer) int 
 		return 0
 	}
 	switch args[0] {
+	case "--man":
+		return printMan(nil, env, stdout, stderr)
+	case "--completion":
+		return printCompletion(nil, env, stdout, stderr)
 	case "mount", "umount", "status", "serve":
 		do, _ := subcommand(args[0])
 		return do([]string{"--help"}, env, stdout, stderr)
