@@ -24,18 +24,6 @@ func noConfig(code s3err.Code) func(*request) error {
 	}
 }
 
-// emptyConfig answers an empty document, where AWS does that for a configuration that was never set.
-func emptyConfig(root string) func(*request) error {
-	return func(r *request) error { return r.sendConfig(root, func(*xmlBuf) {}) }
-}
-
-// emptyList answers a complete list of no configurations.
-func emptyList(root string) func(*request) error {
-	return func(r *request) error {
-		return r.sendConfig(root, func(x *xmlBuf) { x.bool("IsTruncated", false) })
-	}
-}
-
 func (r *request) sendConfig(root string, fill func(*xmlBuf)) error {
 	if err := r.requireBucket(); err != nil {
 		return err
@@ -45,10 +33,6 @@ func (r *request) sendConfig(root string, fill func(*xmlBuf)) error {
 	fill(x)
 	x.close(root)
 	return r.send(http.StatusOK, x)
-}
-
-func getRequestPayment(r *request) error {
-	return r.sendConfig("RequestPaymentConfiguration", func(x *xmlBuf) { x.text("Payer", "BucketOwner") })
 }
 
 // requireObject answers NoSuchKey where there is none.

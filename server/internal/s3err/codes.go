@@ -45,6 +45,7 @@ const (
 	InvalidRetentionPeriod                         Code = "InvalidRetentionPeriod"
 	InvalidStorageClass                            Code = "InvalidStorageClass"
 	InvalidTag                                     Code = "InvalidTag"
+	InvalidTargetBucketForLogging                  Code = "InvalidTargetBucketForLogging"
 	InvalidToken                                   Code = "InvalidToken"
 	InvalidURI                                     Code = "InvalidURI"
 	KeyTooLongError                                Code = "KeyTooLongError"

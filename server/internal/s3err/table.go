@@ -97,6 +97,8 @@ var table = map[Code]entry{
 	UnresolvableGrantByEmailAddress: {http.StatusBadRequest, "The e-mail address you provided does not match any account on record."},
 	UserKeyMustBeSpecified:          {http.StatusBadRequest, "The bucket POST must contain the specified field name. If it is specified, check the order of the fields."},
 	XAmzContentSHA256Mismatch:       {http.StatusBadRequest, "The provided 'x-amz-content-sha256' header does not match what was computed."},
+
+	InvalidTargetBucketForLogging: {http.StatusBadRequest, "The target bucket for logging does not exist"},
 }
 
 // Status gives the HTTP status of c, 500 for a code that the table does not hold.
