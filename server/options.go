@@ -29,7 +29,8 @@ type Options struct {
 	LifecycleDay         time.Duration // a day of lifecycle rules; 0: 24 hours
 	Log                  *slog.Logger  // nil: discarded
 	Now                  func() time.Time
-	Observe              func(Event) // called after every request, concurrently; nil: not called
+	Observe              func(Event)   // called after every request, concurrently; nil: not called
+	ClientTimeout        time.Duration // how long a client may be silent within a body; 0: a minute
 
 	// What CreateBucket gives buckets unless it is told otherwise.
 	ObjectOwnership   string // BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter; "": BucketOwnerEnforced

@@ -116,7 +116,7 @@ func (s *Server) wire() error {
 	verifier := sigauth.New(sigauth.Options{Keys: keys, Region: s.opt.Region, Domains: s.opt.Domains, Now: s.opt.Now})
 	s.handler = s3api.New(s3api.Options{Store: s.store, Verifier: verifier, Accounts: accounts, Several: several,
 		Ownership: s.opt.ObjectOwnership, BlockPublic: s.opt.BlockPublicAccess, Region: s.opt.Region, Domains: s.opt.Domains,
-		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{requests, s.opt.Observe}})
+		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{requests, s.opt.Observe}, ClientTimeout: s.opt.ClientTimeout})
 	return nil
 }
 

@@ -178,7 +178,7 @@ func TestServeDrains(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, l, h, nil, nil) }()
+	go func() { served <- Serve(ctx, l, h, ServeOptions{}) }()
 	answered := make(chan string, 1)
 	go func() {
 		resp, err := http.Get("http://" + l.Addr().String())

@@ -60,7 +60,7 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	}
 	defer closeAll(listeners)
 	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Keys: keys, Region: o.region,
-		Domains: o.domains, LifecycleDay: o.lifecycleDay, Log: log})
+		ClientTimeout: o.clientTimeout, Domains: o.domains, LifecycleDay: o.lifecycleDay, Log: log})
 	if err != nil {
 		if errors.Is(err, server.ErrInUse) {
 			return fmt.Errorf("%w; stop it, or choose another --dir", err)
@@ -92,7 +92,10 @@ func (o *serveOptions) serveAll(ctx context.Context, s *server.Server, listeners
 	group, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, s.Drain)
 	run := func(l net.Listener, h http.Handler, c *tls.Config) {
-		group.Go(func() error { return server.Serve(ctx, l, h, c, log) })
+		group.Go(func() error {
+			return server.Serve(ctx, l, h, server.ServeOptions{TLS: c, Log: log,
+				ClientTimeout: o.clientTimeout, MaxConnections: o.maxConnections})
+		})
 	}
 	if o.metricsListen != "" {
 		last := len(listeners) - 1

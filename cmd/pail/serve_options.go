@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"pail/server"
 )
 
 // serveUsage is printed above the list of flags.
@@ -65,6 +67,8 @@ type serveOptions struct {
 	lifecycleDay   time.Duration
 	logLevel       string
 	logFormat      string
+	clientTimeout  time.Duration
+	maxConnections int
 	fsckOnly       bool
 	json           bool
 
@@ -116,6 +120,8 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringVar(&o.metricsListen, "metrics-listen", "", "`ADDR:PORT` to serve /live, /ready and /metrics on (default: nowhere)")
 	f.StringVar(&o.logLevel, "log-level", "info", "least `LEVEL` to log: debug (every request), info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "text", "`FORMAT` of log lines on stderr: text or json")
+	f.DurationVar(&o.clientTimeout, "client-timeout", time.Minute, "`TIME` that a client may be silent within a request, or send next to nothing")
+	f.IntVar(&o.maxConnections, "max-connections", server.DefaultMaxConnections, "`NUMBER` of connections of each listener; above it idle ones are closed, then new ones refused with SlowDown")
 	f.BoolVar(&o.fsckOnly, "fsck", false, "check every record and every byte, name what is damaged, and serve nothing; exit 0 clean, 1 damaged, 2 not found out")
 	f.BoolVar(&o.json, "json", false, "print the outcome of --fsck as JSON")
 	return f
@@ -220,6 +226,10 @@ func (o *serveOptions) complete() error {
 		return errors.New("--tls-self-signed makes a certificate: leave it out, or --tls-cert and --tls-key")
 	case o.logFormat != "text" && o.logFormat != "json":
 		return fmt.Errorf("--log-format %q: give text or json", o.logFormat)
+	case o.clientTimeout < time.Second:
+		return fmt.Errorf("--client-timeout %v: give a second or more", o.clientTimeout)
+	case o.maxConnections < 1:
+		return fmt.Errorf("--max-connections %d: give 1 or more", o.maxConnections)
 	case o.json && !o.fsckOnly:
 		return errors.New("--json is the form of what --fsck prints: give both")
 	case o.lifecycleDay <= 0 || o.lifecycleDay > fullDay:

@@ -91,7 +91,7 @@ func New(t testing.TB, opt Options) *Server {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
-	go func() { s.done <- server.Serve(ctx, l, handler, config, opt.Log) }()
+	go func() { s.done <- server.Serve(ctx, l, handler, server.ServeOptions{TLS: config, Log: opt.Log}) }()
 	return s
 }
 

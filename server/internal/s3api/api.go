@@ -2,6 +2,7 @@ package s3api
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
@@ -30,6 +31,9 @@ type Options struct {
 	Log      *slog.Logger     // nil discards
 	Now      func() time.Time // nil means time.Now
 	Observe  Observer         // nil observes nothing
+
+	// ClientTimeout is how long a client may be silent in the middle of a body, or send next to nothing; 0 is a minute.
+	ClientTimeout time.Duration
 
 	// Of new buckets.
 	Ownership   string // of objects; "" is BucketOwnerEnforced
@@ -66,6 +70,7 @@ type API struct {
 	routes  *routes
 	idBase  uint64 // request ids are idBase + count
 	hostID  string
+	idle    time.Duration
 
 	count   atomic.Uint64
 	buffers sync.Pool // of *xmlBuf
@@ -88,6 +93,7 @@ func New(opt Options) *API {
 	if a.ownership == "" {
 		a.ownership = ownershipEnforced
 	}
+	a.idle = cmp.Or(opt.ClientTimeout, clientTimeout)
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -126,7 +132,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		headers [3]string
 	}{
 		answer:     answer{ResponseWriter: w},
-		bodyReader: bodyReader{rc: http.NewResponseController(w), body: hr.Body},
+		bodyReader: bodyReader{rc: http.NewResponseController(w), body: hr.Body, idle: a.idle},
 		headers:    [3]string{"pail", a.nextID(), a.hostID},
 	}
 	r := &state.request

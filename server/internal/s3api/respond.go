@@ -109,22 +109,29 @@ func (r *request) fail(err error) (cut bool) {
 	return false
 }
 
-// bodyIdle is how long a client may be silent in the middle of a body, drainIdle how long after its answer, and
-// answerIdle how long it may take to read answerChunk bytes of an answer.
+// clientTimeout is how long a client may be silent in the middle of a body, unless Options say otherwise, and how long
+// the server waits altogether for the next bodyProgress bytes of it; drainIdle is how long it may be silent after its
+// answer, and answerIdle how long it may take to read answerChunk bytes of an answer.
 const (
-	bodyIdle    = 60 * time.Second
+	clientTimeout = 60 * time.Second
+	bodyProgress  = 64 << 10
+
 	drainIdle   = 5 * time.Second
 	answerIdle  = 5 * time.Minute
 	answerChunk = 8 << 20
 )
 
-// bodyReader is the request's body: it counts, marks errors as the client's, and bounds how long a client may be silent.
+// bodyReader is the request's body: it counts, marks errors as the client's, and bounds how long a client may be silent
+// and how slowly it may send. Only the time that the server waits counts, not what it does in between.
 type bodyReader struct {
 	rc       *http.ResponseController
 	body     io.ReadCloser
+	idle     time.Duration
 	n        int64
 	deadline time.Time
-	done     bool // io.EOF was seen
+	waited   time.Duration // since progress
+	progress int64         // n then
+	done     bool          // io.EOF was seen
 }
 
 // bodyError is a request body that ended early.
@@ -134,12 +141,16 @@ func (e *bodyError) Error() string { return "request body: " + e.err.Error() }
 func (e *bodyError) Unwrap() error { return e.err }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
-	if now := time.Now(); b.deadline.Sub(now) < bodyIdle/2 {
-		b.deadline = now.Add(bodyIdle)
+	now := time.Now()
+	if b.deadline.Sub(now) < b.idle/2 {
+		b.deadline = now.Add(b.idle)
 		_ = b.rc.SetReadDeadline(b.deadline) // a writer without deadlines (a test's recorder) has none to bound
 	}
 	n, err := b.body.Read(p)
 	b.n += int64(n)
+	if err == nil && b.tooSlow(time.Since(now)) {
+		err = os.ErrDeadlineExceeded
+	}
 	if errors.Is(err, io.EOF) {
 		b.done = true
 		// net/http goes on reading, to notice a client that goes away; a deadline would look like that to it.
@@ -148,6 +159,15 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 		err = &bodyError{err}
 	}
 	return n, err
+}
+
+// tooSlow counts the time that the client let the server wait, and reports whether it sends too little for it.
+func (b *bodyReader) tooSlow(waited time.Duration) bool {
+	b.waited += waited
+	if b.n-b.progress >= bodyProgress {
+		b.waited, b.progress = 0, b.n
+	}
+	return b.waited > b.idle
 }
 
 // leave bounds the time that net/http takes after the answer to read what is left of the body. A client that waits for
