@@ -20,6 +20,7 @@ const (
 	tableManifest  = 'm' // ID, segment: pieces and parts of a multipart object
 	tableNull      = 'n' // bucket, name: ID of the version without one for clients, when it is in tableVersion
 	tableObject    = 'o' // bucket, name: current object
+	tableUsage     = 'q' // bucket: what it holds, and its quota
 	tablePart      = 'p' // upload, number
 	tableRefs      = 'r' // table, ID: references of a data or manifest row, when there are several
 	tableCompleted = 't' // upload: what its completion answered
@@ -64,6 +65,9 @@ func ConfigKind(key []byte) (kind string, ok bool) {
 	}
 	return string(key[9:]), true
 }
+
+// UsageKey is the key of what a bucket holds.
+func UsageKey(b BucketID) []byte { return bucketKey(make([]byte, 0, 9), tableUsage, b) }
 
 // DataKey is the key of the bytes of a small object.
 func DataKey(id ID) []byte { return idKey(tableData, id) }
@@ -190,6 +194,7 @@ type Table byte
 const (
 	Buckets   Table = tableBucket
 	Configs   Table = tableConfig
+	Usages    Table = tableUsage
 	Objects   Table = tableObject
 	Data      Table = tableData
 	Blobs     Table = tableBlob

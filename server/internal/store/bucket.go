@@ -48,6 +48,9 @@ func (s *Store) CreateBucket(ctx context.Context, b Bucket) error {
 				return err
 			}
 		}
+		if err := save(x, meta.UsageKey(id), usageRow{}.encode()); err != nil {
+			return err
+		}
 		return save(x, meta.BucketKey(b.Name), row.encode())
 	})
 }
@@ -113,6 +116,9 @@ func (s *Store) tryDeleteBucket(ctx context.Context, name string) (uploads []Upl
 		}
 		if uploads = page.Uploads; len(uploads) > 0 {
 			return nil
+		}
+		if err := x.Delete(meta.UsageKey(b.id)); err != nil {
+			return err
 		}
 		if err := x.deleteConfigs(b.id); err != nil {
 			return err

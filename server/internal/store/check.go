@@ -49,11 +49,11 @@ func (s *Store) Check(ctx context.Context, opt CheckOptions) (CheckReport, error
 	c := &checker{ctx: ctx, store: s, opt: opt,
 		buckets: map[meta.BucketID]bool{}, uploads: map[meta.ID]bool{},
 		data: map[meta.ID]uint64{}, manifests: map[meta.ID]uint64{}, blobs: map[blob.ID]uint64{},
-		bad: map[blob.ID]error{}, walked: map[meta.Table]bool{}}
+		bad: map[blob.ID]error{}, usage: map[meta.BucketID]Usage{}, walked: map[meta.Table]bool{}}
 	err := s.view(ctx, func(r meta.Reader) error {
 		for _, step := range []func(meta.Reader) error{
 			c.checkBuckets, c.checkConfigs, c.checkUploads, c.checkObjects, c.checkVersions, c.checkParts, c.checkManifests, c.checkData, c.checkRefs,
-			c.sumBlobs, c.checkBlobs, c.checkOthers, c.findAffected,
+			c.checkUsage, c.sumBlobs, c.checkBlobs, c.checkOthers, c.findAffected,
 		} {
 			if err := step(r); err != nil {
 				return err
@@ -83,6 +83,7 @@ type checker struct {
 	blobs     map[blob.ID]uint64
 	known     map[blob.ID]bool // have a row
 	bad       map[blob.ID]error
+	usage     map[meta.BucketID]Usage
 	walked    map[meta.Table]bool
 	lost      bool // some rows could not be read at all, so that counts mean nothing
 	progress  CheckProgress
@@ -196,6 +197,10 @@ func (c *checker) checkObjects(r meta.Reader) error {
 
 // countBody counts the reference that an object or a version holds.
 func (c *checker) countBody(r meta.Reader, key []byte, o *objectRow) {
+	if b, ok := meta.ParseBucketID(key); ok && !o.marker {
+		u := c.usage[b]
+		c.usage[b] = Usage{Objects: u.Objects + 1, Bytes: u.Bytes + o.size}
+	}
 	switch o.body.kind {
 	case bodyNone:
 		if o.size != 0 {
@@ -211,6 +216,18 @@ func (c *checker) countBody(r meta.Reader, key []byte, o *objectRow) {
 			c.problem("object %q: %w", key, err)
 		}
 	}
+}
+
+// checkUsage compares what buckets hold with what their rows say. Where there is damage, counts mean nothing.
+func (c *checker) checkUsage(r meta.Reader) error {
+	whole := !c.lost && len(c.report.Problems) == 0
+	return walk(c, r, meta.Usages, decodeUsage, func(key []byte, u usageRow) {
+		c.checkBucketOf(key)
+		b, _ := meta.ParseBucketID(key)
+		if n := c.usage[b]; whole && (n.Objects != u.Objects || n.Bytes != u.Bytes) {
+			c.problem("row %q counts %d objects of %d bytes, there are %d of %d", key, u.Objects, u.Bytes, n.Objects, n.Bytes)
+		}
+	})
 }
 
 func (c *checker) checkParts(r meta.Reader) error {

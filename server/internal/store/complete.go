@@ -221,6 +221,7 @@ func (x *tx) complete(u uploadRef, in CompleteInput, row, old *objectRow, parts 
 	if err := x.put(u.bucket, in.Key, row, old); err != nil {
 		return err
 	}
+	x.event(EventComplete, u.bucket, in.Key, row)
 	return x.remember(u, in.Key, row)
 }
 

@@ -144,7 +144,11 @@ func (x *tx) putCopy(in CopyInput, row *objectRow) error {
 	if err := x.retain(row.body); err != nil {
 		return err
 	}
-	return x.put(b, in.DstKey, row, old)
+	if err := x.put(b, in.DstKey, row, old); err != nil {
+		return err
+	}
+	x.event(EventCopy, b, in.DstKey, row)
+	return nil
 }
 
 // sumOf computes a checksum over a copy's source, which must be that version still.

@@ -71,6 +71,7 @@ func (x *tx) deleteObject(b bucketRow, in DeleteInput) (DeleteResult, error) {
 			return res, err
 		}
 		res.DeleteMarker, res.MarkerVersionID = true, marker.versionText()
+		x.event(EventDeleteMarker, b, in.Key, marker)
 		return res, nil
 	}
 	if old == nil {
@@ -79,6 +80,8 @@ func (x *tx) deleteObject(b bucketRow, in DeleteInput) (DeleteResult, error) {
 	if err := x.Delete(meta.ObjectKey(b.id, in.Key)); err != nil {
 		return res, err
 	}
+	x.lose(b.id, old)
+	x.event(EventDelete, b, in.Key, old)
 	return res, x.release(old.body)
 }
 
@@ -90,7 +93,7 @@ func (x *tx) deleteVersion(b bucketRow, in DeleteInput, res DeleteResult) (Delet
 	}
 	if errors.Is(err, meta.ErrDamaged) && v.at != nil && v.noncurrent() && in.Cond.empty() && !b.lock {
 		x.store.log.Error("store: a damaged version is deleted", "bucket", uint64(b.id), "key", in.Key, "err", err)
-		v.row, err = &objectRow{null: in.VersionID == NullVersion}, nil
+		v.row, err = &objectRow{null: in.VersionID == NullVersion, damaged: true}, nil
 	}
 	if err != nil {
 		return res, err
@@ -104,5 +107,6 @@ func (x *tx) deleteVersion(b bucketRow, in DeleteInput, res DeleteResult) (Delet
 	if v.row.marker {
 		res.DeleteMarker, res.MarkerVersionID = true, in.VersionID
 	}
+	x.event(EventDelete, b, in.Key, v.row)
 	return res, x.remove(b, in.Key, v)
 }

@@ -45,6 +45,7 @@ var (
 	ErrChecksumMismatch    = errors.New("checksum does not match")
 	ErrSizeMismatch        = errors.New("object size does not match")
 	ErrInvalidArgument     = errors.New("invalid argument") // an empty name, a negative count: the caller's mistake
+	ErrQuotaExceeded       = errors.New("bucket would hold more than its quota")
 	ErrNoSpace             = errors.New("no space left")
 	ErrDamaged             = errors.New("stored data is damaged") // *DamagedError
 	ErrClosed              = errors.New("store is closed")

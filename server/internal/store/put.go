@@ -66,7 +66,11 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 		if err := x.add(c); err != nil {
 			return err
 		}
-		return x.put(b, in.Key, row, old)
+		if err := x.put(b, in.Key, row, old); err != nil {
+			return err
+		}
+		x.event(EventPut, b, in.Key, row)
+		return nil
 	})
 	if err != nil {
 		return Object{}, err

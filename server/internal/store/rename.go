@@ -60,6 +60,8 @@ func (x *tx) renameKey(b bucketRow, in RenameInput) error {
 	if err != nil || in.Src == in.Dst {
 		return err
 	}
+	x.event(EventRenamedAway, b, in.Src, src)
+	x.event(EventRenamed, b, in.Dst, src)
 	return x.move(b, in, in.Src, in.Dst, src, old)
 }
 
@@ -79,6 +81,7 @@ func (x *tx) move(b bucketRow, in RenameInput, src, dst string, row, old *object
 		if err := x.Delete(meta.ObjectKey(b.id, src)); err != nil {
 			return err
 		}
+		x.lose(b.id, row)
 		return x.put(b, dst, row, old)
 	}
 	moved := *row
@@ -129,6 +132,8 @@ func (x *tx) renamePrefix(ctx context.Context, b bucketRow, in RenameInput) erro
 	if err := x.checkVacant(b, in.Dst, in.DstCond); err != nil {
 		return err
 	}
+	x.event(EventRenamedAway, b, in.Src, nil)
+	x.event(EventRenamed, b, in.Dst, nil)
 	return x.moveRows(b, in, rows, old)
 }
 
@@ -197,6 +202,7 @@ func (x *tx) moveRows(b bucketRow, in RenameInput, rows []movedRow, old *objectR
 	if len(rows[0].rest) > 0 || old == nil || b.versioning != Unversioned {
 		return nil
 	}
+	x.lose(b.id, old)
 	return x.release(old.body)
 }
 

@@ -39,6 +39,7 @@ type Store struct {
 	inline  *blob.Buffers // for records of inline bytes
 
 	configs atomic.Uint64 // counts changes of configurations
+	hub     hub
 
 	stop       context.CancelFunc
 	background sync.WaitGroup

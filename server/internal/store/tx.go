@@ -15,12 +15,16 @@ type tx struct {
 	meta.Txn
 	store *Store
 	freed []blob.ID // blobs whose last reference this transaction drops
+
+	usage  []usageDelta // of the buckets that this transaction changes
+	events []Event      // of its changes
 }
 
 // update runs fn as one durable transaction. made are new blobs that fn refers to: when the transaction is known to
 // have failed, they are removed. Blobs that fn frees are removed when the transaction is durable. fn may run again.
 func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) error {
 	var freed []blob.ID
+	var events []Event
 	ran := false // fn returned nil the last time
 	err := s.db.Update(ctx, func(t meta.Txn) error {
 		x := &tx{Txn: t, store: s}
@@ -28,13 +32,17 @@ func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) 
 		if err := fn(x); err != nil {
 			return err
 		}
-		freed, ran = x.freed, true
+		if err := x.settleUsage(); err != nil {
+			return err
+		}
+		freed, events, ran = x.freed, x.events, true
 		return nil
 	})
 	switch {
 	case err == nil:
 		s.reclaim.settle(made)
 		s.reclaim.free(freed)
+		s.hub.publish(events)
 		return nil
 	case !ran || errors.Is(err, meta.ErrNoSpace):
 		s.reclaim.free(made)

@@ -137,10 +137,12 @@ func (x *tx) put(b bucketRow, key string, row, old *objectRow) error {
 	if err := b.checkLock(&row.extra); err != nil {
 		return err
 	}
+	x.gain(b.id, row)
 	if b.versioning == Unversioned {
 		if err := save(x, meta.ObjectKey(b.id, key), row.encode()); err != nil || old == nil {
 			return err
 		}
+		x.lose(b.id, old)
 		return x.release(old.body)
 	}
 	b.defaultRetention(&row.extra, x.store.now())
@@ -172,8 +174,12 @@ func (x *tx) giveWay(b bucketRow, key string, old *objectRow) (id meta.ID, err e
 		return id, err
 	}
 	whole := old != nil && !old.damaged
+	if old != nil && old.damaged {
+		x.lose(b.id, old)
+	}
 	if b.versioning == Suspended {
 		if whole && old.isNull() {
+			x.lose(b.id, old)
 			return id, x.release(old.body)
 		}
 		if err := x.dropNull(b, key); err != nil {
@@ -240,11 +246,14 @@ func (x *tx) dropNull(b bucketRow, key string) error {
 	if err := x.tolerate(missing(err, meta.ErrNotFound)); err != nil {
 		return err
 	}
+	gone := &objectRow{damaged: true}
 	if err == nil {
+		gone = v.row
 		if err := x.release(v.row.body); err != nil {
 			return err
 		}
 	}
+	x.lose(b.id, gone)
 	if err := x.Delete(v.at); err != nil {
 		return err
 	}
@@ -261,6 +270,7 @@ func (x *tx) remove(b bucketRow, key string, v versionRef) error {
 			return err
 		}
 	}
+	x.lose(b.id, v.row)
 	if err := x.release(v.row.body); err != nil || b.versioning == Unversioned {
 		return err
 	}
