@@ -37,6 +37,7 @@ type Server struct {
 	db    meta.DB
 	store *store.Store
 
+	idle       idle
 	draining   atomic.Bool
 	stop       context.CancelFunc // ends background work
 	background sync.WaitGroup
@@ -61,7 +62,7 @@ func New(opt Options) (*Server, error) {
 	if err := s.wire(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.startLifecycle()
+	s.startBackground()
 	return s, nil
 }
 
@@ -116,26 +117,29 @@ func (s *Server) wire() error {
 	verifier := sigauth.New(sigauth.Options{Keys: keys, Region: s.opt.Region, Domains: s.opt.Domains, Now: s.opt.Now})
 	s.handler = s3api.New(s3api.Options{Store: s.store, Verifier: verifier, Accounts: accounts, Several: several,
 		Ownership: s.opt.ObjectOwnership, BlockPublic: s.opt.BlockPublicAccess, Region: s.opt.Region, Domains: s.opt.Domains,
-		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{requests, s.opt.Observe}, ClientTimeout: s.opt.ClientTimeout})
+		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{requests, &s.idle, s.opt.Observe}, ClientTimeout: s.opt.ClientTimeout})
 	return nil
 }
 
-// startLifecycle lets the rules of buckets be done, until Close.
-func (s *Server) startLifecycle() {
+// startBackground lets the rules of buckets be done, and memory be given back, until Close.
+func (s *Server) startBackground() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	scanner := lifecycle.NewScanner(lifecycle.Options{Store: s.store, Now: s.opt.Now, Day: s.opt.LifecycleDay, Log: s.opt.Log})
 	s.background.Go(func() { scanner.Run(ctx) })
+	s.background.Go(func() { s.idle.run(ctx) })
 }
 
 // observer hands events to the metrics and to the caller's hook.
 type observer struct {
 	*metrics.Requests
+	idle *idle
 	hook func(Event)
 }
 
 func (o observer) Done(e s3api.Event) {
 	o.Requests.Done(e)
+	o.idle.requests.Add(1)
 	if o.hook != nil {
 		o.hook(e)
 	}

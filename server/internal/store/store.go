@@ -66,7 +66,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	s := &Store{
 		db: opt.DB, blobs: opt.Blobs, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit, minPart: MinPartSize,
 		reclaim: newReclaim(opt.Blobs, opt.Log),
-		buffers: blob.NewBuffers(48, streamBuffer),
+		buffers: blob.NewBuffers(16, streamBuffer),
 		inline:  blob.NewBuffers(32, meta.RecordHeader+int(opt.InlineLimit)),
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))

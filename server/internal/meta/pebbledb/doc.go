@@ -22,5 +22,5 @@
 //
 // # Memory
 //
-// 64 MiB of block cache and at most 3 memtables of 32 MiB.
+// 48 MiB of block cache and at most 3 memtables of 16 MiB; blocks that fell out are mostly in the page cache still.
 package pebbledb

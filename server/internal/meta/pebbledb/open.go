@@ -19,8 +19,8 @@ import (
 type Options struct {
 	FS           vfs.FS       // nil: the operating system's
 	Log          *slog.Logger // nil: discarded
-	CacheSize    int64        // of blocks, in bytes; 0: 64 MiB
-	MemTableSize uint64       // in bytes; 0: 32 MiB
+	CacheSize    int64        // of blocks, in bytes; 0: 48 MiB
+	MemTableSize uint64       // in bytes; 0: 16 MiB
 }
 
 // engineFormat is Pebble's own format. It is pinned: a newer library must not make a database that an older pail
@@ -71,10 +71,10 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.CacheSize == 0 {
-		o.CacheSize = 64 << 20
+		o.CacheSize = 48 << 20
 	}
 	if o.MemTableSize == 0 {
-		o.MemTableSize = 32 << 20
+		o.MemTableSize = 16 << 20
 	}
 	return o
 }
