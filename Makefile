@@ -42,6 +42,7 @@ lint: ## gofmt, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	sh -n packaging/*.sh
+	sh -n examples/backup/pail-backup
 
 fmt: ## gofmt the tree
 	gofmt -w cmd fs s3client server integration
