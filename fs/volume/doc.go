@@ -14,7 +14,8 @@
 // All handles of a file share one content: a version of the object, and from the first write on a local file over it.
 // open(2) asks for the version in place, close(2) and fsync(2) store what was written in one conditional request, with
 // all attributes that were changed meanwhile. Nothing is replaced before its successor is complete on the service. A
-// failed commit leaves the data as it is, for the next Flush, Fsync or Close.
+// failed commit leaves the data as it is, for the next Flush, Fsync or Close; where no writing handle is left, for the next
+// of the attempts in the background, which come less and less often, down to once in a minute.
 //
 // If another client was quicker, both versions are kept: the local one goes to NAME.conflict-TIME-RANDOM beside the
 // other, and every writing handle gets ErrStale once. If another client removed the file, the local version is stored
@@ -35,7 +36,7 @@
 //
 //	pathLocks < Inode.gate (two: by number) < content.order < Inode.mu < locks of stage and readahead
 //	DirHandle.mu < Inode.mu
-//	Inode.mu < Volume.mu, tree.Table.mu, tree.Cache.mu
+//	Inode.mu < Volume.mu, retries.mu, tree.Table.mu, tree.Cache.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the
 // operation is about; waiting for them ends with the context. DirHandle.mu is held over the listing that its caller

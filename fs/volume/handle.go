@@ -211,19 +211,23 @@ func (h *Handle) Fsync(ctx context.Context) error {
 }
 
 // Release ends the use of the handle; further calls do nothing. What was written after the last Flush, as through a
-// memory mapping, is stored; a failure of that is logged, and the data kept for Close.
+// memory mapping, is stored; a failure of that is logged. With the last writing handle it is tried again in the
+// background, until it succeeds or the volume is closed, as is what Flush could not store.
 func (h *Handle) Release() {
 	h.once.Do(func() {
 		n, v := h.n, h.n.v
 		if h.flags.Write && h.stores() {
 			if err := v.commit(context.Background(), n); err != nil {
 				path, _ := v.table.Path(n.node)
-				v.log.Error("closed file is not stored, and kept until the mount ends", "path", path, "error", err)
+				v.log.Error("a closed file is not stored; it is kept, and will be tried again", "path", path, "error", err)
 			}
 		}
 		n.mu.Lock()
 		defer n.unlock()
 		n.detachHandleLocked(h)
+		if n.orphanedLocked() {
+			v.retryLater()
+		}
 	})
 }
 

@@ -299,13 +299,7 @@ func (v *Volume) commitBelow(ctx context.Context, dir *Inode) error {
 
 // commitWithin is commitGated with the time that the content needs, also if the caller's is over.
 func (v *Volume) commitWithin(ctx context.Context, n *Inode) error {
-	n.mu.Lock()
-	size := int64(0)
-	if n.mu.content != nil {
-		size = n.mu.content.size()
-	}
-	n.mu.Unlock()
-	ctx, cancel := v.detached(ctx, size)
+	ctx, cancel := v.detached(ctx, n.unsavedSize())
 	defer cancel()
 	return v.commitGated(ctx, n)
 }

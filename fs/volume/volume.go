@@ -30,6 +30,8 @@ type Volume struct {
 	names *tree.Cache[object]
 	paths *pathLocks
 
+	retries *retries
+
 	mu struct {
 		sync.Mutex
 		open   map[*Inode]struct{} // inodes with content: open, or not stored yet
@@ -50,7 +52,7 @@ func New(opt Options) (*Volume, error) {
 		names: tree.NewCache[object](tree.CacheOptions{
 			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now,
 		}),
-		paths: newPathLocks(),
+		paths: newPathLocks(), retries: newRetries(),
 	}
 	v.mu.open = map[*Inode]struct{}{}
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
@@ -81,6 +83,9 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.mu.closed = true
 	v.mu.Unlock()
+	if err := v.retries.end(ctx); err != nil {
+		return fmt.Errorf("wait for the upload that is on its way: %w", err)
+	}
 
 	var failed struct {
 		sync.Mutex
@@ -165,6 +170,10 @@ const slowest = 64 << 10
 // detached returns a context for what must not stop in the middle when the caller gets a signal, with time enough to
 // move that many bytes.
 func (v *Volume) detached(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
-	limit := v.opt.MetaTimeout + time.Duration(bytes/slowest)*time.Second
-	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+	return context.WithTimeout(context.WithoutCancel(ctx), v.limit(bytes))
+}
+
+// limit returns the time that such an operation is given.
+func (v *Volume) limit(bytes int64) time.Duration {
+	return v.opt.MetaTimeout + time.Duration(bytes/slowest)*time.Second
 }
