@@ -201,7 +201,7 @@ func (r *request) route() error {
 
 // serve authenticates, authorizes and answers.
 func (r *request) serve() error {
-	if r.op.public {
+	if r.op.public || r.op.form {
 		return r.op.serve(r)
 	}
 	var err error

@@ -79,7 +79,7 @@ func (r *request) authorizeMore(q question) error {
 		return also("s3:GetObjectAttributes")
 	case "RenameObject":
 		return r.authorizeRename(q)
-	case "PutObject", "CopyObject", "CreateMultipartUpload":
+	case "PutObject", "PostObject", "CopyObject", "CreateMultipartUpload":
 		q.created = true
 		if err := r.authorizeSettings(also); err != nil {
 			return err

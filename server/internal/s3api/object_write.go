@@ -8,43 +8,53 @@ import (
 )
 
 func putObject(r *request) error {
-	attrs, err := r.attrs()
+	o, err := r.put(func() (*upload, error) { return r.upload(maxPutSize) })
 	if err != nil {
 		return err
+	}
+	r.putHeaders(&o)
+	return r.empty(http.StatusOK)
+}
+
+// put stores the object that the headers describe. body gives its bytes, when nothing speaks against them.
+func (r *request) put(body func() (*upload, error)) (o store.Object, err error) {
+	attrs, err := r.attrs()
+	if err != nil {
+		return o, err
 	}
 	cond, err := r.writeConditions()
 	if err != nil {
-		return err
+		return o, err
 	}
 	extra, err := r.extra()
 	if err != nil {
-		return err
+		return o, err
 	}
 	if err := r.requireLockDigest(&extra); err != nil {
-		return err
+		return o, err
 	}
-	up, err := r.upload(maxPutSize)
+	up, err := body()
 	if err != nil {
-		return err
+		return o, err
 	}
 	if err := r.foresee(cond); err != nil {
-		return err
+		return o, err
 	}
-	o, err := r.api.store.PutObject(r.http.Context(), store.PutInput{
+	return r.api.store.PutObject(r.http.Context(), store.PutInput{
 		Bucket: r.bucket, Key: r.key, Owner: r.newOwner().id, Body: up.body, Size: up.size, Attrs: attrs, Cond: cond,
 		Algorithm: up.algorithm, Verify: up.verify, Extra: extra})
-	if err != nil {
-		return err
-	}
+}
+
+// putHeaders describes a new object in the answer.
+func (r *request) putHeaders(o *store.Object) {
 	h := r.w.Header()
 	h["Etag"] = []string{`"` + o.ETag + `"`}
 	set(h, "X-Amz-Version-Id", o.VersionID)
-	r.expiration(&o)
+	r.expiration(o)
 	if !o.Checksum.IsZero() {
 		h.Set(o.Checksum.Algorithm.Header(), o.Checksum.String())
 		set(h, "X-Amz-Checksum-Type", o.ChecksumType)
 	}
-	return r.empty(http.StatusOK)
 }
 
 // foresee finds out what would fail after the body, for a client that waits to be told so (Expect: 100-continue) or

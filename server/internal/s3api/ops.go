@@ -22,6 +22,7 @@ type op struct {
 	header string
 	action string               // IAM's, see actions; "": for the bucket's owner only
 	public bool                 // served without credentials
+	form   bool                 // its credentials are in its body: serve authenticates and authorizes
 	serve  func(*request) error // nil: NotImplemented
 }
 
@@ -81,7 +82,7 @@ func bucketOps() []op {
 		{name: "ListObjectVersions", method: "GET", scope: onBucket, query: q("versions"), serve: listObjectVersions},
 		{name: "ListMultipartUploads", method: "GET", scope: onBucket, query: q("uploads"), serve: listUploads},
 		{name: "DeleteObjects", method: "POST", scope: onBucket, query: q("delete"), serve: deleteObjects},
-		{name: "PostObject", method: "POST", scope: onBucket},
+		{name: "PostObject", method: "POST", scope: onBucket, form: true, serve: postObject},
 		{name: "PreflightRequest", method: "OPTIONS", scope: onBucket, public: true, serve: preflight},
 		{name: "CreateSession", method: "GET", scope: onBucket, query: q("session")},
 	}

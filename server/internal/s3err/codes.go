@@ -54,6 +54,7 @@ const (
 	MalformedPolicy                                Code = "MalformedPolicy"
 	MalformedTrailerError                          Code = "MalformedTrailerError"
 	MalformedXML                                   Code = "MalformedXML"
+	MaxPostPreDataLengthExceeded                   Code = "MaxPostPreDataLengthExceeded"
 	MaxMessageLengthExceeded                       Code = "MaxMessageLengthExceeded"
 	MetadataTooLarge                               Code = "MetadataTooLarge"
 	MethodNotAllowed                               Code = "MethodNotAllowed"
