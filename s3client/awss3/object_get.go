@@ -23,8 +23,16 @@ func (c *Client) Head(ctx context.Context, key string) (s3client.ObjectInfo, err
 		if err != nil {
 			return err
 		}
+		if err := c.genuine(r, resp); err != nil {
+			return err
+		}
 		finish(resp)
-		info = describe(key, resp.Header, max(0, resp.ContentLength))
+		if resp.ContentLength < 0 {
+			e := c.newError(r, s3client.ErrUnsupported)
+			e.Status, e.RequestID, e.Message = resp.StatusCode, requestID(resp.Header), "the answer does not tell the object's size"
+			return e
+		}
+		info = describe(key, resp.Header, resp.ContentLength)
 		return nil
 	})
 	return info, err
@@ -56,6 +64,12 @@ func (c *Client) Get(ctx context.Context, key string, opt s3client.GetOptions) (
 		resp, err := c.do(ctx, r)
 		if err != nil {
 			return err
+		}
+		if err := c.genuine(r, resp); err != nil {
+			return err
+		}
+		if got := s3client.ParseETag(first(resp.Header, "Etag")); opt.IfMatch != "" && got != opt.IfMatch {
+			return c.otherVersion(r, resp, got)
 		}
 		object, err = c.openBody(ctx, r, resp, opt.Range)
 		return err
@@ -97,6 +111,15 @@ func (c *Client) openBody(ctx context.Context, r *request, resp *http.Response, 
 		b.verify = newVerifier(resp.Header)
 	}
 	return &s3client.Object{Info: describe(r.key, resp.Header, max(0, size)), Body: b}, nil
+}
+
+// otherVersion is the error for a service, or a cache before it, that does not know If-Match.
+func (c *Client) otherVersion(r *request, resp *http.Response, got s3client.ETag) error {
+	_ = resp.Body.Close() // the rest is of no use
+	e := c.newError(r, s3client.ErrPrecondition)
+	e.Status, e.RequestID = resp.StatusCode, requestID(resp.Header)
+	e.Message = fmt.Sprintf("asked for the version %s, got %q", first(r.header, "If-Match"), got)
+	return e
 }
 
 // badRange is the error for a service that answers another range, or ignores ranges.

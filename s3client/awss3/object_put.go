@@ -26,6 +26,9 @@ func (c *Client) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3cli
 	if err != nil {
 		return s3client.ObjectInfo{}, err
 	}
+	if err := c.genuine(req, resp); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
 	finish(resp)
 	return s3client.ObjectInfo{
 		Key: key, Size: req.body.size, ETag: s3client.ParseETag(first(resp.Header, "Etag")),

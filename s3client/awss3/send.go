@@ -156,6 +156,19 @@ func (c *Client) send(ctx context.Context, r *request, t *target) (*http.Respons
 	return resp, nil
 }
 
+// genuine refuses an answer without an ETag, which S3 never gives about an object: something in between has answered, as a
+// proxy or the login page of a network. It finishes the answer then.
+func (c *Client) genuine(r *request, resp *http.Response) error {
+	if first(resp.Header, "Etag") != "" {
+		return nil
+	}
+	finish(resp)
+	e := c.newError(r, s3client.ErrUnavailable)
+	e.Status, e.RequestID = resp.StatusCode, requestID(resp.Header)
+	e.Message = "the answer has no ETag: it does not come from an S3 service"
+	return e
+}
+
 // judgeCredentials has refused credentials fetched anew. Expired ones are answered 400, and to a HEAD without a
 // reason.
 func (c *Client) judgeCredentials(ctx context.Context, e *s3client.Error, creds s3client.Credentials) {

@@ -31,6 +31,10 @@ func newStub(t testing.TB, serve http.HandlerFunc, change ...func(*Options)) *Cl
 				t.Errorf("%s %s: %v", r.Method, r.RequestURI, err)
 			}
 		}
+		w.Header().Set("ETag", `"stub"`) // as S3 does; serve may set another one
+		if r.Method == http.MethodHead {
+			w.Header().Set("Content-Length", "0")
+		}
 		serve(w, r)
 	}))
 	t.Cleanup(srv.Close)

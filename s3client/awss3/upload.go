@@ -103,6 +103,9 @@ func (u *upload) Part(ctx context.Context, n int, body io.ReadSeeker) (s3client.
 	if err != nil {
 		return s3client.Part{}, err
 	}
+	if err := u.c.genuine(r, resp); err != nil {
+		return s3client.Part{}, err
+	}
 	finish(resp)
 	etag := s3client.ParseETag(first(resp.Header, "Etag"))
 	return s3client.Part{N: n, ETag: etag, Size: r.body.size, Checksum: r.body.checksum}, nil
