@@ -8,15 +8,17 @@ import (
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 
 	"pail/fs/volume"
 )
 
 var (
-	_ fusefs.FileReader   = (*handle)(nil)
-	_ fusefs.FileWriter   = (*handle)(nil)
-	_ fusefs.FileFlusher  = (*handle)(nil)
-	_ fusefs.FileReleaser = (*handle)(nil)
+	_ fusefs.FileReader    = (*handle)(nil)
+	_ fusefs.FileWriter    = (*handle)(nil)
+	_ fusefs.FileFlusher   = (*handle)(nil)
+	_ fusefs.FileReleaser  = (*handle)(nil)
+	_ fusefs.FileAllocater = (*handle)(nil)
 )
 
 // handle is an open file.
@@ -44,6 +46,22 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 		return 0, h.n.fs.errno("write", h.n.v, err)
 	}
 	return uint32(n), 0
+}
+
+// Allocate implements fusefs.FileAllocater. The kernel refuses other modes by itself.
+func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) syscall.Errno {
+	how := volume.Allocation{
+		KeepSize: mode&unix.FALLOC_FL_KEEP_SIZE != 0,
+		Zero:     mode&(unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_ZERO_RANGE) != 0,
+	}
+	const known = unix.FALLOC_FL_KEEP_SIZE | unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_ZERO_RANGE
+	if mode&^known != 0 {
+		return syscall.EOPNOTSUPP
+	}
+	if err := h.h.Allocate(detached(ctx), how, int64(off), int64(size)); err != nil {
+		return h.n.fs.errno("fallocate", h.n.v, err)
+	}
+	return 0
 }
 
 // Flush implements fusefs.FileFlusher: close(2) returns what became of the data.

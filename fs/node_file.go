@@ -26,6 +26,12 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		work = detached(ctx)
 	}
 	h, err := n.fs.vol.Open(work, n.v, openFlags(flags))
+	if err == nil && flags&syscall.O_TRUNC != 0 && caller(ctx).UID != 0 {
+		// The kernel does this for truncate(2) and write(2), but not where open(2) truncates.
+		if err = n.fs.vol.DropSetID(work, n.v); err != nil {
+			h.Release()
+		}
+	}
 	if err != nil {
 		return nil, 0, n.fs.errno("open", n.v, err)
 	}

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -29,7 +30,11 @@ func (n *node) Rename(ctx context.Context, name string, newParent fusefs.InodeEm
 	if how.NoReplace && how.Exchange {
 		return syscall.EINVAL
 	}
-	if err := n.fs.vol.Rename(detached(ctx), n.v, name, to.v, newName, how); err != nil {
+	err := n.fs.vol.Rename(detached(ctx), n.v, name, to.v, newName, how)
+	if how.Exchange && errors.Is(err, volume.ErrNotSupported) {
+		return syscall.EINVAL
+	}
+	if err != nil {
 		return n.fs.errno("rename", n.v, err)
 	}
 	return 0

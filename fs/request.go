@@ -47,9 +47,6 @@ func (r *requests) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fus
 	return r.RawFileSystem.ReadDirPlus(cancel, in, out)
 }
 
-// Fallocate implements fuse.RawFileSystem: posix_fallocate(3) writes zeros itself, fallocate(2) says EOPNOTSUPP.
-func (r *requests) Fallocate(<-chan struct{}, *fuse.FallocateIn) fuse.Status { return fuse.ENOSYS }
-
 // CopyFileRange implements fuse.RawFileSystem: the kernel copies by reading and writing.
 func (r *requests) CopyFileRange(<-chan struct{}, *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
 	return 0, fuse.ENOSYS

@@ -154,6 +154,19 @@ func (t *Table[T]) Rename(fromDir *Node[T], from string, toDir *Node[T], to stri
 	return replaced
 }
 
+// Exchange lets two inodes change places. It does nothing where one of them has been removed.
+func (t *Table[T]) Exchange(a, b *Node[T]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a.removed || b.removed || a.parent == nil || b.parent == nil {
+		return
+	}
+	a.parent, b.parent = b.parent, a.parent
+	a.name, b.name = b.name, a.name
+	t.linkLocked(a.parent, a.name, a)
+	t.linkLocked(b.parent, b.name, b)
+}
+
 // Path returns the path from the root, with "/" between names and "" for the root. ok is false where the inode or a
 // directory above it has been removed; the path is then the last one it had.
 func (t *Table[T]) Path(n *Node[T]) (path string, ok bool) {

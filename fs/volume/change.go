@@ -117,10 +117,8 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 	}
 	n.mu.Lock()
 	touched := n.mu.touched
+	n.timesLocked(&o.attr)
 	n.mu.Unlock()
-	if touched.After(o.attr.Mtime) {
-		o.attr.Mtime, o.attr.Ctime = touched, touched
-	}
 	a, err := changed(o, fn)
 	if err != nil {
 		return Stat{}, err

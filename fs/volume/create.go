@@ -148,7 +148,11 @@ func (v *Volume) fresh(dir *Inode, at string, mode uint32, who Caller) object {
 	return o
 }
 
-const setgid = 0o2000
+// Bits of a mode.
+const (
+	setuid = 0o4000
+	setgid = 0o2000
+)
 
 // putNew stores a new object, unless there is one.
 func (v *Volume) putNew(ctx context.Context, at string, o object, body []byte) (object, tree.Stamp, error) {

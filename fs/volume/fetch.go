@@ -172,8 +172,12 @@ func (v *Volume) askDir(ctx context.Context, path string) (*object, error) {
 	if len(marker) > s3client.MaxKeyLength {
 		return nil, nil
 	}
-	page, err := v.client.List(ctx, s3client.ListQuery{Prefix: marker, MaxKeys: 1, WithMeta: v.caps.ListMetadata})
-	if err != nil || len(page.Objects) == 0 {
+	keys := 1
+	if marker == v.keys.RootMarker() {
+		keys = 2 // the marker of the root, which looks like one of a directory without a name
+	}
+	page, err := v.client.List(ctx, s3client.ListQuery{Prefix: marker, MaxKeys: keys, WithMeta: v.caps.ListMetadata})
+	if err != nil || len(page.Objects) < keys {
 		return nil, err
 	}
 	first := page.Objects[0]

@@ -36,7 +36,8 @@ type Inode struct {
 		lost    error // the conflict that handles are told of
 		lostSeq int   // counts conflicts
 
-		touched time.Time // of a directory: last change of its entries by this mount
+		touched time.Time // of a directory: last change of its entries by this mount, not stored
+		renamed time.Time // by this mount, not stored
 		target  string    // of a symlink
 		tag     s3client.ETag
 	}
@@ -143,13 +144,6 @@ func (n *Inode) pending() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.mu.content != nil && !n.mu.content.stored && !n.mu.removed
-}
-
-// touch notes that the entries of a directory have changed.
-func (n *Inode) touch() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.mu.touched = n.v.opt.Now()
 }
 
 // touchFileLocked sets the times that a write changes.

@@ -110,10 +110,8 @@ func (n *Inode) statLocked(o object, size int64) Stat {
 	st := Stat{Attr: o.attr, Ino: n.Ino(), Nlink: 1, Size: uint64(max(size, 0))}
 	if o.dir {
 		st.Size, st.Nlink = dirSize, 2
-		if n.mu.touched.After(st.Mtime) {
-			st.Mtime, st.Ctime = n.mu.touched, n.mu.touched
-		}
 	}
+	n.timesLocked(&st.Attr)
 	if n.mu.removed {
 		st.Nlink = 0
 	}

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -210,8 +211,25 @@ func (d *DirHandle) requestLocked(ctx context.Context, at string) {
 	go func() {
 		s := v.names.Begin()
 		page, err := v.client.List(work, q)
+		if err == nil {
+			err = v.hideRootMarker(work, &page)
+		}
 		ahead <- pageResult{page, s, err}
 	}()
+}
+
+// hideRootMarker takes the root's own marker out of a listing, where it looks like a directory without a name. There may
+// be one all the same.
+func (v *Volume) hideRootMarker(ctx context.Context, page *s3client.ListPage) error {
+	i := slices.Index(page.Prefixes, v.keys.RootMarker())
+	if i < 0 {
+		return nil
+	}
+	below, err := v.client.List(ctx, s3client.ListQuery{Prefix: v.keys.RootMarker(), MaxKeys: 2})
+	if err == nil && len(below.Objects) < 2 {
+		page.Prefixes = slices.Delete(slices.Clone(page.Prefixes), i, i+1)
+	}
+	return err
 }
 
 // receiveLocked waits for the page that was asked for, or asks for it. An error is forgotten by the next call.

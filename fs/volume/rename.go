@@ -22,10 +22,10 @@ func (v *Volume) Rename(ctx context.Context, fromDir *Inode, fromName string, to
 	if err := v.writable(); err != nil {
 		return err
 	}
-	if flags.Exchange {
-		return ErrNotSupported
-	}
 	m := move{src: place{fromDir, fromName}, dst: place{toDir, toName}, noReplace: flags.NoReplace}
+	if flags.Exchange {
+		return v.exchange(ctx, m)
+	}
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
 	from, err := v.childPath(fromDir, fromName)
@@ -189,6 +189,7 @@ func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.Objec
 func (v *Volume) moved(m move, n, target *Inode, o object) {
 	n.mu.Lock()
 	n.mu.stamp = v.names.Begin() // what was asked about the other file of the new name is not about n
+	n.mu.renamed = v.opt.Now()
 	n.mu.Unlock()
 	v.replace(m, target)
 	v.rebase(n, m.to, o, unchanged)
@@ -246,6 +247,9 @@ func (v *Volume) renameDir(ctx context.Context, m move) error {
 		return err
 	}
 	v.dirMoved()
+	n.mu.Lock()
+	n.mu.renamed = v.opt.Now()
+	n.mu.Unlock()
 	v.replace(m, target)
 	v.vacated(m.src, m.from, nil)
 	m.dst.dir.touch()

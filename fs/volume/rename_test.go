@@ -105,7 +105,14 @@ func TestRenameNoReplaceAndExchange(t *testing.T) {
 		flags := volume.RenameFlags{NoReplace: true}
 		m.want(m.Rename(ctx, m.Root(), "a", m.Root(), "b", flags), volume.ErrExist)
 		m.ok(m.Rename(ctx, m.Root(), "a", m.Root(), "c", flags))
-		m.want(m.Rename(ctx, m.Root(), "b", m.Root(), "c", volume.RenameFlags{Exchange: true}), volume.ErrNotSupported)
+		if exchange := (volume.RenameFlags{Exchange: true}); caps.RenameObject {
+			m.ok(m.Rename(ctx, m.Root(), "b", m.Root(), "c", exchange))
+			if b, c := m.object("b"), m.object("c"); b != "1" || c != "2" {
+				t.Errorf("after an exchange b holds %q and c %q", b, c)
+			}
+		} else {
+			m.want(m.Rename(ctx, m.Root(), "b", m.Root(), "c", exchange), volume.ErrNotSupported)
+		}
 		m.names("", "b", "c")
 		if caps.ConditionalPut {
 			m.missing("d")

@@ -30,6 +30,24 @@ func (v *Volume) Setattr(ctx context.Context, n *Inode, set SetAttr, h *Handle) 
 	return v.Getattr(ctx, n)
 }
 
+// DropSetID takes the bits away that a file loses when somebody without privileges changes its content: setuid, and
+// setgid where the group may execute it.
+func (v *Volume) DropSetID(ctx context.Context, n *Inode) error {
+	st, err := v.Getattr(ctx, n)
+	if err != nil {
+		return err
+	}
+	mode := st.Attr.Mode &^ setuid
+	if mode&0o010 != 0 {
+		mode &^= setgid
+	}
+	if mode == st.Attr.Mode {
+		return nil
+	}
+	_, err = v.change(ctx, n, v.apply(SetAttr{Mode: &mode}))
+	return err
+}
+
 // attributes reports whether there is more to set than the size.
 func (s SetAttr) attributes() bool {
 	return s.Mode != nil || s.UID != nil || s.GID != nil || s.Atime != nil || s.Mtime != nil

@@ -31,6 +31,7 @@ type Volume struct {
 	paths *pathLocks
 
 	retries *retries
+	late    lateTimes
 
 	mu struct {
 		sync.Mutex
@@ -55,6 +56,7 @@ func New(opt Options) (*Volume, error) {
 		paths: newPathLocks(), retries: newRetries(),
 	}
 	v.mu.open = map[*Inode]struct{}{}
+	v.late.mu.dirs = map[*Inode]struct{}{}
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
 	return v, nil
 }
@@ -107,6 +109,9 @@ func (v *Volume) Close(ctx context.Context) error {
 		})
 	}
 	_ = work.Wait() // the functions return nil
+	if len(failed.errs) == 0 {
+		v.storeAllTimes(ctx)
+	}
 	return errors.Join(failed.errs...)
 }
 

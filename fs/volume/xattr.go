@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"pail/fs/attr"
 	"pail/fs/keymap"
@@ -12,8 +13,27 @@ import (
 // maxXattr is the longest value that Linux passes (XATTR_SIZE_MAX).
 const maxXattr = 64 << 10
 
+// xattrName says why there is no attribute of that name: it has to be in a namespace of xattr(7).
+func xattrName(name string) error {
+	for _, space := range []string{"user.", "trusted.", "security."} {
+		if rest, ok := strings.CutPrefix(name, space); ok {
+			if rest == "" {
+				return ErrInvalid
+			}
+			return nil
+		}
+	}
+	if name == attr.ACLAccess || name == attr.ACLDefault {
+		return nil
+	}
+	return ErrNotSupported
+}
+
 // Getxattr returns the value of an extended attribute.
 func (v *Volume) Getxattr(ctx context.Context, n *Inode, name string) ([]byte, error) {
+	if err := xattrName(name); err != nil {
+		return nil, err
+	}
 	st, err := v.Getattr(ctx, n)
 	if err != nil {
 		return nil, err
@@ -42,6 +62,8 @@ func (v *Volume) Setxattr(ctx context.Context, n *Inode, name string, value []by
 		return ErrInvalid
 	case len(name) > keymap.MaxName:
 		return ErrNameTooLong
+	case xattrName(name) != nil:
+		return xattrName(name)
 	case len(value) > maxXattr:
 		return ErrTooBig
 	}
@@ -91,6 +113,9 @@ func checkACL(a *attr.Attr, name string) error {
 
 // Removexattr removes an extended attribute.
 func (v *Volume) Removexattr(ctx context.Context, n *Inode, name string) error {
+	if err := xattrName(name); err != nil {
+		return err
+	}
 	_, err := v.change(ctx, n, func(a *attr.Attr) error {
 		if _, ok := a.Xattrs[name]; !ok {
 			return ErrNoAttr

@@ -1,0 +1,264 @@
+package fstest_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pail/fs"
+	"pail/fs/attr"
+	"pail/fs/fstest"
+	"pail/fs/keymap"
+	"pail/fs/readahead"
+	"pail/fs/stage"
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client/memclient"
+)
+
+// The mounts are served by a second process, this test binary started again: a process that waits in the kernel for its
+// own mount can stop its own goroutines from answering. It ends when its standard input does.
+
+const serveEnv = "PAIL_FSTEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveEnv); dir != "" {
+		if err := serve(dir, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// bucket is a bucket that may be mounted at a directory.
+type bucket struct {
+	dir     string
+	client  *memclient.Client
+	session *fs.Session
+	end     func()
+}
+
+// Orders to the process that mounts.
+const (
+	able    = "able"    // mount an empty bucket of a service that can do everything
+	plain   = "plain"   // mount one of a service without extensions
+	remount = "remount" // end the mount and make another one of the same bucket
+)
+
+// serve takes orders.
+func serve(dir string, in io.Reader, out io.Writer) error {
+	b := &bucket{dir: dir}
+	var err error
+	for orders := bufio.NewScanner(in); orders.Scan() && err == nil; {
+		if err = b.unmount(); err != nil {
+			break
+		}
+		switch orders.Text() {
+		case able:
+			b.client = memclient.New(memclient.Options{Capabilities: memclient.Full()})
+		case plain:
+			b.client = memclient.New(memclient.Options{})
+		}
+		if err = b.mount(); err == nil {
+			_, err = fmt.Fprintln(out, "mounted")
+		}
+	}
+	return errors.Join(err, b.unmount())
+}
+
+func (b *bucket) mount() error {
+	ctx := context.Background()
+	caps, err := b.client.Probe(ctx)
+	if err != nil {
+		return err
+	}
+	area, err := stage.New(stage.Options{})
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	pool := readahead.NewPool(readahead.Options{Client: b.client, MemoryLimit: 32 << 20})
+	v, err := volume.New(volume.Options{
+		Client: b.client, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool,
+		Upload:   upload.New(upload.Options{Client: b.client}),
+		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755},
+		TTL:      time.Second, NegativeTTL: time.Second, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	opt := fs.Options{Source: "bucket", AllowOther: true, KernelFlags: []string{"suid", "dev"}, Log: log}
+	if b.session, err = fs.Mount(ctx, b.dir, v, opt); err != nil {
+		return err
+	}
+	b.end = func() { _ = errors.Join(pool.Close(), area.Close()) } // nothing is left in them
+	return nil
+}
+
+func (b *bucket) unmount() error {
+	if b.session == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := b.session.Unmount(ctx)
+	if err != nil {
+		err = errors.Join(err, b.session.Detach())
+	}
+	err = errors.Join(err, b.session.Close(ctx))
+	b.end()
+	b.session = nil
+	return err
+}
+
+// server is the process that mounts.
+type server struct {
+	dir string
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
+}
+
+// newServer starts it. The test is skipped where it cannot run.
+func newServer(t *testing.T) *server {
+	t.Helper()
+	needs(t)
+	s := &server{dir: filepath.Join(t.TempDir(), "mnt")}
+	must(t, os.Mkdir(s.dir, 0o755))
+	s.cmd = exec.Command("/proc/self/exe")
+	s.cmd.Env = append(os.Environ(), serveEnv+"="+s.dir)
+	s.cmd.Stderr = os.Stderr
+	out, err := s.cmd.StdoutPipe()
+	must(t, err)
+	s.out = bufio.NewScanner(out)
+	s.in, err = s.cmd.StdinPipe()
+	must(t, err)
+	must(t, s.cmd.Start())
+	t.Cleanup(func() {
+		s.in.Close()
+		timer := time.AfterFunc(time.Minute, func() { s.cmd.Process.Kill() })
+		defer timer.Stop()
+		if err := s.cmd.Wait(); err != nil {
+			t.Errorf("the process of the mount: %v", err)
+		}
+		if syscall.Unmount(s.dir, syscall.MNT_DETACH) == nil {
+			t.Errorf("%s was still mounted after its process ended", s.dir)
+		}
+	})
+	return s
+}
+
+func (s *server) order(t *testing.T, order string) {
+	t.Helper()
+	if _, err := fmt.Fprintln(s.in, order); err != nil {
+		t.Fatal(err)
+	}
+	if !s.out.Scan() {
+		t.Fatalf("%s: the mount is gone", order)
+	}
+}
+
+// newPair mounts an empty bucket beside an empty local directory.
+func (s *server) newPair(t *testing.T, kind string) *fstest.Pair {
+	t.Helper()
+	s.order(t, kind)
+	local := filepath.Join(t.TempDir(), "local")
+	must(t, os.Mkdir(local, 0o755))
+	must(t, os.Chmod(local, 0o755))
+	p := &fstest.Pair{}
+	var err error
+	p.Local, err = fstest.NewActor(local)
+	must(t, err)
+	t.Cleanup(p.Local.Close)
+	p.Mount, err = fstest.NewActor(s.dir)
+	must(t, err)
+	t.Cleanup(p.Mount.Close)
+	return p
+}
+
+// remount ends the mount and makes another one, and compares what they show.
+func (s *server) remount(t *testing.T, p *fstest.Pair, renamed bool) error {
+	t.Helper()
+	// The last close of a file is told to the mount in the background; it is over when all is unmounted.
+	before, err := p.Mount.State()
+	if err != nil {
+		return err
+	}
+	if err := p.Mount.Leave(); err != nil {
+		return err
+	}
+	s.order(t, remount)
+	if err := p.Mount.Enter(); err != nil {
+		return err
+	}
+	after, err := p.Mount.State()
+	if err != nil {
+		return err
+	}
+	p.Compared += len(after)
+	if err := fstest.Remounted(before, after, renamed); err != nil {
+		return fmt.Errorf("after a remount: %w", err)
+	}
+	return nil
+}
+
+// scenario runs a script on a fresh mount, and sees that a remount changes nothing.
+func (s *server) scenario(t *testing.T, kind, script string) {
+	t.Helper()
+	calls, err := fstest.Parse(script)
+	must(t, err)
+	p := s.newPair(t, kind)
+	if err := p.Run(calls); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.remount(t, p, strings.Contains(script, "rename")); err != nil {
+		t.Errorf("%s\n%v", strings.TrimSpace(script), err)
+	}
+	t.Logf("%d comparisons agree", p.Compared)
+}
+
+func needs(t *testing.T) {
+	t.Helper()
+	var st unix.Statfs_t
+	must(t, unix.Statfs(t.TempDir(), &st))
+	why := ""
+	switch f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); {
+	case err != nil:
+		why = "mounts cannot be made here: " + err.Error()
+	default:
+		f.Close()
+	}
+	if os.Geteuid() != 0 {
+		why = "calls are made as several users, which needs root"
+	} else if st.Type != unix.EXT4_SUPER_MAGIC {
+		why = "the directory for temporary files is the reference, and has to be on ext4"
+	}
+	if why == "" {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,155 @@
+package fstest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Pair is a local directory and a mount that is to behave like it.
+type Pair struct {
+	Local, Mount *Actor
+
+	Compared int // comparisons that were made
+}
+
+// Run makes the calls of a script, one after the other, and returns the first difference, or nil.
+func (p *Pair) Run(calls []Call) error {
+	local, mount, err := p.states()
+	if err != nil {
+		return err
+	}
+	for i, c := range calls {
+		if err := p.step(c, &local, &mount); err != nil {
+			return fmt.Errorf("%s\n%w", history(calls[:i+1]), err)
+		}
+	}
+	return nil
+}
+
+func history(calls []Call) string {
+	lines := make([]string, len(calls))
+	for i, c := range calls {
+		lines[i] = c.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// step makes one call on both sides.
+func (p *Pair) step(c Call, local, mount *state) error {
+	got, err := p.Mount.Do(c)
+	if err != nil {
+		return err
+	}
+	if c.Expect != "" {
+		p.Compared++
+		if name := unix.ErrnoName(got.Errno); name != c.Expect {
+			return fmt.Errorf("the mount answers %s, which is to be %s", got, c.Expect)
+		}
+		return nil
+	}
+	want, err := p.Local.Do(c)
+	if err != nil {
+		return err
+	}
+	p.Compared++
+	if got != want {
+		return fmt.Errorf("the mount answers %s, the local filesystem %s", got, want)
+	}
+	localNow, mountNow, err := p.states()
+	if err != nil {
+		return err
+	}
+	err = p.compare(*local, localNow, *mount, mountNow)
+	*local, *mount = localNow, mountNow
+	return err
+}
+
+func (p *Pair) states() (local, mount state, err error) {
+	if local, err = p.Local.State(); err != nil {
+		return nil, nil, fmt.Errorf("the local filesystem: %w", err)
+	}
+	if mount, err = p.Mount.State(); err != nil {
+		return nil, nil, fmt.Errorf("the mount: %w", err)
+	}
+	return local, mount, nil
+}
+
+// compare says what is different after a call.
+func (p *Pair) compare(localBefore, local, mountBefore, mount state) error {
+	was, is := localBefore.inodes(), mountBefore.inodes()
+	for _, path := range slices.Sorted(maps.Keys(local)) {
+		l, m := local[path], mount[path]
+		p.Compared += 2
+		if l.what != m.what {
+			return fmt.Errorf("%.80s is on the mount\n\t%q, locally\n\t%q", path, m.what, l.what)
+		}
+		lb, lok := was[l.ino]
+		mb, mok := is[m.ino]
+		if want, got := changes(lb, l, lok), changes(mb, m, mok); got != want {
+			return fmt.Errorf("of %.80s the call has changed on the mount: %s; locally: %s", path, got, want)
+		}
+		if explicit(l.mtime) && l.mtime != m.mtime {
+			return fmt.Errorf("mtime of %.80s is on the mount %v, locally %v", path, m.mtime, l.mtime)
+		}
+		if explicit(l.atime) && l.atime != m.atime {
+			return fmt.Errorf("atime of %.80s is on the mount %v, locally %v", path, m.atime, l.atime)
+		}
+	}
+	for path := range mount {
+		if _, ok := local[path]; !ok {
+			return fmt.Errorf("%.80s is on the mount only", path)
+		}
+	}
+	return nil
+}
+
+func (s state) inodes() map[uint64]node {
+	by := map[uint64]node{}
+	for _, n := range s {
+		by[n.ino] = n
+	}
+	return by
+}
+
+// explicit tells times that a script has set, which are in the past or far away, from the current one.
+func explicit(t unix.Timespec) bool { return t.Sec < 1_700_000_000 || t.Sec > 4_000_000_000 }
+
+// changes says in words which times have changed.
+func changes(before, after node, known bool) string {
+	if !known {
+		return "it is new"
+	}
+	s := "nothing"
+	if before.mtime != after.mtime {
+		s += ", mtime"
+	}
+	if before.ctime != after.ctime {
+		s += ", ctime"
+	}
+	return s
+}
+
+// Remounted says what is different from before after a remount: only the inode numbers may be, and the times of
+// the root. What was renamed has its old ctime back.
+func Remounted(before, after state, renamed bool) error {
+	for _, path := range slices.Sorted(maps.Keys(before)) {
+		b, a := before[path], after[path]
+		switch {
+		case a.what != b.what:
+			return fmt.Errorf("%.80s was\n\t%q, is\n\t%q", path, b.what, a.what)
+		case path == ".": // has times of its own only where the bucket has a marker for it
+		case a.mtime != b.mtime || a.ctime != b.ctime && !renamed:
+			return fmt.Errorf("times of %.80s: mtime was %v, is %v; ctime was %v, is %v", path, b.mtime, a.mtime, b.ctime, a.ctime)
+		case explicit(b.atime) && a.atime != b.atime:
+			return fmt.Errorf("atime of %.80s was %v, is %v", path, b.atime, a.atime)
+		}
+	}
+	if len(after) != len(before) {
+		return fmt.Errorf("%d names, were %d", len(after), len(before))
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package volume
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path"
+
+	"pail/s3client"
+)
+
+// side is one of two names that are exchanged.
+type side struct {
+	place
+	at  string // path
+	o   object
+	n   *Inode
+	key string // of the object, or what all keys of the directory begin with
+}
+
+// exchange lets two names change places. Each step is one atomic request, and by way of a third name beside the first:
+// for a moment one of the two names is missing. What fails in the middle is undone. A mount that dies in the middle
+// leaves the first under the third name, which says what it is. It needs a service that can rename, so that no step
+// takes long.
+func (v *Volume) exchange(ctx context.Context, m move) error {
+	if !v.caps.RenameObject || !v.caps.RenamePrefix || !v.caps.ConditionalPut {
+		return ErrNotSupported
+	}
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	paths, unlock, err := v.lockPlaces(ctx, v.paths.exclude, m.src, m.dst)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if paths[0] == paths[1] {
+		_, err := v.exists(ctx, m.src, paths[0])
+		return err
+	}
+	a, err := v.side(ctx, m.src, paths[0])
+	if err != nil {
+		return err
+	}
+	b, err := v.side(ctx, m.dst, paths[1])
+	if err != nil {
+		return err
+	}
+	if below(a.at, b.at) || below(b.at, a.at) {
+		return ErrInvalid
+	}
+	ready, err := v.readyForExchange(ctx, &a, &b)
+	if err != nil {
+		return err
+	}
+	defer ready()
+	if err := v.swapKeys(ctx, a, b); err != nil {
+		return err
+	}
+	v.exchanged(ctx, a, b)
+	return nil
+}
+
+// side looks up what is exchanged.
+func (v *Volume) side(ctx context.Context, p place, at string) (side, error) {
+	found, err := v.exists(ctx, p, at)
+	switch {
+	case err != nil:
+		return side{}, err
+	case found == nil:
+		return side{}, ErrNotExist
+	case found.view || v.keys.Synthetic(at):
+		return side{}, ErrPermission
+	}
+	if _, ok := v.keys.ClashAlias(at); ok {
+		return side{}, ErrNotSupported
+	}
+	return side{place: p, at: at, o: *found, n: v.inode(p, found.mode())}, nil
+}
+
+// keyAt returns where what is on a side is stored if it has that path.
+func (v *Volume) keyAt(s side, at string) (string, error) {
+	if s.o.dir {
+		return v.keys.Dir(at), nameError(v.keys.CheckDir(at))
+	}
+	return v.keys.File(at), nameError(v.keys.CheckFile(at))
+}
+
+// readyForExchange stores what is not stored of both sides, and keeps their files from being changed until done.
+func (v *Volume) readyForExchange(ctx context.Context, a, b *side) (done func(), err error) {
+	var files []*Inode
+	for _, s := range []*side{a, b} {
+		if s.o.dir {
+			if err := v.commitBelow(ctx, s.n); err != nil {
+				return nil, err
+			}
+		} else {
+			files = append(files, s.n)
+		}
+	}
+	open, err := lockGates(ctx, files...)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []*side{a, b} {
+		if err := v.readySide(ctx, s); err != nil {
+			open()
+			return nil, err
+		}
+	}
+	return open, nil
+}
+
+func (v *Volume) readySide(ctx context.Context, s *side) (err error) {
+	if !s.o.dir {
+		if err := v.commitWithin(ctx, s.n); err != nil {
+			return err
+		}
+	}
+	if s.o, _, err = v.resolve(ctx, s.at); err != nil {
+		return err
+	}
+	if s.o.mode() != s.n.typ {
+		return ErrStale
+	}
+	if s.key, err = v.keyAt(*s, s.at); err != nil {
+		return err
+	}
+	if s.o.dir && s.o.info.Key != "" && s.o.info.Key != s.key {
+		return ErrNotSupported // its marker, in an old form, is not below it
+	}
+	return nil
+}
+
+// swapKeys moves a aside, b to a's place and a to b's.
+func (v *Volume) swapKeys(ctx context.Context, a, b side) error {
+	aside, err := v.keyAt(a, join(path.Dir("/" + a.at)[1:], ".pail-exchange-"+rand.Text()[:13]))
+	if err != nil {
+		return err
+	}
+	aToB, err := v.keyAt(a, b.at)
+	if err != nil {
+		return err
+	}
+	bToA, err := v.keyAt(b, a.at)
+	if err != nil {
+		return err
+	}
+	if err := v.moveKey(ctx, a.o, aside, a.key); err != nil {
+		return err
+	}
+	if err := v.moveKey(ctx, b.o, bToA, b.key); err != nil {
+		return v.undone(err, aside, v.moveKey(ctx, a.o, a.key, aside))
+	}
+	if err := v.moveKey(ctx, a.o, aToB, aside); err != nil {
+		back := v.moveKey(ctx, b.o, b.key, bToA)
+		if back == nil {
+			back = v.moveKey(ctx, a.o, a.key, aside)
+		}
+		return v.undone(err, aside, back)
+	}
+	return nil
+}
+
+// undone returns why an exchange failed, and where things are if that could not be undone either.
+func (v *Volume) undone(err error, aside string, undo error) error {
+	v.names.ForgetTree("")
+	if undo != nil {
+		err = errors.Join(err, fmt.Errorf("what was moved to %q could not be moved back: %w", aside, undo))
+	}
+	return err
+}
+
+func (v *Volume) moveKey(ctx context.Context, o object, dst, src string) error {
+	if o.dir {
+		return v.client.Rename(ctx, dst, src, s3client.RenameOptions{})
+	}
+	o.info.Key = src
+	_, err := v.moveVersion(ctx, dst, o.info, true)
+	return err
+}
+
+// exchanged brings inodes and cache up to date.
+func (v *Volume) exchanged(ctx context.Context, a, b side) {
+	dirs := a.o.dir || b.o.dir
+	if dirs {
+		v.names.ForgetTree(a.at)
+		v.names.ForgetTree(b.at)
+		v.dirMoved()
+	}
+	now := v.opt.Now()
+	for _, n := range []*Inode{a.n, b.n} {
+		n.mu.Lock()
+		n.mu.stamp, n.mu.renamed = v.names.Begin(), now
+		n.mu.Unlock()
+	}
+	v.table.Exchange(a.n.node, b.n.node)
+	for _, s := range []struct {
+		side
+		to string
+	}{{a, b.at}, {b, a.at}} {
+		if s.o.dir {
+			for _, open := range v.openBelow(s.n) {
+				v.follow(ctx, open)
+			}
+			continue
+		}
+		s.o.info.Key = v.keys.File(s.to)
+		v.rebase(s.n, s.to, s.o, unchanged)
+	}
+	a.dir.touch()
+	b.dir.touch()
+}

@@ -1,0 +1,112 @@
+package volume
+
+import (
+	"context"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"pail/fs/attr"
+)
+
+// Times that change with every entry made or removed would double the requests if they were stored each time. A
+// directory's are kept here instead, and stored in its marker with its next change of its own, when there are many such
+// directories, and by Close. A directory without a marker has nothing to keep them in, and none is made for them.
+
+// maxLate is how many directories may have times that are not stored.
+const maxLate = 1024
+
+// lateTimes are the directories whose times are not stored. They are held on to, as their inodes have the times.
+type lateTimes struct {
+	mu struct {
+		sync.Mutex
+		dirs map[*Inode]struct{}
+	}
+	work sync.WaitGroup
+}
+
+// touch notes that the entries of a directory have changed.
+func (n *Inode) touch() {
+	now := n.v.opt.Now()
+	n.mu.Lock()
+	n.mu.touched = now
+	n.mu.Unlock()
+
+	late := &n.v.late
+	late.mu.Lock()
+	defer late.mu.Unlock()
+	late.mu.dirs[n] = struct{}{}
+	if len(late.mu.dirs) > maxLate {
+		dirs := late.takeLocked()
+		late.work.Go(func() { n.v.storeTimes(context.Background(), dirs) })
+	}
+}
+
+func (l *lateTimes) takeLocked() []*Inode {
+	dirs := make([]*Inode, 0, len(l.mu.dirs))
+	for n := range l.mu.dirs {
+		dirs = append(dirs, n)
+	}
+	clear(l.mu.dirs)
+	return dirs
+}
+
+// timesLocked brings times up to date that are behind what this mount has done since they were stored.
+func (n *Inode) timesLocked(a *attr.Attr) {
+	if n.mu.touched.After(a.Ctime) {
+		a.Mtime, a.Ctime = n.mu.touched, n.mu.touched
+	}
+	if n.mu.renamed.After(a.Ctime) {
+		a.Ctime = n.mu.renamed
+	}
+}
+
+// storeAllTimes stores the times of directories that are not stored, until ctx ends.
+func (v *Volume) storeAllTimes(ctx context.Context) {
+	v.late.work.Wait()
+	v.late.mu.Lock()
+	dirs := v.late.takeLocked()
+	v.late.mu.Unlock()
+	v.storeTimes(ctx, dirs)
+}
+
+// storeTimes stores times of directories. A failure costs no more than these times, and is only logged.
+func (v *Volume) storeTimes(ctx context.Context, dirs []*Inode) {
+	var work errgroup.Group
+	work.SetLimit(v.opt.Parallel)
+	for _, n := range dirs {
+		work.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, v.opt.MetaTimeout)
+			defer cancel()
+			if err := v.storeTime(ctx, n); err != nil {
+				path, _ := v.table.Path(n.node)
+				v.log.Debug("times of a directory are not stored", "path", path, "error", err)
+			}
+			return nil
+		})
+	}
+	_ = work.Wait() // the functions return nil
+}
+
+func (v *Volume) storeTime(ctx context.Context, n *Inode) error {
+	unlock, err := v.lockInode(ctx, n)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	n.mu.Lock()
+	stored := n.mu.removed || n.mu.touched.IsZero()
+	n.mu.Unlock()
+	if stored {
+		return nil
+	}
+	o, err := v.current(ctx, n)
+	if err != nil {
+		return err
+	}
+	if path, err := n.path(); err != nil || o.info.Key == "" || o.info.Key != v.markerKey(path) {
+		return err
+	}
+	_, err = v.changeStored(ctx, n, func(*attr.Attr) error { return nil })
+	return err
+}
