@@ -1,6 +1,6 @@
 // Package retry decorates a Client so that what may pass is tried again: throttling, an unreachable service, a broken
 // connection, a checksum that does not match, a conflicting operation (409), and once refused credentials, which the
-// implementation has fetched anew by then. Between attempts it waits: exponential backoff with full jitter, at least
+// implementation has fetched anew by then. Between attempts it waits: exponential backoff with jitter, at least
 // what the service asked for, and never past the deadline. The end of the context ends a wait at once.
 //
 // Bodies are rewound to where they stood. The body of a Get goes on by itself: after a failure the rest is fetched as a

@@ -12,7 +12,7 @@ import (
 type Options struct {
 	Attempts int           // of one call, the first included; default 5
 	Deadline time.Duration // after which no attempt begins, counted from the call; default 5 minutes
-	Base     time.Duration // upper limit of the first wait, doubled each time; default 100 ms
+	Base     time.Duration // upper limit of the first wait, four times as much each time; default 100 ms
 	Max      time.Duration // upper limit of every wait; default 20 s
 	Clock    Clock         // default the system's
 	Log      *slog.Logger  // nil discards; one debug line for each repetition
@@ -39,14 +39,19 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// wait is how long to wait before attempt n+1: anything up to the limit, so that many clients do not come back at
-// once.
+// wait is how long to wait before attempt n+1: from half the limit up to it, so that many clients do not come back at
+// once, and a service that starts again or throttles is given seconds by a handful of attempts. The first wait, which is
+// mostly for a connection that was closed meanwhile, may be as short as nothing.
 func (o *Options) wait(n int) time.Duration {
-	limit := o.Max
-	if shift := n - 1; shift < 30 {
-		limit = min(limit, o.Base<<shift)
+	limit := o.Base
+	for range min(n-1, 20) {
+		limit = min(limit, o.Max/4) * 4
 	}
-	return rand.N(max(limit, 1))
+	limit = max(min(limit, o.Max), 2)
+	if n == 1 {
+		return rand.N(limit)
+	}
+	return limit/2 + rand.N(limit/2)
 }
 
 type systemClock struct{}

@@ -105,8 +105,25 @@ func TestWaitsGrowAndEndAtTheDeadline(t *testing.T) {
 		t.Errorf("%d waits took %v", len(clock.sleeps), took)
 	}
 	for i, d := range clock.sleeps {
-		if limit := min(8*time.Second, time.Second<<min(i, 10)); d < 0 || d > limit {
-			t.Errorf("wait %d is %v, at most %v is right", i, d, limit)
+		limit := min(8*time.Second, time.Second<<(2*min(i, 10)))
+		if d < 0 || d > limit || i > 0 && d < limit/2 {
+			t.Errorf("wait %d is %v, at most %v and half as much at least is right", i, d, limit)
+		}
+	}
+}
+
+// A mount has six attempts. A server that is started again, or throttles, must not turn into errors of close(2).
+func TestSixAttemptsOutlastARestart(t *testing.T) {
+	for range 100 {
+		clock := newClock()
+		c, faults, _ := newStack(Options{Attempts: 6, Clock: clock})
+		begin := clock.Now()
+		faults.Add(faultclient.Fault{Times: -1, Do: faultclient.Fail(nil)})
+		if _, err := c.Head(t.Context(), "k"); !errors.Is(err, s3client.ErrUnavailable) {
+			t.Fatalf("error is %v", err)
+		}
+		if took := clock.Now().Sub(begin); took < 10*time.Second || took > time.Minute {
+			t.Fatalf("gave up after %v", took)
 		}
 	}
 }

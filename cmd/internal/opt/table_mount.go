@@ -70,7 +70,7 @@ func dataOptions() []option {
 		word(g, "tmpdir", "DIR", "/tmp", "place for data being written", func(m *Mount) *string { return &m.TempDir }),
 		megabytes(g, "ensure_diskfree", "0", "space to leave free there", 0, most, func(m *Mount) *int64 { return &m.KeepFreeBytes }),
 		number(g, "free_space_ratio", "10", "space to leave free there, in percent", 0, 100, func(m *Mount) *int { return &m.KeepFreePercent }),
-		number(g, "retries", "5", "times to repeat a request that failed for the moment", 0, 1000, func(m *Mount) *int { return &m.Retries }),
+		number(g, "retries", "5", "times to repeat a request that failed for the moment; 5 outlast about 20 seconds", 0, 1000, func(m *Mount) *int { return &m.Retries }),
 		// s3fs has 300 s, for each try; a server that is not there should be reported before people give up waiting.
 		seconds(g, "connect_timeout", "30", "time for a connection (s3fs: 300)", time.Second,
 			func(m *Mount) *time.Duration { return &m.ConnectTimeout }),
