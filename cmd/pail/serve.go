@@ -60,7 +60,7 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	}
 	defer closeAll(listeners)
 	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Keys: keys, Region: o.region,
-		ClientTimeout: o.clientTimeout, Domains: o.domains, LifecycleDay: o.lifecycleDay, Log: log})
+		ClientTimeout: o.clientTimeout, Domains: o.domains, LifecycleDay: o.lifecycleDay, ObjectOwnership: o.ownership, BlockPublicAccess: o.blockPublic, Log: log})
 	if err != nil {
 		if errors.Is(err, server.ErrInUse) {
 			return fmt.Errorf("%w; stop it, or choose another --dir", err)
@@ -164,6 +164,13 @@ func (o *serveOptions) tls(log *slog.Logger) (config *tls.Config, ca string, err
 func (o *serveOptions) keys(log *slog.Logger) (keys server.Keys, from string, err error) {
 	if o.accessKey != "" {
 		return server.KeyList{{AccessKey: o.accessKey, SecretKey: o.secretKey}}, "SCALITY_ACCESS_KEY_ID and SCALITY_SECRET_ACCESS_KEY", nil
+	}
+	if o.accounts != "" {
+		file, err := server.OpenAccounts(o.accounts, log)
+		if err != nil {
+			return nil, "", err
+		}
+		return file, o.accounts, nil
 	}
 	path := o.passwdFile
 	if path == "" {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,11 @@ passwd file when you give none.
   pail serve --fsck --dir D                     checks all that is stored in D; the server must not run
 
 A passwd file has a line ACCESS_KEY:SECRET_KEY, more pairs as NAME:ACCESS_KEY:SECRET_KEY, and mode 0600; changes are seen
-at once. All pairs may do everything. SIGTERM and Ctrl-C let running requests finish; a second one does not wait.
+at once. All pairs may do everything, as one account. Several accounts, with users, come from an --accounts file instead:
+  {"accounts": [{"name": "alice", "email": "alice@example.org", "keys": [{"access": "A", "secret": "S"}],
+                 "users": [{"name": "clerk", "keys": [...]}]}]}
+with mode 0600 too; see server/API.md. Nothing is shared with other accounts, or with nobody, until a bucket policy or an
+ACL says so. SIGTERM and Ctrl-C let running requests finish; a second one does not wait.
 
 Every flag can also be given as an environment variable: PAIL_ and its name, as PAIL_LISTEN or PAIL_TLS_CERT. These of
 Scality CloudServer are understood where no flag and no PAIL_ variable says otherwise:
@@ -58,6 +63,9 @@ type serveOptions struct {
 	dir            string
 	data, metadata string
 	passwdFile     string
+	accounts       string
+	ownership      string
+	blockPublic    bool
 	tlsCert        string
 	tlsKey         string
 	selfSigned     []string
@@ -111,6 +119,9 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringVar(&o.data, "data", "", "`DIR` of the bytes of objects (default DIR/data)")
 	f.StringVar(&o.metadata, "metadata", "", "`DIR` of the database, of the TLS files and the made credentials (default DIR/metadata)")
 	f.StringVar(&o.passwdFile, "passwd-file", "", "`FILE` with the credentials (default METADATA/credentials, made when missing)")
+	f.StringVar(&o.accounts, "accounts", "", "JSON `FILE` with several accounts and their keys, in place of a passwd file; read again when it changes")
+	f.StringVar(&o.ownership, "object-ownership", "BucketOwnerEnforced", "who owns objects in new buckets: BucketOwnerEnforced (no ACLs), BucketOwnerPreferred or ObjectWriter")
+	f.BoolVar(&o.blockPublic, "block-public-access", false, "give new buckets a public access block, as AWS does")
 	f.StringVar(&o.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate chain; read again when it changes")
 	f.StringVar(&o.tlsKey, "tls-key", "", "PEM `FILE` with the certificate's key")
 	f.StringSliceVar(&o.selfSigned, "tls-self-signed", nil, "serve HTTPS for `HOST[,HOST]` with a certificate of pail's own CA, kept in METADATA/tls")
@@ -186,7 +197,7 @@ func (o *serveOptions) fromCloudServer(flags *pflag.FlagSet, env func(string) st
 	default:
 		o.logLevel = v
 	}
-	if unset("passwd-file") {
+	if unset("passwd-file") && unset("accounts") {
 		o.accessKey, o.secretKey = env("SCALITY_ACCESS_KEY_ID"), env("SCALITY_SECRET_ACCESS_KEY")
 		if (o.accessKey == "") != (o.secretKey == "") {
 			return errors.New("SCALITY_ACCESS_KEY_ID and SCALITY_SECRET_ACCESS_KEY must both be set, or neither")
@@ -234,6 +245,10 @@ func (o *serveOptions) complete() error {
 		return errors.New("--json is the form of what --fsck prints: give both")
 	case o.lifecycleDay <= 0 || o.lifecycleDay > fullDay:
 		return errors.New("--lifecycle-day is longer than nothing, and 24h at most")
+	case o.accounts != "" && o.passwdFile != "":
+		return errors.New("--accounts takes the place of --passwd-file: give one of them")
+	case !slices.Contains([]string{"BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"}, o.ownership):
+		return fmt.Errorf("--object-ownership %q: give BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter", o.ownership)
 	case o.region == "":
 		return errors.New("--region is empty: give a name, as us-east-1")
 	}

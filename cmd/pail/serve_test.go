@@ -68,6 +68,8 @@ func TestServeRefusesBadOptions(t *testing.T) {
 		{"--listen x:", nil, "is no address"},
 		{"--metrics-listen y", nil, `"y" is no address`},
 		{"--tls-cert c", nil, "--tls-key"},
+		{"--accounts a --passwd-file p", nil, "one of them"},
+		{"--object-ownership Mine", nil, "BucketOwnerPreferred"},
 		{"--tls-cert c --tls-key k --tls-self-signed h", nil, "leave it out"},
 		{"--log-level loud", nil, "loud"},
 		{"--log-format xml", nil, "xml"},
@@ -115,6 +117,7 @@ func TestServeNamesWhatIsWrong(t *testing.T) {
 		{"--dir " + dir + "/d --passwd-file " + dir + "/none", "none"},
 		{"--dir " + dir + "/d --passwd-file " + file, file},
 		{"--dir " + dir + "/d --passwd-file " + loose, "chmod"},
+		{"--dir " + dir + "/d --accounts " + dir + "/accounts", "accounts"},
 		{"--dir " + dir + "/d --listen " + taken.Addr().String(), "another program uses it"},
 		{"--dir " + dir + "/d --listen 192.0.2.1:0", "no such address"},
 		{"--dir " + dir + "/d --tls-cert " + file + " --tls-key " + file, file},
@@ -179,6 +182,37 @@ func TestServeFromStartToEnd(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("the end: %v", err)
+	}
+}
+
+func TestAccountsComeFromTheirFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "accounts.json")
+	text := `{"accounts":[{"name":"a","keys":[{"access":"A","secret":"1"}]},{"name":"b","keys":[{"access":"B","secret":"2"}]}]}`
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cloud := vars{"SCALITY_ACCESS_KEY_ID": "C", "SCALITY_SECRET_ACCESS_KEY": "3"}
+	o, err := parseServe([]string{"--accounts", path}, cloud.get, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := o.keys(o.logger(io.Discard)); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a file that others may read: %v", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, from, err := o.keys(o.logger(io.Discard))
+	if err != nil || from != path {
+		t.Fatal(from, err)
+	}
+	a, _ := keys.Lookup("A")
+	b, _ := keys.Lookup("B")
+	if a.Account != "a" || b.Account != "b" || a.CanonicalID == b.CanonicalID {
+		t.Errorf("%v %v", a, b)
+	}
+	if _, ok := keys.Lookup("C"); ok {
+		t.Error("the environment's pair is known too")
 	}
 }
 
