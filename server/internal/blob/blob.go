@@ -16,6 +16,8 @@ var (
 	ErrDamaged = errors.New("blob: damaged")
 	// ErrNoSpace means that the volume has no room for the blob.
 	ErrNoSpace = errors.New("blob: no space left for data")
+	// ErrReadOnly means that the volume cannot be written, as the kernel makes one whose disk fails.
+	ErrReadOnly = errors.New("blob: the volume is read-only")
 )
 
 // ID names a blob for ever; it is never used again.

@@ -101,6 +101,9 @@ func (s *Files) Create(ctx context.Context, id ID, size int64) (Writer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := s.admit(max(size, 0)); err != nil {
+		return nil, err
+	}
 	w := &writer{store: s, id: id, path: s.path(id), want: size}
 	f, err := s.fs.Create(w.path)
 	if err != nil {
@@ -171,8 +174,11 @@ func (s *Files) All(ctx context.Context, fn func(ID, Stat) error) error {
 	return nil
 }
 
-// storageError gives a full volume its name.
+// storageError gives a full volume its name, and one that cannot be written.
 func storageError(err error) error {
+	if errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}

@@ -31,6 +31,17 @@ func (f *osFile) Sync() error {
 	}
 }
 
+// Room implements roomFS.
+func (OS) Room(path string) (free, total int64, err error) {
+	var st unix.Statfs_t
+	for {
+		if err = unix.Statfs(path, &st); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, err
+}
+
 const (
 	directAlign = 4 << 10   // of offsets, lengths and memory: no file system asks for more
 	directWrite = 256 << 10 // bytes of a write from which it is worth going around the page cache

@@ -36,6 +36,11 @@ func (w *writer) Write(p []byte) (int, error) {
 		w.err = errShort
 		return 0, w.err
 	}
+	if w.want < 0 && w.size/roomEvery != (w.size+int64(len(p)))/roomEvery {
+		if w.err = w.store.admit(int64(len(p))); w.err != nil {
+			return 0, w.err
+		}
+	}
 	n, err := w.file.WriteAt(p, w.size)
 	if err != nil {
 		w.err = storageError(err)

@@ -35,6 +35,7 @@ var sentinels = []struct {
 	{store.ErrKeyTooLong, s3err.KeyTooLongError},
 	{store.ErrInvalidRange, s3err.InvalidRange},
 	{store.ErrNoSpace, s3err.InsufficientStorage},
+	{store.ErrReadOnly, s3err.ServiceUnavailable},
 	{store.ErrClosed, s3err.ServiceUnavailable},
 	{context.DeadlineExceeded, s3err.ServiceUnavailable},
 }
@@ -111,7 +112,7 @@ func (r *request) translate(err error) *s3err.Error {
 	if e.Code == s3err.NoSuchKey && r.hide != nil && r.hide() {
 		return s3err.New(s3err.AccessDenied).Wrap(err)
 	}
-	if unknown || errors.Is(err, store.ErrDamaged) {
+	if unknown || errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrReadOnly) {
 		r.api.log.Error("request failed", "op", r.opName, "bucket", r.bucket, "key", r.key, "request", r.id, "error", err)
 	}
 	switch e.Code {

@@ -47,6 +47,7 @@ var (
 	ErrInvalidArgument     = errors.New("invalid argument") // an empty name, a negative count: the caller's mistake
 	ErrQuotaExceeded       = errors.New("bucket would hold more than its quota")
 	ErrNoSpace             = errors.New("no space left")
+	ErrReadOnly            = errors.New("storage is read-only")
 	ErrDamaged             = errors.New("stored data is damaged") // *DamagedError
 	ErrClosed              = errors.New("store is closed")
 )

@@ -76,6 +76,8 @@ func storeError(err error) error {
 		return &DamagedError{What: "object", Err: err}
 	case errors.Is(err, meta.ErrNoSpace), errors.Is(err, blob.ErrNoSpace):
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	case errors.Is(err, blob.ErrReadOnly):
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case errors.Is(err, meta.ErrClosed):
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}

@@ -11,7 +11,7 @@ import (
 const (
 	reserve        = 128 << 20
 	reserveDeletes = 32 << 20
-	reserveShare   = 20 // 1/20 of the volume at most
+	reserveShare   = 20 // 1/20 of the volume at most; a quarter of that for deletions
 
 	spaceInterval = time.Second // between two looks at the volume,
 	spaceBytes    = 8 << 20     // unless that much was written
@@ -42,11 +42,11 @@ func (s *space) short(n int64, deletes bool) bool {
 	if s.total == 0 {
 		return false
 	}
-	keep := int64(reserve)
+	keep := min(reserve, s.total/reserveShare)
 	if deletes {
-		keep = reserveDeletes
+		keep = min(reserveDeletes, s.total/reserveShare/4)
 	}
-	return s.free-s.written-n < min(keep, s.total/reserveShare)
+	return s.free-s.written-n < keep
 }
 
 func (s *space) look(db *DB, now time.Time) {
