@@ -319,6 +319,16 @@ func TestExtendedAttributes(t *testing.T) {
 			u1000 getxattr a trusted.x
 			setxattr a system.x y
 			getxattr a system.x`,
+		"sizes": `
+			open f a O_CREAT|O_RDWR 0644
+			close f
+			setxattr a user.k v*500
+			setxattr a user.l v*65537
+			setxattr a user.m v*60000 #= ENOSPC: all attributes together have 2 KiB
+			getxattr a user.k 499
+			getxattr a user.k 500
+			listxattr a 6
+			listxattr a 7`,
 		"who may": `
 			open f a O_CREAT|O_RDWR 0644
 			close f

@@ -52,6 +52,10 @@ var operations = map[string]operation{
 	"lstat":    {1, 1, statCall(unix.Lstat)},
 	"access":   {2, 2, accessCall},
 	"list":     {1, 1, listCall},
+	"dots":     {1, 1, dotsCall},
+	"flock":    {2, 2, fdNumber(func(fd int, n int64) error { return unix.Flock(fd, int(n)) })},
+	"lock":     {4, 4, lockCall},
+	"statfs":   {1, 1, statfsCall},
 	"umask":    {1, 1, umaskCall},
 
 	"setxattr":     {3, 4, setxattrCall(unix.Setxattr)},
@@ -76,6 +80,8 @@ var names = map[string]int64{
 	"ZERO_RANGE": unix.FALLOC_FL_ZERO_RANGE, "COLLAPSE_RANGE": unix.FALLOC_FL_COLLAPSE_RANGE,
 	"INSERT_RANGE": unix.FALLOC_FL_INSERT_RANGE, "SEEK_SET": unix.SEEK_SET, "SEEK_END": unix.SEEK_END,
 	"SEEK_DATA": unix.SEEK_DATA, "SEEK_HOLE": unix.SEEK_HOLE,
+	"LOCK_EX": unix.LOCK_EX, "LOCK_SH": unix.LOCK_SH, "LOCK_UN": unix.LOCK_UN, "LOCK_NB": unix.LOCK_NB,
+	"F_WRLCK": unix.F_WRLCK, "F_RDLCK": unix.F_RDLCK, "F_UNLCK": unix.F_UNLCK,
 	"create": unix.XATTR_CREATE, "replace": unix.XATTR_REPLACE,
 }
 
@@ -378,6 +384,43 @@ func listCall(_ *Actor, args []string) (string, error) {
 		return "", err
 	}
 	return strings.Join(entries, " "), nil
+}
+
+// dotsCall says whether the numbers of "." and ".." in a directory are those that stat(2) tells.
+func dotsCall(_ *Actor, args []string) (string, error) {
+	numbers, err := inodes(args[0])
+	if err != nil {
+		return "", err
+	}
+	var said []string
+	for _, name := range []string{".", ".."} {
+		var st unix.Stat_t
+		if err := unix.Stat(args[0]+"/"+name, &st); err != nil {
+			return "", err
+		}
+		said = append(said, fmt.Sprint(name, " ", numbers[name] == st.Ino))
+	}
+	return strings.Join(said, ", "), nil
+}
+
+// lockCall takes a slot, a type of lock of fcntl(2), an offset and a length.
+func lockCall(a *Actor, args []string) (string, error) {
+	n, err := numbers(args[1:]...)
+	if err != nil {
+		return "", err
+	}
+	lock := unix.Flock_t{Type: int16(n[0]), Start: n[1], Len: n[2]}
+	return "", unix.FcntlFlock(uintptr(a.fd(args[0])), unix.F_OFD_SETLK, &lock)
+}
+
+// statfsCall returns what does not depend on the size of the disk.
+func statfsCall(_ *Actor, args []string) (string, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(args[0], &st); err != nil {
+		return "", err
+	}
+	sane := st.Blocks > 0 && st.Bfree <= st.Blocks && st.Bavail <= st.Bfree && st.Files > 0 && st.Ffree <= st.Files
+	return fmt.Sprintf("names of %d, blocks of %d, sane %v", st.Namelen, st.Bsize, sane), nil
 }
 
 func umaskCall(_ *Actor, args []string) (string, error) {

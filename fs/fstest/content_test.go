@@ -102,6 +102,32 @@ func TestContent(t *testing.T) {
 			u1000 open f a O_RDWR
 			u1000 fallocate f PUNCH_HOLE|KEEP_SIZE 0 10
 			close f`,
+		"locks": `
+			open f a O_CREAT|O_RDWR 0644
+			open g a O_RDWR
+			flock f LOCK_EX|LOCK_NB
+			flock g LOCK_SH|LOCK_NB
+			flock f LOCK_UN
+			flock g LOCK_SH|LOCK_NB
+			flock f LOCK_SH|LOCK_NB
+			flock f LOCK_EX|LOCK_NB
+			close g
+			open g a O_RDWR
+			flock f LOCK_EX|LOCK_NB
+			lock f F_WRLCK 0 10
+			lock g F_WRLCK 10 10
+			lock g F_RDLCK 5 10
+			lock f F_UNLCK 0 0
+			lock g F_RDLCK 5 10
+			lock f F_RDLCK 5 10
+			unlink a
+			lock f F_WRLCK 5 10
+			close f
+			open f . O_RDONLY
+			flock f LOCK_EX|LOCK_NB`,
+		"temporary files": `
+			open f . O_TMPFILE|O_RDWR 0600 #= ENOTSUP: a file has a name
+			open f . O_TMPFILE|O_RDONLY 0600`,
 		"copy_file_range": `
 			open f a O_CREAT|O_RDWR 0644
 			open g b O_CREAT|O_RDWR 0644

@@ -133,14 +133,16 @@ func changes(before, after node, known bool) string {
 	return s
 }
 
-// Remounted says what is different from before after a remount: only the inode numbers may be, and the times of
-// the root. What was renamed has its old ctime back.
+// Remounted says what is different from before after a remount: only the times of the root
+// may be. What was renamed has its old ctime back, and the inode number of its new name.
 func Remounted(before, after state, renamed bool) error {
 	for _, path := range slices.Sorted(maps.Keys(before)) {
 		b, a := before[path], after[path]
 		switch {
 		case a.what != b.what:
 			return fmt.Errorf("%.80s was\n\t%q, is\n\t%q", path, b.what, a.what)
+		case a.ino != b.ino && !renamed:
+			return fmt.Errorf("the inode number of %.80s was %d, is %d", path, b.ino, a.ino)
 		case path == ".": // has times of its own only where the bucket has a marker for it
 		case a.mtime != b.mtime || a.ctime != b.ctime && !renamed:
 			return fmt.Errorf("times of %.80s: mtime was %v, is %v; ctime was %v, is %v", path, b.mtime, a.mtime, b.ctime, a.ctime)

@@ -317,6 +317,26 @@ func TestNames(t *testing.T) {
 			mknod x/ S_IFIFO|0644 0
 			symlink t y/
 			rmdir f/`,
+		"inode numbers": `
+			mkdir d 0755
+			mkdir d/e 0755
+			dots d
+			dots d/e
+			open f d/e/a O_CREAT|O_WRONLY 0644
+			close f
+			mkdir x 0755
+			rename d/e x/e
+			dots x/e
+			dots d
+			statfs .
+			statfs x/e/a
+			statfs none`,
+		"numbers are kept": `
+			mkdir d 0755
+			open f d/a O_CREAT|O_WRONLY 0644
+			close f
+			symlink a d/l
+			mknod d/p S_IFIFO|0644 0`,
 		"through files": `
 			open f a O_CREAT|O_WRONLY 0644
 			close f

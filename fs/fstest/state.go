@@ -2,6 +2,7 @@ package fstest
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -129,8 +130,14 @@ func content(path string) (string, error) {
 	}
 }
 
-// readDir returns names and types in order: "name\x00type".
-func readDir(path string) (entries []string, err error) {
+// entry is what getdents(2) tells of a name.
+type entry struct {
+	name string
+	ino  uint64
+	typ  byte
+}
+
+func getdents(path string) (entries []entry, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME|unix.O_CLOEXEC, 0)
 	if err == unix.EPERM { // O_NOATIME is the owner's
 		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -142,21 +149,38 @@ func readDir(path string) (entries []string, err error) {
 	buf := make([]byte, 1<<15)
 	for {
 		n, err := unix.Getdents(fd, buf)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			slices.Sort(entries)
-			return entries, nil
+		if n == 0 || err != nil {
+			return entries, err
 		}
 		for b := buf[:n]; len(b) > 0; {
 			const header = 19 // inode, offset, length, type
-			length := int(b[16]) | int(b[17])<<8
+			length := binary.NativeEndian.Uint16(b[16:])
 			name, _, _ := strings.Cut(string(b[header:length]), "\x00")
-			entries = append(entries, fmt.Sprintf("%s\x00%d", name, b[18]))
+			entries = append(entries, entry{name, binary.NativeEndian.Uint64(b), b[18]})
 			b = b[length:]
 		}
 	}
+}
+
+// readDir returns names and types in order: "name\x00type".
+func readDir(path string) ([]string, error) {
+	entries, err := getdents(path)
+	list := make([]string, len(entries))
+	for i, e := range entries {
+		list[i] = fmt.Sprintf("%s\x00%d", e.name, e.typ)
+	}
+	slices.Sort(list)
+	return list, err
+}
+
+// inodes returns the numbers of names.
+func inodes(path string) (map[string]uint64, error) {
+	entries, err := getdents(path)
+	numbers := map[string]uint64{}
+	for _, e := range entries {
+		numbers[e.name] = e.ino
+	}
+	return numbers, err
 }
 
 // xattrs returns names and values of extended attributes, but those of the kernel's security modules.

@@ -1,0 +1,68 @@
+package fstest_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"pail/fs/fstest"
+)
+
+// TestRandomCalls makes random calls. PAIL_FSTEST_SEED and PAIL_FSTEST_WALKS choose others, and more of them.
+func TestRandomCalls(t *testing.T) {
+	seed, walks, length := env(t, "PAIL_FSTEST_SEED", 1), env(t, "PAIL_FSTEST_WALKS", 6), 250
+	s := newServer(t)
+	for i := range walks {
+		for _, kind := range []string{able, plain} {
+			t.Run(fmt.Sprintf("%d/%s", seed+i, kind), func(t *testing.T) {
+				s.walk(t, kind, fstest.Walk(uint64(seed+i), length))
+			})
+		}
+	}
+}
+
+// walk runs a script, and shrinks it if it fails.
+func (s *server) walk(t *testing.T, kind string, calls []fstest.Call) {
+	t.Helper()
+	var failed error
+	compared := 0
+	t.Run("walk", func(t *testing.T) { failed, compared = s.try(t, kind, calls) })
+	if failed == nil {
+		t.Logf("%d comparisons agree", compared)
+		return
+	}
+	try := 0
+	calls = fstest.Shrink(calls, 200, func(calls []fstest.Call) (fails bool) {
+		try++
+		t.Run(fmt.Sprint("shrink ", try), func(t *testing.T) {
+			err, _ := s.try(t, kind, calls)
+			if fails = err != nil; fails {
+				failed = err
+			}
+		})
+		return fails
+	})
+	t.Fatalf("%d calls, of which the last differs:\n%v", len(calls), failed)
+}
+
+func (s *server) try(t *testing.T, kind string, calls []fstest.Call) (error, int) {
+	t.Helper()
+	p := s.newPair(t, kind)
+	err := p.Run(calls)
+	if err == nil {
+		err = s.remount(t, p, true)
+	}
+	return err, p.Compared
+}
+
+func env(t *testing.T, name string, def int) int {
+	t.Helper()
+	value := os.Getenv(name)
+	if value == "" {
+		return def
+	}
+	n, err := strconv.Atoi(value)
+	must(t, err)
+	return n
+}
