@@ -34,3 +34,9 @@ type CredentialsProvider interface {
 	// Invalidate drops what is kept, because the service refused it: the next Retrieve asks the source again.
 	Invalidate()
 }
+
+// CredentialsRefuser is what a CredentialsProvider may be besides: one that drops what it keeps only if that is what the
+// service refused. Of many requests that are refused at once, the first makes the source be asked again.
+type CredentialsRefuser interface {
+	Refused(Credentials)
+}

@@ -29,6 +29,8 @@ const (
 	renewEvery  = 30 * time.Second // how often, while the source does not answer and they are still valid
 )
 
+var _ s3client.CredentialsRefuser = (*cached)(nil)
+
 // cached keeps the credentials of a source that is slow to ask.
 type cached struct {
 	fetch func(context.Context) (s3client.Credentials, error)
@@ -106,6 +108,14 @@ func (c *cached) renewal(creds s3client.Credentials) time.Time {
 
 // Invalidate drops what is kept.
 func (c *cached) Invalidate() { c.kept.Store(nil) }
+
+// Refused drops what is kept if it is what the service refused: others may have asked the source again by now.
+func (c *cached) Refused(creds s3client.Credentials) {
+	k := c.kept.Load()
+	if k != nil && k.creds.AccessKey == creds.AccessKey && k.creds.SessionToken == creds.SessionToken {
+		c.kept.CompareAndSwap(k, nil)
+	}
+}
 
 func (k *kept) fresh(now time.Time) bool {
 	return k != nil && (k.renew.IsZero() || now.Before(k.renew))

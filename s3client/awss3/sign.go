@@ -48,6 +48,10 @@ func awsCredentials(c s3client.Credentials) aws.Credentials {
 
 // refuse tells the provider that the service did not take creds, unless it has newer ones by now.
 func (c *Client) refuse(ctx context.Context, creds s3client.Credentials) {
+	if p, ok := c.opt.Credentials.(s3client.CredentialsRefuser); ok {
+		p.Refused(creds)
+		return
+	}
 	current, err := c.opt.Credentials.Retrieve(ctx)
 	if err == nil && current.AccessKey == creds.AccessKey && current.SessionToken == creds.SessionToken {
 		c.opt.Credentials.Invalidate()

@@ -152,6 +152,15 @@ func (w *watcher) Retrieve(ctx context.Context) (s3client.Credentials, error) {
 
 func (w *watcher) Invalidate() { w.next.Invalidate() }
 
+// Refused implements s3client.CredentialsRefuser where the provider below does.
+func (w *watcher) Refused(creds s3client.Credentials) {
+	if p, ok := w.next.(s3client.CredentialsRefuser); ok {
+		p.Refused(creds)
+	} else {
+		w.next.Invalidate()
+	}
+}
+
 func (w *watcher) look() []fileState {
 	states := make([]fileState, len(w.paths))
 	for i, path := range w.paths {
