@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -252,6 +253,41 @@ func TestPoliciesSeeTheRequest(t *testing.T) {
 	c.policy(statement("Allow", `"*"`, "s3:PutObject", bucket+"/*"), statement("Deny", `"*"`, "s3:PutObject", bucket+"/*", `,"Condition":{"Null":{"s3:if-none-match":"true"}}`))
 	c.expect("without the condition", write(c.nobody, "c"), "AccessDenied")
 	c.expect("with it", write(c.nobody, "c", func(in *s3.PutObjectInput) { in.IfNoneMatch = aws.String("*") }), "")
+}
+
+func TestPoliciesSeeTheBody(t *testing.T) {
+	c := newCast(t)
+	c.put("k", "body")
+	tag := func(client *s3.Client, value string) error {
+		_, err := client.PutObjectTagging(ctx, &s3.PutObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("k"),
+			Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("team"), Value: aws.String(value)}}}})
+		return err
+	}
+	c.policy(statement("Allow", `{"AWS":"`+otherNumber+`"}`, "s3:PutObjectTagging", bucket+"/*", `,"Condition":{"StringEquals":{"s3:RequestObjectTag/team":"red"}}`),
+		statement("Deny", `"*"`, "s3:PutObjectTagging", bucket+"/*", `,"Condition":{"ForAnyValue:StringNotEquals":{"s3:RequestObjectTagKeys":"team"}}`))
+	c.expect("the tag", tag(c.other, "red"), "")
+	c.expect("another tag", tag(c.other, "blue"), "AccessDenied")
+	c.expect("nobody", tag(c.nobody, "red"), "AccessDenied")
+	c.expect("the owner", tag(c.s3, "blue"), "")
+	c.want("the owner with a key that is denied", c.do("PUT", path("k")+"?tagging",
+		"<Tagging><TagSet><Tag><Key>x</Key><Value>y</Value></Tag></TagSet></Tagging>"), 403, "AccessDenied")
+	if _, err := c.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)}); err != nil {
+		t.Fatal(err)
+	}
+	policy := `{"Statement":[` + statement("Deny", `"*"`, "s3:PutObjectRetention", "locked/*", `,"Condition":{"NumericGreaterThan":{"s3:object-lock-remaining-retention-days":"10"}}`) + `]}`
+	if _, err := c.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String("locked"), Policy: aws.String(policy)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("locked"), Key: aws.String("k"), Body: strings.NewReader("x")}); err != nil {
+		t.Fatal(err)
+	}
+	keep := func(days int) error {
+		_, err := c.s3.PutObjectRetention(ctx, &s3.PutObjectRetentionInput{Bucket: aws.String("locked"), Key: aws.String("k"),
+			Retention: &types.ObjectLockRetention{Mode: "GOVERNANCE", RetainUntilDate: aws.Time(time.Now().AddDate(0, 0, days))}})
+		return err
+	}
+	c.expect("too long", keep(20), "AccessDenied")
+	c.expect("not too long", keep(5), "")
 }
 
 func TestCopiesNeedBothSides(t *testing.T) {

@@ -2,12 +2,14 @@ package s3api
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"pail/server/internal/acl"
 	"pail/server/internal/policy"
 	"pail/server/internal/s3err"
 	"pail/server/internal/store"
+	"pail/server/internal/tags"
 )
 
 // question is what the one decision function, allowed, decides: may the request's identity do this?
@@ -39,6 +41,15 @@ func authorize(r *request) error {
 	if r.op.name == "DeleteObjects" {
 		return nil // authorizeDelete decides for each key
 	}
+	if r.decidedByBody() {
+		r.hide = func() bool { return !r.mayList(r.access) }
+		return nil // authorizeBody decides
+	}
+	return r.authorizeOperation()
+}
+
+// authorizeOperation decides about the operation itself.
+func (r *request) authorizeOperation() error {
 	version := r.arg("versionId")
 	q := question{action: versioned(r.op.action, version), bucket: r.bucket, key: r.key, version: version, upload: r.arg("uploadId")}
 	if r.op.scope == onBucket && r.op.name != "PostObject" {
@@ -55,6 +66,33 @@ func authorize(r *request) error {
 		r.hide = func() bool { return !r.mayList(r.access) }
 	}
 	return r.authorizeMore(q)
+}
+
+// decidedByBody reports whether the bucket's policy asks for what only the body of this request tells. The operation
+// then calls authorizeBody when it has read that.
+func (r *request) decidedByBody() bool {
+	switch r.op.name {
+	case "PutObjectTagging":
+		return r.access.policy.UsesKey("s3:requestobjecttag")
+	case "PutObjectRetention", "PutObjectLegalHold":
+		return r.access.policy.UsesKey("s3:object-lock-")
+	}
+	return false
+}
+
+// authorizeBody is authorize for what decidedByBody left open, with what the body gives an object.
+func (r *request) authorizeBody(given bodyValues) error {
+	if !r.decidedByBody() {
+		return nil
+	}
+	r.given = given
+	return r.authorizeOperation()
+}
+
+// bodyValues are what the body of a request gives an object, for conditions of policies.
+type bodyValues struct {
+	tags tags.Set
+	lock http.Header // as the headers of a PutObject would say it
 }
 
 // ordinary reports whether the identity is the bucket's owner and nothing else decides: then it may do everything here.

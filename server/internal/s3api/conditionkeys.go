@@ -109,9 +109,9 @@ func (r *request) s3Values(a *access, q question, name string) []string {
 		}
 		return one(src.bucket + "/" + src.key)
 	case "object-lock-mode", "object-lock-retain-until-date", "object-lock-legal-hold":
-		return one(r.header("X-Amz-" + name))
+		return one(r.lockHeader("X-Amz-" + name))
 	case "object-lock-remaining-retention-days":
-		until, err := time.Parse(time.RFC3339, r.header("X-Amz-Object-Lock-Retain-Until-Date"))
+		until, err := time.Parse(time.RFC3339, r.lockHeader("X-Amz-Object-Lock-Retain-Until-Date"))
 		if err != nil {
 			return nil
 		}
@@ -168,10 +168,18 @@ func (r *request) existingTags(q question) tags.Set {
 	return o.Attrs.Tags
 }
 
+// lockHeader is what the request protects an object with, in its headers or its body.
+func (r *request) lockHeader(name string) string {
+	if r.given.lock != nil {
+		return r.given.lock.Get(name)
+	}
+	return r.header(name)
+}
+
 // requestTags are the tags that the request gives an object.
 func (r *request) requestTags() tags.Set {
-	if r.bodyTags != nil {
-		return r.bodyTags
+	if r.given.tags != nil {
+		return r.given.tags
 	}
 	set, err := tags.ParseHeader(r.header("X-Amz-Tagging"))
 	if err != nil {

@@ -151,6 +151,10 @@ func putObjectRetention(r *request) error {
 	if err != nil {
 		return err
 	}
+	lock := http.Header{"X-Amz-Object-Lock-Mode": {doc.Mode}, "X-Amz-Object-Lock-Retain-Until-Date": {strings.TrimSpace(doc.RetainUntilDate)}}
+	if err := r.authorizeBody(bodyValues{lock: lock}); err != nil {
+		return err
+	}
 	if err := r.api.store.SetRetention(r.http.Context(), r.bucket, r.key, r.arg("versionId"), to, r.bypass()); err != nil {
 		return err
 	}
@@ -223,6 +227,9 @@ func putObjectLegalHold(r *request) error {
 	}
 	if !validHold(doc.Status) {
 		return s3err.New(s3err.MalformedXML)
+	}
+	if err := r.authorizeBody(bodyValues{lock: http.Header{"X-Amz-Object-Lock-Legal-Hold": {doc.Status}}}); err != nil {
+		return err
 	}
 	if err := r.api.store.SetLegalHold(r.http.Context(), r.bucket, r.key, r.arg("versionId"), store.LegalHold(doc.Status)); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 
 	"pail/server/internal/s3err"
 	"pail/server/internal/sigauth"
-	"pail/server/internal/tags"
 )
 
 const (
@@ -36,7 +35,7 @@ type request struct {
 	identity sigauth.Identity
 	access   *access     // of the bucket; nil where the request is about none
 	hide     func() bool // whether a missing key must look like one that is not allowed; nil: never
-	bodyTags tags.Set    // for an object, from the body
+	given    bodyValues  // what the body gives an object
 	payload  *sigauth.Payload
 	code     string // of the error answered
 }

@@ -71,6 +71,9 @@ func putObjectTagging(r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.authorizeBody(bodyValues{tags: set}); err != nil {
+		return err
+	}
 	return r.setTags(set, http.StatusOK)
 }
 

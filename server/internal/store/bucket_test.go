@@ -85,3 +85,45 @@ func TestListBuckets(t *testing.T) {
 		}
 	})
 }
+
+// A bucket begins with its documents, or not at all; and each owner lists its own.
+func TestBucketsBeginWithDocuments(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		documents := []Config{{Kind: "policy", Document: []byte("p")}, {Kind: "acl", Document: []byte("a")}}
+		wantErr(t, e.CreateBucket(ctx, Bucket{Name: "theirs", Owner: "them", Configs: documents}), nil)
+		for _, d := range documents {
+			got, err := e.BucketConfig(ctx, "theirs", d.Kind)
+			if err != nil || string(got) != string(d.Document) {
+				t.Errorf("%s: %q %v", d.Kind, got, err)
+			}
+		}
+		wantErr(t, e.CreateBucket(ctx, Bucket{Name: "theirs", Owner: "me", Configs: []Config{{Kind: "policy", Document: []byte("x")}}}), ErrBucketExists)
+		if got, err := e.BucketConfig(ctx, "theirs", "policy"); err != nil || string(got) != "p" {
+			t.Errorf("a bucket that was not made changed another: %q %v", got, err)
+		}
+		list, next, err := e.ListBuckets(ctx, ListBucketsQuery{Owner: "them", Max: 1})
+		if err != nil || next != "" || len(list) != 1 || list[0].Name != "theirs" {
+			t.Errorf("their buckets: %v %q %v", list, next, err)
+		}
+		if list, _, err := e.ListBuckets(ctx, ListBucketsQuery{Owner: "nobody"}); err != nil || len(list) != 0 {
+			t.Errorf("nobody's buckets: %v %v", list, err)
+		}
+	})
+}
+
+// SetACL changes the grants and nothing else.
+func TestGrantsOfAnObject(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		before := e.put("k", []byte("body"))
+		o, err := e.SetACL(ctx, "b", "k", "", []byte("grants"))
+		if err != nil || string(o.ACL) != "grants" || o.ETag != before.ETag || !o.LastModified.Equal(before.LastModified) {
+			t.Errorf("%+v %v", o, err)
+		}
+		o, err = e.HeadObject(ctx, "b", "k", ReadInput{})
+		if err != nil || string(o.ACL) != "grants" {
+			t.Errorf("%+v %v", o, err)
+		}
+		_, err = e.SetACL(ctx, "b", "none", "", nil)
+		wantErr(t, err, ErrNoSuchKey)
+	})
+}
