@@ -74,8 +74,8 @@ func (x *xmlBuf) time(name string, t time.Time) {
 	x.close(name)
 }
 
-// appendTime appends a time as S3's XML has it: 2006-01-02T15:04:05.000Z, in UTC. Time.AppendFormat takes three times as long, once
-// for each object of a listing.
+// appendTime appends a time as S3's XML has it: 2006-01-02T15:04:05.000Z, in UTC. Time.AppendFormat takes three times as
+// long, once for each object of a listing.
 func appendTime(dst []byte, t time.Time) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
