@@ -19,7 +19,11 @@ type Options struct {
 	Known func(accountOrID string) bool
 }
 
-const maxJSONDepth = 16
+// Bounds of what a policy may have in it: depth of its JSON, bytes of a resource.
+const (
+	maxJSONDepth = 16
+	maxResource  = 2048
+)
 
 // Parse reads and checks a policy. The error is an *Error.
 func Parse(doc []byte, opt Options) (*Policy, error) {
@@ -317,7 +321,7 @@ func readResources(f map[string]json.RawMessage, bucket string) (patterns, error
 		return patterns{}, bad
 	}
 	for _, r := range list {
-		if r != "*" && !strings.HasPrefix(r, arnPrefix) || !ofBucket(r, bucket) {
+		if len(r) > maxResource || r != "*" && !strings.HasPrefix(r, arnPrefix) || !ofBucket(r, bucket) {
 			return patterns{}, bad
 		}
 	}

@@ -67,6 +67,7 @@ func TestWhatPoliciesAreRefused(t *testing.T) {
 		{with(`"Resource":"arn:aws:s3:::bucket/*"`, `"Sid":"x"`), "Missing required field Resource"},
 		{with("arn:aws:s3:::bucket/*", "arn:aws:s3:::other/*"), "Policy has invalid resource"},
 		{with("arn:aws:s3:::bucket/*", "bucket/*"), "Policy has invalid resource"},
+		{with("arn:aws:s3:::bucket/*", "arn:aws:s3:::bucket"+strings.Repeat("*", 3000)), "Policy has invalid resource"},
 		{with("arn:aws:s3:::bucket/*", "arn:aws:s3:::bucket"), "Action does not apply to any resource(s) in statement"},
 		{with("s3:GetObject", "s3:ListBucket"), "Action does not apply to any resource(s) in statement"},
 		{condition(`[]`), "Condition"},

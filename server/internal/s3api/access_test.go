@@ -449,6 +449,31 @@ func TestACLs(t *testing.T) {
 	if err != nil || len(got.Grants) != 3 || *got.Owner.ID != ownerID || *got.Owner.DisplayName != "owner" || got.Grants[2].Grantee.Type != "Group" {
 		t.Errorf("the list comes back: %+v %v", got, err)
 	}
+	up, err := c.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("m"), ACL: "public-read"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := c.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: aws.String(bucket), Key: aws.String("m"), UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("m"), UploadId: up.UploadId,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}}}); err != nil {
+		t.Fatal(err)
+	}
+	c.expect("a multipart upload with a list", read(c.nobody, "m"), "")
+	copied := func(opts ...func(*s3.CopyObjectInput)) error {
+		in := &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("copy"), CopySource: aws.String(bucket + "/m")}
+		for _, o := range opts {
+			o(in)
+		}
+		_, err := c.s3.CopyObject(ctx, in)
+		return err
+	}
+	c.expect("a copy", copied(), "")
+	c.expect("is private", read(c.nobody, "copy"), "AccessDenied")
+	c.expect("a copy with a list", copied(func(in *s3.CopyObjectInput) { in.ACL = "public-read" }), "")
+	c.expect("is shared", read(c.nobody, "copy"), "")
 	c.want("nothing", c.do("PUT", path("k")+"?acl", ""), 400, "MissingSecurityHeader")
 	c.want("no list", c.do("PUT", path("k")+"?acl", "<AccessControlPolicy/>"), 400, "MalformedACLError")
 	c.want("no XML", c.do("PUT", path("k")+"?acl", "x"), 400, "MalformedACLError")
@@ -475,6 +500,15 @@ func TestBucketACLs(t *testing.T) {
 	c.expect("the bucket's owner does not read it", read(c.s3, "theirs"), "AccessDenied")
 	c.expect("unless given", write(c.other, "given", func(in *s3.PutObjectInput) { in.ACL = "bucket-owner-full-control" }), "")
 	c.expect("as here", read(c.s3, "given"), "")
+	tag := func(client *s3.Client, key string) error {
+		_, err := client.PutObjectTagging(ctx, &s3.PutObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String(key),
+			Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}}}})
+		return err
+	}
+	c.expect("its owner tags it", tag(c.other, "theirs"), "")
+	c.expect("but nothing of others", tag(c.other, "mine"), "AccessDenied")
+	c.expect("nobody tags", tag(c.nobody, "theirs"), "AccessDenied")
+	c.expect("nobody writes with tags", write(c.nobody, "tagged", func(in *s3.PutObjectInput) { in.Tagging = aws.String("a=b") }), "")
 	c.policy(statement("Allow", `"*"`, "s3:GetObject", bucket+"/*"))
 	c.expect("a policy shares the owner's objects", read(c.nobody, "mine"), "")
 	c.expect("and no others", read(c.nobody, "theirs"), "AccessDenied")

@@ -261,7 +261,7 @@ func (r *request) allowed(a *access, q question) (bool, error) {
 	if owner || byPolicy {
 		return true, nil
 	}
-	if p, ok := bucketPermission(q.action); ok {
+	if p, ok := bucketPermission(q); ok {
 		return a.grants.Allows(r.accountID(), p), nil
 	}
 	return r.ownsTarget(q)
@@ -329,12 +329,14 @@ func (r *request) ownsTarget(q question) (bool, error) {
 }
 
 // bucketPermission is what a bucket's list must grant for an action, where lists can.
-func bucketPermission(action string) (acl.Permission, bool) {
-	switch action {
+func bucketPermission(q question) (acl.Permission, bool) {
+	switch q.action {
 	case "s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads":
 		return acl.Read, true
-	case "s3:PutObject", "s3:DeleteObject", "s3:PutObjectAcl", "s3:PutObjectTagging":
+	case "s3:PutObject", "s3:DeleteObject":
 		return acl.Write, true
+	case "s3:PutObjectAcl", "s3:PutObjectTagging": // with a new object
+		return acl.Write, q.created
 	case "s3:GetBucketAcl":
 		return acl.ReadACP, true
 	case "s3:PutBucketAcl":

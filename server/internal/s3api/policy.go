@@ -54,7 +54,11 @@ func getBucketPolicy(r *request) error {
 	if err != nil {
 		return err
 	}
-	r.sendBytes(http.StatusOK, document)
+	h := r.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", itoa(len(document)))
+	r.w.WriteHeader(http.StatusOK)
+	_, _ = r.w.Write(document) // a client that is gone needs no answer
 	return nil
 }
 
