@@ -14,6 +14,18 @@
 // become one again. What is shared cannot be told from its own: a copy keeps the source's ETag and parts, where AWS would
 // compute a new ETag for the copy of a multipart object.
 //
+// # Versions
+//
+//	table 'o'   the current object of each key
+//	table 'v'   versions that are not current, and all delete markers, the newest of a key first
+//	table 'n'   of each key whose null version is in 'v': which one that is
+//
+// So a listing of objects passes neither old versions nor delete markers, and costs what it costs in a bucket without
+// versions; so does a read. Where a key has no row in 'o', its newest row in 'v' is a delete marker and the current version.
+// A write moves the row of 'o' to 'v' and a removal of the current version moves the newest back (version_rows.go); bytes
+// stay where they are. ListVersions merges the two tables. version.go says what the IDs are made of, lock.go who may
+// remove what. A rename in a bucket with versions copies by reference and leaves a delete marker.
+//
 // # One change, one transaction
 //
 // The order is always: blobs durable; then the transaction that makes them visible and drops what they replace, durable;
@@ -29,7 +41,7 @@
 //
 // A damaged row or chunk is ErrDamaged and is never served. A listing leaves a damaged row out and logs it; a put or
 // delete without conditions replaces it. Dropping a reference never fails for damage: bytes may be leaked, and Check
-// tells of them.
+// tells of them. A damaged version can be removed, unless its bucket has object lock.
 //
 // # Locks
 //
