@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"pail/server/internal/s3api"
 )
 
 const (
@@ -45,6 +47,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, opt ServeOptions
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug),
 		ConnState:         limit.state,
+		BaseContext:       func(net.Listener) context.Context { return s3api.WithStopping(context.Background(), ctx.Done()) },
 		Protocols:         new(http.Protocols),
 	}
 	hs.Protocols.SetHTTP1(true) // HTTP/2 gains an S3 client nothing and costs copies

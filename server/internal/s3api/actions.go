@@ -76,9 +76,15 @@ var actions = map[string]string{
 	"GetBucketWebsite":                            "s3:GetBucketWebsite",
 	"PutBucketWebsite":                            "s3:PutBucketWebsite",
 	"DeleteBucketWebsite":                         "s3:DeleteBucketWebsite",
-	"GetPublicAccessBlock":                        "s3:GetBucketPublicAccessBlock",
-	"PutPublicAccessBlock":                        "s3:PutBucketPublicAccessBlock",
-	"DeletePublicAccessBlock":                     "s3:PutBucketPublicAccessBlock",
+	// Extensions: who may list keys may know how many there are and what becomes of them; a quota needs who rules the bucket.
+	"GetBucketUsage":           "s3:ListBucket",
+	"ListenBucketNotification": "s3:ListBucket",
+	"PutBucketQuota":           "s3:PutBucketPolicy",
+	"DeleteBucketQuota":        "s3:PutBucketPolicy",
+
+	"GetPublicAccessBlock":    "s3:GetBucketPublicAccessBlock",
+	"PutPublicAccessBlock":    "s3:PutBucketPublicAccessBlock",
+	"DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 
 	"PutObject":              "s3:PutObject",
 	"GetObject":              "s3:GetObject",

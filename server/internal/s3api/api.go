@@ -76,6 +76,8 @@ type API struct {
 	buffers sync.Pool // of *xmlBuf
 	configs *configCache
 
+	listeners atomic.Int64 // that are being served
+
 	accounts    Accounts
 	several     bool
 	accesses    *accessCache

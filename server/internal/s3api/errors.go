@@ -36,6 +36,7 @@ var sentinels = []struct {
 	{store.ErrInvalidRange, s3err.InvalidRange},
 	{store.ErrNoSpace, s3err.InsufficientStorage},
 	{store.ErrReadOnly, s3err.ServiceUnavailable},
+	{store.ErrQuotaExceeded, s3err.QuotaExceeded},
 	{store.ErrClosed, s3err.ServiceUnavailable},
 	{context.DeadlineExceeded, s3err.ServiceUnavailable},
 }

@@ -56,10 +56,21 @@ func ops() []op {
 	all = append(all, bucketConfigOps()...)
 	all = append(all, objectOps()...)
 	all = append(all, multipartOps()...)
+	all = append(all, extensionOps()...)
 	for i := range all {
 		all[i].action = actions[all[i].name]
 	}
 	return all
+}
+
+// extensionOps are beyond S3: see API.md.
+func extensionOps() []op {
+	return []op{
+		{name: "GetBucketUsage", method: "GET", scope: onBucket, query: q("usage"), serve: getBucketUsage},
+		{name: "PutBucketQuota", method: "PUT", scope: onBucket, query: q("quota"), serve: putBucketQuota},
+		{name: "DeleteBucketQuota", method: "DELETE", scope: onBucket, query: q("quota"), serve: deleteBucketQuota},
+		{name: "ListenBucketNotification", method: "GET", scope: onBucket, query: q("events"), serve: listenBucket},
+	}
 }
 
 func serviceOps() []op {

@@ -80,6 +80,7 @@ const (
 	OwnershipControlsNotFoundError                 Code = "OwnershipControlsNotFoundError"
 	PermanentRedirect                              Code = "PermanentRedirect"
 	PreconditionFailed                             Code = "PreconditionFailed"
+	QuotaExceeded                                  Code = "QuotaExceeded"
 	ReplicationConfigurationNotFoundError          Code = "ReplicationConfigurationNotFoundError"
 	RequestHeaderSectionTooLarge                   Code = "RequestHeaderSectionTooLarge"
 	RequestIsNotMultiPartContent                   Code = "RequestIsNotMultiPartContent"
