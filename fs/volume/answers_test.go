@@ -36,6 +36,12 @@ func (d *done) call(op, key string) {
 	}
 }
 
+func (d *done) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
+	info, err := d.Client.Head(ctx, key)
+	d.call(s3client.OpHead, key)
+	return info, err
+}
+
 func (d *done) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
 	info, err := d.Client.Put(ctx, key, r, opt)
 	d.call(s3client.OpPut, key)
@@ -125,6 +131,98 @@ func TestReadWaitsForTheEndOfARename(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLooksDuringARename asks for the names of a file that is open, when the service has moved it and before the rename is
+// over. Whatever the answers are, the handle stays what it is.
+func TestLooksDuringARename(t *testing.T) {
+	looks := map[string]func(m *mount, n *volume.Inode){
+		"lookup": func(m *mount, _ *volume.Inode) {
+			_, _, _ = m.walk("d/f")
+			_, _, _ = m.walk("e/f")
+			_, _, _ = m.walk("d/g")
+		},
+		"getattr": func(m *mount, n *volume.Inode) { _, err := m.Getattr(ctx, n); m.ok(err) },
+		"open": func(m *mount, n *volume.Inode) {
+			h, err := m.Open(ctx, n, readOnly)
+			m.ok(err)
+			h.Release()
+		},
+	}
+	for _, c := range []struct {
+		name, from, to, op, key string
+		caps                    s3client.Capabilities
+	}{
+		{"copied", "d/f", "d/g", s3client.OpDelete, "d/f", plain},
+		{"moved", "d/f", "d/g", s3client.OpRename, "d/g", memclient.Full()},
+		{"directory copied", "d", "e", s3client.OpDelete, "d/f", plain},
+		{"directory moved", "d", "e", s3client.OpRename, "e/", memclient.Full()},
+		{"copied directory looked for", "d", "e", s3client.OpHead, "e/f", plain},
+		{"moved directory looked for", "d", "e", s3client.OpHead, "e/f", memclient.Full()},
+	} {
+		for name, look := range looks {
+			t.Run(c.name+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					d := &done{}
+					m := newMount(t, c.caps, hooked(d), ttl(0))
+					m.foreignLarge("d/f")
+					h := m.open("d/f", readWrite)
+					called := false
+					d.hook = func(op, key string) {
+						if op == c.op && key == c.key {
+							d.hook, called = nil, true
+							go look(m, h.Inode())
+							synctest.Wait()
+						}
+					}
+					m.ok(m.rename(c.from, c.to))
+					if !called {
+						t.Fatal("there was no such request")
+					}
+					synctest.Wait()
+					buf := make([]byte, 10)
+					if _, err := h.ReadAt(ctx, buf, unfetched); err != nil || string(buf) != "0123456789" {
+						t.Errorf("read %q, %v", buf, err)
+					}
+					m.writeAll(h, "written", 0)
+					m.close(h)
+					to := strings.Replace("d/f", c.from, c.to, 1)
+					if got := m.object(to); got[:10] != "written789" || !slices.Equal(m.mem.Keys(), []string{to}) {
+						t.Errorf("%q begins with %q", m.mem.Keys(), got[:10])
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestLooksDuringAnUnlink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &done{}
+		m := newMount(t, plain, hooked(d), ttl(0))
+		m.foreignLarge("f")
+		h := m.open("f", readWrite)
+		d.hook = func(op, _ string) {
+			if op == s3client.OpDelete {
+				d.hook = nil
+				m.missing("f")
+				go func() {
+					if st, err := m.Getattr(ctx, h.Inode()); err != nil || st.Nlink != 0 {
+						t.Errorf("%+v, %v", st, err)
+					}
+				}()
+				synctest.Wait()
+			}
+		}
+		m.ok(m.unlink("f"))
+		synctest.Wait()
+		m.writeAll(h, "written", 0)
+		if s, err := content(h); len(s) != 4<<20 || s[:10] != "written789" || err != nil {
+			t.Errorf("%d bytes, %v", len(s), err)
+		}
+		m.close(h)
+		m.names("")
+	})
 }
 
 func TestDirectoryRenameTakesAsLongAsItTakes(t *testing.T) {
@@ -234,7 +332,7 @@ func TestLostAnswerBeforeMoreWrites(t *testing.T) {
 	for name, caps := range map[string]s3client.Capabilities{"conditional": conditional, "plain": plain} {
 		t.Run(name, func(t *testing.T) {
 			m := newMount(t, caps)
-			m.foreignLarge("f")
+			m.foreign("f", strings.Repeat("0123456789abcdef", 12<<16)) // more than is kept of what was read
 			h := m.open("f", readWrite)
 			for i, part := range []string{"first", "second", "third"} {
 				m.faults.set(func(op, _ string) error {
@@ -317,6 +415,8 @@ func (c *otherETag) Copy(ctx context.Context, dst, src string, opt s3client.Copy
 	return s3client.ObjectInfo{}, errCut
 }
 
+var oddHeaders = s3client.System{ContentType: "text/x-odd", CacheControl: "no-store", ContentLanguage: "rm"}
+
 func TestHeadersThatListingsDoNotTellSurvive(t *testing.T) {
 	for name, change := range map[string]func(m *mount){
 		"chmod": func(m *mount) {
@@ -328,23 +428,29 @@ func TestHeadersThatListingsDoNotTellSurvive(t *testing.T) {
 		},
 		"write": func(m *mount) {
 			h := m.open("f", readWrite)
+			m.clock.advance(time.Hour)
+			_, err := m.mem.Another().Copy(ctx, "f", "f", s3client.CopyOptions{
+				Replace: true, Meta: s3client.Meta{"mode": "33152"}, System: oddHeaders,
+			})
+			m.ok(err)
 			m.names("", "f")
-			m.stat("f")
+			if st := m.stat("f"); st.Mode&0o777 != 0o600 {
+				t.Errorf("mode %o", st.Mode)
+			}
 			m.writeAll(h, "more", 4)
 			m.close(h)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
-				m := newMount(t, caps, ttl(0))
-				want := s3client.System{ContentType: "text/x-odd", CacheControl: "no-store", ContentLanguage: "rm"}
-				_, err := m.mem.Another().Put(ctx, "f", strings.NewReader("data"), s3client.PutOptions{System: want})
+				m := newMount(t, caps)
+				_, err := m.mem.Another().Put(ctx, "f", strings.NewReader("data"), s3client.PutOptions{System: oddHeaders})
 				m.ok(err)
 				m.names("", "f")
 				change(m)
 				info, err := m.mem.Head(ctx, "f")
 				m.ok(err)
-				if info.System != want {
+				if info.System != oddHeaders {
 					t.Errorf("headers are %+v", info.System)
 				}
 			})

@@ -51,7 +51,8 @@
 //
 // Lookups, opens and listings take no pathLock: their answers may be overtaken by changes of this mount. Every answer
 // has the stamp of its request, every inode that of the last change to it, and the volume that of the last rename of a
-// directory; an answer that is older than these changes nothing. A change is told to the cache before other operations
+// directory; an answer that is older than these changes nothing. While an object is on its way to another name or to
+// nowhere, no answer about its old or new path changes what the inode is based on; who needs one waits. A change is told to the cache before other operations
 // can see that the inode has nothing unsaved.
 //
 // # Interruption

@@ -35,7 +35,7 @@ func (v *Volume) exchange(ctx context.Context, m move) error {
 	}
 	defer unlock()
 	if paths[0] == paths[1] {
-		_, err := v.exists(ctx, m.src, paths[0])
+		_, err := v.side(ctx, m.src, paths[0])
 		return err
 	}
 	a, err := v.side(ctx, m.src, paths[0])
@@ -54,6 +54,7 @@ func (v *Volume) exchange(ctx context.Context, m move) error {
 		return err
 	}
 	defer ready()
+	defer v.moving(a.n, b.n)()
 	if err := v.swapKeys(ctx, a, b); err != nil {
 		return err
 	}
@@ -171,12 +172,24 @@ func (v *Volume) undone(err error, aside string, undo error) error {
 	return err
 }
 
+// moveKey moves an object, or all that is below a directory, to where nothing is.
 func (v *Volume) moveKey(ctx context.Context, o object, dst, src string) error {
-	if o.dir {
-		return v.client.Rename(ctx, dst, src, s3client.RenameOptions{})
+	if !o.dir {
+		o.info.Key = src
+		_, err := v.moveVersion(ctx, dst, o.info, true)
+		return err
 	}
-	o.info.Key = src
-	_, err := v.moveVersion(ctx, dst, o.info, true)
+	err := v.client.Rename(ctx, dst, src, s3client.RenameOptions{IfNoneMatch: true})
+	if notFound(err) || errors.Is(err, s3client.ErrPrecondition) { // perhaps done already, and the answer got lost
+		left, listErr := v.client.List(ctx, s3client.ListQuery{Prefix: src, MaxKeys: 1})
+		if listErr != nil || len(left.Objects) > 0 {
+			return err
+		}
+		moved, listErr := v.client.List(ctx, s3client.ListQuery{Prefix: dst, MaxKeys: 1})
+		if listErr == nil && len(moved.Objects) > 0 {
+			return nil
+		}
+	}
 	return err
 }
 

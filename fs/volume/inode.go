@@ -100,12 +100,12 @@ func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 }
 
 // detach takes the name of an inode that had nothing, or something else, at its path when s was taken; unless it has
-// another path now, something has been done to it here since, or it has changes that are not stored yet. Handles go on
+// another path now, something has been or is being done to it here since, or it has changes that are not stored yet. Handles go on
 // reading the version that they have.
 func (v *Volume) detach(n *Inode, path string, s tree.Stamp) {
 	n.mu.Lock()
 	defer n.unlock()
-	if n.unsavedLocked() || n.overtakenLocked(s) || !v.table.RemoveAt(n.node, path) {
+	if n.unsavedLocked() || n.overtakenLocked(s) || n.mu.leaving || v.isMoving(n) || !v.table.RemoveAt(n.node, path) {
 		return
 	}
 	n.abandonLocked()
@@ -162,8 +162,8 @@ func (n *Inode) adopt(o object, s tree.Stamp) {
 	if c == nil || n.mu.removed || n.unsavedLocked() || n.overtakenLocked(s) || o.dir {
 		return
 	}
-	if path, _ := n.v.table.Path(n.node); n.v.keys.File(path) != o.info.Key {
-		return // renamed since
+	if path, _ := n.v.table.Path(n.node); n.v.keys.File(path) != o.info.Key || n.mu.leaving || n.v.isMoving(n) {
+		return // renamed since, or about to be
 	}
 	if c.base.ETag != o.info.ETag {
 		n.abandonLocked()

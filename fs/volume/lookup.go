@@ -70,6 +70,9 @@ func (v *Volume) Getattr(ctx context.Context, n *Inode) (Stat, error) {
 	}
 	o, err := v.current(ctx, n)
 	if err != nil {
+		if st, ok := n.localStat(); ok { // removed meanwhile
+			return st, nil
+		}
 		return Stat{}, err
 	}
 	return v.stat(n, o), nil
@@ -103,6 +106,14 @@ func (v *Volume) current(ctx context.Context, n *Inode) (object, error) {
 		}
 		if err == nil && typeOf(o) != n.typ {
 			err = ErrStale
+		}
+		if err != nil && (v.isMoving(n) || n.isLeaving()) { // whoever holds locks that this waits for is not here
+			unlock, err := v.lockInode(ctx, n)
+			if err != nil {
+				return object{}, err
+			}
+			unlock()
+			continue
 		}
 		if err != nil {
 			if errors.Is(err, ErrNotExist) || errors.Is(err, ErrStale) {

@@ -58,10 +58,11 @@ func (v *Volume) attach(ctx context.Context, n *Inode, flags OpenFlags) (*Handle
 			return h, nil
 		}
 		// A removal, rename or commit is on its way.
-		if err := n.gate.lock(ctx); err != nil {
+		unlock, err := v.lockInode(ctx, n)
+		if err != nil {
 			return nil, err
 		}
-		n.gate.unlock()
+		unlock()
 	}
 	return nil, fmt.Errorf("%w: it keeps changing", ErrStale)
 }
@@ -90,7 +91,7 @@ func (v *Volume) validate(ctx context.Context, n *Inode) (object, tree.Stamp, er
 	switch {
 	case errors.Is(err, ErrNotExist) && !n.unsaved():
 		v.names.Forget(path)
-		if now, _ := n.path(); now != path {
+		if now, _ := n.path(); now != path || v.isMoving(n) {
 			return object{}, s, nil // renamed meanwhile: attachVersion refuses
 		}
 		v.detach(n, path, s)
@@ -119,6 +120,9 @@ func (n *Inode) attachVersion(o object, s tree.Stamp, flags OpenFlags) *Handle {
 			return nil
 		}
 		return n.attachLocked(n.mu.content, flags) // another open has asked later
+	}
+	if c := n.mu.content; c != nil && c.base.Key != o.info.Key && n.v.isMoving(n) {
+		return nil // renamed: what is open follows in a moment
 	}
 	if c := n.mu.content; c != nil && (c.base.ETag != o.info.ETag || c.base.Key != o.info.Key) {
 		n.abandonLocked()

@@ -93,6 +93,7 @@ func (v *Volume) renameFile(ctx context.Context, m move) error {
 			return err
 		}
 	}
+	defer v.moving(n)()
 	o, err := v.moveObject(ctx, m)
 	if err != nil {
 		stay()
@@ -240,6 +241,7 @@ func (v *Volume) renameDir(ctx context.Context, m move) error {
 	if target != nil && there != nil {
 		target.remember(*there)
 	}
+	defer v.moving(n)()
 	err = v.moveDir(ctx, m, o, there)
 	v.names.ForgetTree(m.from)
 	v.names.ForgetTree(m.to)

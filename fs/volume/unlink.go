@@ -95,6 +95,13 @@ func (v *Volume) leave(ctx context.Context, n *Inode) (stay func(), err error) {
 	return stay, nil // also if the version that is open is gone already: its handles will say so
 }
 
+// isLeaving reports whether the removal of n's object is on its way.
+func (n *Inode) isLeaving() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.leaving
+}
+
 // vacated says that the object or marker of a name is removed. A lookup that was quicker may have brought the name back
 // to life meanwhile.
 func (v *Volume) vacated(p place, at string, n *Inode) {

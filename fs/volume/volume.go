@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ type Volume struct {
 	mu struct {
 		sync.Mutex
 		open   map[*Inode]struct{} // inodes with content: open, or not stored yet
+		moving map[*Inode]struct{} // files and directories whose rename is on its way
 		moved  tree.Stamp          // of the last rename of a directory, which changes the paths of many inodes
 		closed bool
 	}
@@ -56,6 +58,7 @@ func New(opt Options) (*Volume, error) {
 		paths: newPathLocks(), retries: newRetries(),
 	}
 	v.mu.open = map[*Inode]struct{}{}
+	v.mu.moving = map[*Inode]struct{}{}
 	v.late.mu.dirs = map[*Inode]struct{}{}
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
 	return v, nil
@@ -113,6 +116,34 @@ func (v *Volume) Close(ctx context.Context) error {
 		v.storeAllTimes(ctx)
 	}
 	return errors.Join(failed.errs...)
+}
+
+// moving says that files and directories are being renamed, until done: what the service says of their paths meanwhile,
+// and of all below, tells nothing about the inodes that have them.
+func (v *Volume) moving(nodes ...*Inode) (done func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, n := range nodes {
+		v.mu.moving[n] = struct{}{}
+	}
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for _, n := range nodes {
+			delete(v.mu.moving, n)
+		}
+	}
+}
+
+// isMoving reports whether a rename of n or of a directory above is on its way.
+func (v *Volume) isMoving(n *Inode) bool {
+	v.mu.Lock()
+	nodes := make([]*Inode, 0, len(v.mu.moving))
+	for node := range v.mu.moving {
+		nodes = append(nodes, node)
+	}
+	v.mu.Unlock()
+	return slices.ContainsFunc(nodes, func(node *Inode) bool { return v.table.Within(n.node, node.node) })
 }
 
 // dirMoved says that answers from before concern other inodes than they seem to.
