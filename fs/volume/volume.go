@@ -2,14 +2,11 @@ package volume
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"pail/fs/attr"
 	"pail/fs/keymap"
@@ -91,31 +88,11 @@ func (v *Volume) Close(ctx context.Context) error {
 	if err := v.retries.end(ctx); err != nil {
 		return fmt.Errorf("wait for the upload that is on its way: %w", err)
 	}
-
-	var failed struct {
-		sync.Mutex
-		errs []error
-	}
-	var work errgroup.Group
-	work.SetLimit(v.opt.Parallel)
-	for _, n := range v.openInodes() {
-		work.Go(func() error {
-			if err := v.commitNow(ctx, n); err != nil {
-				path, _ := v.table.Path(n.node)
-				failed.Lock()
-				failed.errs = append(failed.errs, fmt.Errorf("store %q: %w", path, err))
-				failed.Unlock()
-				return nil
-			}
-			n.closeContent()
-			return nil
-		})
-	}
-	_ = work.Wait() // the functions return nil
-	if len(failed.errs) == 0 {
+	err := v.storeOpen(ctx, (*Inode).closeContent)
+	if err == nil {
 		v.storeAllTimes(ctx)
 	}
-	return errors.Join(failed.errs...)
+	return err
 }
 
 // moving says that files and directories are being renamed, until done: what the service says of their paths meanwhile,

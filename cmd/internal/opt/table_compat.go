@@ -31,7 +31,7 @@ func checkedOptions() []option {
 		mark(Obsolete, "give storage_class=reduced_redundancy", option{name: "use_rrs", bare: ptr("1"), set: setRRS}),
 		mark(Obsolete, "give dbglevel=dbg, which logs a line for each request",
 			option{name: "curldbg", arg: "normal|body", bare: ptr("normal"), set: setHTTPLog}),
-		mark(Obsolete, "it is taken for nocopyapi, without which a rename copies too", option{name: "norenameapi", bare: ptr("1"), set: setNoRename}),
+		mark(Obsolete, "it is taken for nocopyapi, so that chmod downloads and uploads too", option{name: "norenameapi", bare: ptr("1"), set: setNoRename}),
 		mark(NoEffect, "a file is sent when it is closed or synced", option{name: "max_dirty_data", arg: "MB", set: setMaxDirty}),
 		mark(NoEffect, "no headers are added", word(g, "ahbe_conf", "FILE", "", "", func(*Mount) *string { return new(string) })),
 		mark(NoEffect, "the User-Agent is sent", toggled("noua")),
