@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pail/fs/stage"
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
@@ -131,6 +132,33 @@ func TestReadWaitsForTheEndOfARename(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestUnlinkOfAnOpenFileThatDoesNotFitHere(t *testing.T) {
+	full, err := stage.New(stage.Options{Dir: tempDir(t), KeepFreePercent: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := full.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	m := newMount(t, plain, func(o *volume.Options, _ *upload.Options) {
+		if err := o.Stage.Close(); err != nil {
+			t.Error(err)
+		}
+		o.Stage = full
+	})
+	m.foreignLarge("f")
+	h := m.open("f", readOnly)
+	m.want(m.unlink("f"), volume.ErrNoSpace)
+	if s, err := content(h); len(s) != 4<<20 || err != nil {
+		t.Errorf("%d bytes, %v", len(s), err)
+	}
+	m.names("", "f")
+	h.Release()
+	m.ok(m.unlink("f"))
 }
 
 // TestLooksDuringARename asks for the names of a file that is open, when the service has moved it and before the rename is

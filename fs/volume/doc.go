@@ -52,14 +52,15 @@
 // Lookups, opens and listings take no pathLock: their answers may be overtaken by changes of this mount. Every answer
 // has the stamp of its request, every inode that of the last change to it, and the volume that of the last rename of a
 // directory; an answer that is older than these changes nothing. While an object is on its way to another name or to
-// nowhere, no answer about its old or new path changes what the inode is based on; who needs one waits. A change is told to the cache before other operations
-// can see that the inode has nothing unsaved.
+// nowhere, no answer about its old or new path changes what the inode is based on; who needs one waits. A change is told
+// to the cache before other operations can see that the inode has nothing unsaved.
 //
 // # Interruption
 //
 // Operations that send changes use a context of their own, which a signal to the caller does not end: a request that is
 // broken off in the middle leaves it open what the service has. Its deadline is Options.MetaTimeout and a share for the
-// bytes to move; each request about a directory's keys has one of its own, as they may be many. Reads, lookups and listings end with the caller's context.
+// bytes to move; each request about a directory's keys has one of its own, as they may be many. Reads, lookups and
+// listings end with the caller's context.
 //
 // # Errors
 //
