@@ -28,6 +28,7 @@ type worker struct {
 
 	// Guarded by mu.
 	acked   state
+	kept    map[string][]byte         // acknowledged versions, by key and ID
 	pending state                     // the effect of the operation that runs; a nil value is a deletion
 	uploads map[string]map[int]string // acknowledged parts, by upload
 }
@@ -73,6 +74,9 @@ func (w *worker) bytes() []byte {
 
 // step does a random operation. An error is one that should not be.
 func (w *worker) step() error {
+	if w.kept != nil && w.rnd.IntN(8) == 0 {
+		return w.removeVersion()
+	}
 	switch w.rnd.IntN(10) {
 	case 0, 1, 2, 3:
 		return w.put()
@@ -90,9 +94,60 @@ func (w *worker) step() error {
 func (w *worker) put() error {
 	key, p := w.key(), w.bytes()
 	return w.run(state{key: p}, func() error {
-		_, err := w.s.PutObject(ctx, PutInput{Bucket: "b", Key: key, Body: bytes.NewReader(p), Size: int64(len(p))})
+		o, err := w.s.PutObject(ctx, PutInput{Bucket: "b", Key: key, Body: bytes.NewReader(p), Size: int64(len(p))})
+		if err == nil {
+			w.keep(o, p)
+		}
 		return err
 	})
+}
+
+// keep notes that a version was acknowledged. A null version may be replaced.
+func (w *worker) keep(o Object, p []byte) {
+	if o.VersionID == "" || o.VersionID == NullVersion {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.kept = maps.Clone(w.kept)
+	if w.kept == nil {
+		w.kept = map[string][]byte{}
+	}
+	w.kept[o.Key+" "+o.VersionID] = p
+}
+
+// removeVersion removes one of the versions that were kept, unless it is the current one.
+func (w *worker) removeVersion() error {
+	for at := range w.kept {
+		key, id, _ := strings.Cut(at, " ")
+		o, err := w.s.HeadObject(ctx, "b", key, ReadInput{})
+		if err == nil && o.VersionID == id || err != nil && !errors.Is(err, ErrNoSuchKey) {
+			return err
+		}
+		w.mu.Lock()
+		w.kept = maps.Clone(w.kept)
+		delete(w.kept, at)
+		w.mu.Unlock()
+		_, err = w.s.DeleteObject(ctx, "b", key, DeleteInput{VersionID: id})
+		return err
+	}
+	return w.put()
+}
+
+func verifyVersions(t *testing.T, s *Store, w worker) {
+	for at, want := range w.kept {
+		key, id, _ := strings.Cut(at, " ")
+		r, err := s.GetObject(ctx, "b", key, ReadInput{VersionID: id})
+		if err != nil {
+			t.Errorf("%s: version %s is gone after a power cut: %v", key, id, err)
+			continue
+		}
+		var out bytes.Buffer
+		if _, err := r.CopyRange(&out, 0, r.Object.Size); err != nil || !bytes.Equal(out.Bytes(), want) {
+			t.Errorf("%s: version %s has %d bytes of %d, %v", key, id, out.Len(), len(want), err)
+		}
+		r.Close()
+	}
 }
 
 func (w *worker) delete() error {
@@ -209,9 +264,15 @@ type cut struct {
 // TestPowerLossAtAnyMoment cuts the power at random operations of either disk, while several clients work. After each
 // cut the store must open, hold exactly what was acknowledged (and of the operations that ran, all or nothing), and
 // agree with itself, down to each byte and reference.
-func TestPowerLossAtAnyMoment(t *testing.T) {
+func TestPowerLossAtAnyMoment(t *testing.T) { losePower(t, 250, Unversioned) }
+
+// TestPowerLossWithVersions is the same in a bucket with versions: none that was acknowledged may be lost, or come back.
+func TestPowerLossWithVersions(t *testing.T) {
+	losePower(t, 150, Enabled)
+}
+
+func losePower(t *testing.T, cuts int, versioning Versioning) {
 	const workers, steps = 3, 120
-	cuts := 250
 	if testing.Short() {
 		cuts = 50
 	}
@@ -227,6 +288,11 @@ func TestPowerLossAtAnyMoment(t *testing.T) {
 	s := openStore(t, db, h.data, time.Now)
 	if err := s.CreateBucket(ctx, Bucket{Name: "b"}); err != nil {
 		t.Fatal(err)
+	}
+	if versioning != Unversioned {
+		if err := s.SetVersioning(ctx, "b", versioning); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for i := range workers {
 		h.workers = append(h.workers, &worker{name: fmt.Sprint("w", i), s: s, rnd: rand.New(rand.NewPCG(uint64(i), 5)),
@@ -298,7 +364,7 @@ func (h *harness) maybeCut() {
 	percent := []int{0, 100, 50, h.rnd.IntN(101)}[h.rnd.IntN(4)]
 	c.data = h.data.Crash(h.rnd, percent, func() { c.meta = h.meta.Crash(h.rnd, percent) })
 	for _, w := range h.workers {
-		c.workers = append(c.workers, worker{name: w.name, acked: w.acked, pending: w.pending, uploads: maps.Clone(w.uploads)})
+		c.workers = append(c.workers, worker{name: w.name, acked: w.acked, pending: w.pending, kept: w.kept, uploads: maps.Clone(w.uploads)})
 	}
 	h.cuts <- c
 }
@@ -327,6 +393,7 @@ func verifyCut(t *testing.T, c cut) {
 				w.acked, w.pending)
 		}
 		verifyUploads(t, s, w)
+		verifyVersions(t, s, w)
 	}
 }
 
