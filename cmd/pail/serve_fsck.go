@@ -25,14 +25,14 @@ func (o *serveOptions) fsck(ctx context.Context, stdout, stderr io.Writer) (stat
 		bar.Set(fsckText(p), p.Done, p.Total)
 	})
 	bar.Clear()
-	if err != nil {
-		if errors.Is(err, server.ErrInUse) {
-			err = fmt.Errorf("%w; stop it first", err)
-		}
+	switch {
+	case errors.Is(err, server.ErrDamaged): // beyond opening
+		report.Problems = append(report.Problems, err)
+	case errors.Is(err, server.ErrInUse):
+		fail(stderr, fmt.Errorf("%w; stop it first", err))
+		return fsckFailed
+	case err != nil:
 		fail(stderr, err)
-		if errors.Is(err, server.ErrDamaged) {
-			return fsckDamaged
-		}
 		return fsckFailed
 	}
 	if o.json {

@@ -6,7 +6,7 @@ import "fmt"
 // something to delete: the way out of a full disk. The database takes less than this for its own reserve.
 const (
 	reserve      = 256 << 20
-	reserveShare = 10 // 1/10 of the volume at most
+	reserveShare = 5 // 1/5 of the volume at most
 
 	roomEvery = 8 << 20 // bytes between two looks at the volume, of a blob whose size is not known
 )

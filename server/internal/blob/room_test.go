@@ -15,10 +15,10 @@ type smallFS struct {
 
 func (f *smallFS) Room(string) (free, total int64, err error) { return f.free, 1000 << 20, nil }
 
-// TestRoomIsKeptForTheMetadata: a blob is refused before it takes the last tenth of the volume, whether its size is
+// TestRoomIsKeptForTheMetadata: a blob is refused before it takes the last fifth of the volume, whether its size is
 // known or not, and accepted again when there is room.
 func TestRoomIsKeptForTheMetadata(t *testing.T) {
-	fs := &smallFS{free: 120 << 20}
+	fs := &smallFS{free: 220 << 20}
 	s, err := Open(t.TempDir(), Options{FS: fs})
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestRoomIsKeptForTheMetadata(t *testing.T) {
 	if _, err := w.Write(p); err != nil {
 		t.Fatal(err)
 	}
-	fs.free = 99 << 20
+	fs.free = 199 << 20
 	for range 2 * roomEvery / len(p) {
 		if _, err = w.Write(p); err != nil {
 			break

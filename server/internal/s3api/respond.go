@@ -117,6 +117,7 @@ const (
 	bodyProgress  = 64 << 10
 
 	drainIdle   = 5 * time.Second
+	drainBytes  = 32 << 20 // that are read after the answer at most
 	answerIdle  = 5 * time.Minute
 	answerChunk = 8 << 20
 )
@@ -176,11 +177,15 @@ func (b *bodyReader) leave(expects bool) {
 	if b.done || b.body == http.NoBody {
 		return
 	}
-	wait := drainIdle
 	if expects && b.n == 0 {
-		wait = 0
+		_ = b.rc.SetReadDeadline(time.Now())
+		return
 	}
-	_ = b.rc.SetReadDeadline(time.Now().Add(wait))
+	_ = b.rc.SetReadDeadline(time.Now().Add(drainIdle))
+	// A connection that is closed while its client still sends is reset, and many a client then never sees the answer.
+	_ = b.rc.Flush()
+	n, _ := io.CopyN(io.Discard, b.body, drainBytes)
+	b.n += n
 }
 
 func (b *bodyReader) Close() error { return b.body.Close() }

@@ -16,8 +16,11 @@ func damaged(err error, key []byte) error {
 		return err
 	}
 	d := &meta.DamagedError{Key: bytes.Clone(key), Reason: err.Error()}
-	if info := pebble.ExtractDataCorruptionInfo(err); info != nil && key == nil {
-		d.Key, d.End = bytes.Clone(info.Bounds.Start), bytes.Clone(info.Bounds.End.Key)
+	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+		d.Reason = info.Details.Error()
+		if key == nil {
+			d.Key, d.End = bytes.Clone(info.Bounds.Start), bytes.Clone(info.Bounds.End.Key)
+		}
 	}
 	return d
 }
@@ -25,6 +28,6 @@ func damaged(err error, key []byte) error {
 // reportDamage logs damage of a file. Without it Pebble would end the process, and with it all the objects that are well.
 func reportDamage(log *slog.Logger) pebble.EventListener {
 	return pebble.EventListener{DataCorruption: func(info pebble.DataCorruptionInfo) {
-		log.Error("metadata file is damaged; pail serve --fsck tells what is in it", "file", info.Path, "err", info.Details)
+		log.Error("metadata file is damaged; pail serve --fsck tells what is in it", "file", info.Path, "err", info.Details.Error()) // without its stack
 	}}
 }

@@ -11,10 +11,11 @@ import (
 const (
 	reserve        = 128 << 20
 	reserveDeletes = 32 << 20
-	reserveShare   = 20 // 1/20 of the volume at most; a quarter of that for deletions
+	reserveShare   = 8 // 1/8 of the volume at most, a quarter of that for deletions; what was written is yet to be flushed
 
 	spaceInterval = time.Second // between two looks at the volume,
-	spaceBytes    = 8 << 20     // unless that much was written
+	spaceBytes    = 8 << 20     // unless that much was written,
+	scarce        = 4 * reserve // or so little is left: a new log takes room for all that it may hold at once
 )
 
 // space watches the free room of the volume. It is for one goroutine at a time.
@@ -28,7 +29,7 @@ type space struct {
 // admit refuses a batch of n bytes when the room is short.
 func (s *space) admit(db *DB, n int64, deletes bool) error {
 	now := time.Now()
-	if s.written+n > spaceBytes || now.Sub(s.looked) > spaceInterval || s.short(n, deletes) {
+	if s.free < scarce || s.written+n > spaceBytes || now.Sub(s.looked) > spaceInterval || s.short(n, deletes) {
 		s.look(db, now)
 	}
 	if s.short(n, deletes) {
