@@ -67,7 +67,7 @@ func TestBuckets(t *testing.T) {
 		s.want(bad, s.do("PUT", "/"+bad, ""), 400, "InvalidBucketName")
 	}
 	h := s.do("HEAD", "/bucket", "")
-	if h.status != 200 || h.header.Get("X-Amz-Bucket-Region") != "us-east-1" || h.header.Get("X-Pail-Extensions") != "rename-object, rename-prefix, list-metadata, conditional-put, notify, usage" {
+	if h.status != 200 || h.header.Get("X-Amz-Bucket-Region") != "us-east-1" || h.header.Get("X-Pail-Extensions") != "rename-object, rename-prefix, list-metadata, conditional-put, append, notify, usage" {
 		t.Errorf("%d %v", h.status, h.header)
 	}
 	if h := s.do("HEAD", "/nobucket", ""); h.status != 404 || h.body != "" {

@@ -37,6 +37,8 @@ var sentinels = []struct {
 	{store.ErrNoSpace, s3err.InsufficientStorage},
 	{store.ErrReadOnly, s3err.ServiceUnavailable},
 	{store.ErrQuotaExceeded, s3err.QuotaExceeded},
+	{store.ErrWriteOffset, s3err.InvalidWriteOffset},
+	{store.ErrTooManyParts, s3err.TooManyParts},
 	{store.ErrClosed, s3err.ServiceUnavailable},
 	{context.DeadlineExceeded, s3err.ServiceUnavailable},
 }
@@ -52,6 +54,7 @@ var worded = []struct {
 	{store.ErrInvalidRename, s3err.InvalidRequest, "RenameObject needs a source and a destination that are both keys or both end in \"/\", and neither may lie inside the other."},
 	{store.ErrRenameNotEmpty, s3err.PreconditionFailed, "The destination prefix of the rename is not empty."},
 	{store.ErrRenameTooLarge, s3err.InvalidRequest, "The prefix holds too many keys to be renamed in one step."},
+	{store.ErrAppendEncrypted, s3err.NotImplemented, "An encrypted object cannot be appended to."},
 	{store.ErrTooManyExtents, s3err.InvalidRequest, "The object would be made of too many pieces of other objects."},
 	{store.ErrChecksumAlgorithm, s3err.InvalidRequest, "The checksum algorithm or type does not fit the upload."},
 	{store.ErrChecksumMismatch, s3err.BadDigest, "The checksum you specified did not match what we received."},

@@ -33,14 +33,14 @@ var refusedHeaders = []string{
 	"X-Amz-Server-Side-Encryption-Customer-Key",
 	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm",
 	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
-	"X-Amz-Write-Offset-Bytes",
+	writeOffset, // but of PutObject
 }
 
 // checkHeaders refuses what any request may carry and none may mean: see refusedHeaders.
 func (r *request) checkHeaders() error {
 	h := r.http.Header
 	for _, name := range refusedHeaders {
-		if v := h[name]; v != nil {
+		if v := h[name]; v != nil && !(name == writeOffset && r.opName == "PutObject") {
 			return notImplementedHeader(name)
 		}
 	}

@@ -8,6 +8,9 @@ import (
 )
 
 func putObject(r *request) error {
+	if r.http.Header[writeOffset] != nil {
+		return appendObject(r)
+	}
 	o, err := r.put(func() (*upload, error) { return r.upload(maxPutSize) })
 	if err != nil {
 		return err

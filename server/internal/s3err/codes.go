@@ -80,6 +80,8 @@ const (
 	OwnershipControlsNotFoundError                 Code = "OwnershipControlsNotFoundError"
 	PermanentRedirect                              Code = "PermanentRedirect"
 	PreconditionFailed                             Code = "PreconditionFailed"
+	InvalidWriteOffset                             Code = "InvalidWriteOffset"
+	TooManyParts                                   Code = "TooManyParts"
 	QuotaExceeded                                  Code = "QuotaExceeded"
 	ReplicationConfigurationNotFoundError          Code = "ReplicationConfigurationNotFoundError"
 	RequestHeaderSectionTooLarge                   Code = "RequestHeaderSectionTooLarge"

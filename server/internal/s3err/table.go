@@ -98,6 +98,8 @@ var table = map[Code]entry{
 	UnresolvableGrantByEmailAddress:                {http.StatusBadRequest, "The e-mail address you provided does not match any account on record."},
 	UserKeyMustBeSpecified:                         {http.StatusBadRequest, "The bucket POST must contain the specified field name. If it is specified, check the order of the fields."},
 
+	InvalidWriteOffset:            {http.StatusBadRequest, "The write offset value that you specified does not match the current object size."},
+	TooManyParts:                  {http.StatusBadRequest, "You have attempted to add more parts than the maximum of 10000 that are allowed for this object. You can use the CopyObject operation to copy this object to another and then add more data to the newly copied object."},
 	QuotaExceeded:                 {http.StatusForbidden, "The bucket's quota does not allow it to grow by that much"},
 	InvalidTargetBucketForLogging: {http.StatusBadRequest, "The target bucket for logging does not exist"},
 	XAmzContentSHA256Mismatch:     {http.StatusBadRequest, "The provided 'x-amz-content-sha256' header does not match what was computed."},
