@@ -8,6 +8,7 @@
 // Handler is the S3 API, MetricsHandler /live, /ready and /metrics. Serve runs a handler on a listener with the limits
 // that net/http leaves to its users, and returns only when the requests under way at the end have been answered.
 //
-// All credentials belong to one owner. Where they come from is the caller's business (Keys); Credentials makes a random
-// pair for a server that was given none. There is no well-known key.
+// Where credentials come from is the caller's business (Keys). They all belong to one account, unless they are Accounts,
+// which OpenAccounts reads from a file. Credentials makes a random pair for a server that was given none. There is no
+// well-known key.
 package server

@@ -160,7 +160,7 @@ func ParseGrants(value string, p Permission, dir Directory) (List, error) {
 func Grantee(kind, value string, dir Directory) (Grant, error) {
 	switch strings.ToLower(kind) {
 	case "id":
-		if dir.CanonicalID(value) {
+		if !strings.ContainsAny(value, " \n") && dir.CanonicalID(value) { // which would break the stored form
 			return Grant{ID: value}, nil
 		}
 		return Grant{}, &UnknownError{"id", value}

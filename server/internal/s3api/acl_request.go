@@ -93,13 +93,19 @@ func (r *request) objectACL(owner owner) ([]byte, error) {
 	s := subject{object: true, owner: owner.id, bucketOwner: a.bucket.Owner}
 	list, given, err := r.headerACL(s)
 	if a.enforced() {
-		if granted := r.header("X-Amz-Acl") == ""; err != nil && !granted {
+		switch r.header("X-Amz-Acl") {
+		case "private", "bucket-owner-full-control": // is how it is anyway
 			return nil, err
+		case "":
+			if err == nil && list.OwnerOnly(a.bucket.Owner) {
+				return nil, nil
+			}
+		default:
+			if err != nil {
+				return nil, err
+			}
 		}
-		if err != nil || !list.OwnerOnly(a.bucket.Owner) {
-			return nil, s3err.New(s3err.AccessControlListNotSupported)
-		}
-		return nil, nil
+		return nil, s3err.New(s3err.AccessControlListNotSupported)
 	}
 	if err != nil || !given {
 		return nil, err

@@ -3,7 +3,13 @@
 // ops.go holds the one table of operations; router, metric labels, NotImplemented answers and the list in API.md derive
 // from it. A request passes, in this order: URL parsing (request.go; net/http's mux is not used, for it would clean
 // "a/../b", an ordinary key), the table (route.go), authentication (package sigauth), authorize (authorize.go, the one
-// place that decides who may do what), and then the operation's serve function, one file per S3 resource.
+// place that decides who may do what), and then the operation's serve function, one file per S3 resource. Only a
+// browser's form (object_post.go) has its credentials in its body, and passes these steps when its fields are read.
+//
+// authorize asks the bucket's policy, the lists of grants and the owners of bucket and object about the operation's IAM
+// action (actions.go). What decides about a bucket is parsed once and kept (access.go) until any bucket's configuration
+// changes, so that the owner's requests cost no look-up. With several servers over one database, that needs word of the
+// others' changes.
 //
 // A serve function writes its answer through the request's methods (respond.go), or returns an error and writes
 // nothing. Errors are translated in one place (errors.go): the store's sentinels become S3's codes, and what nobody
