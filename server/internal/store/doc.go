@@ -34,8 +34,8 @@
 // early. The function of a transaction may run again, so files are touched only after it (tx.go).
 //
 // A reader keeps the version it opened: reclaim.go holds back the removal of files that an open ObjectReader may still
-// open. An object's MD5 is computed in a goroutine of its own while the body is written (digest.go); memory for a body is
-// three buffers of 1 MiB, whatever its length.
+// open. A body is read, written and hashed (MD5) in three goroutines (intake.go); memory for a body is four buffers of
+// 1 MiB, whatever its length.
 //
 // # Faults
 //

@@ -2,9 +2,9 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
-	"hash"
 	"io"
 
 	"pail/server/internal/blob"
@@ -166,22 +166,19 @@ func (s *Store) ingestBlob(ctx context.Context, src source, first []byte, n int,
 	return c, storeError(w.Commit())
 }
 
-// stream writes the body to w, while MD5 is computed beside it.
+// stream writes the body to w, while the next piece is read and MD5 is computed beside it.
 func (s *Store) stream(ctx context.Context, src source, w blob.Writer, c *content, buf []byte, n int, end bool) error {
-	d := newDigest(s.buffers)
-	defer d.stop()
 	sum := src.algorithm.New()
+	d := newIntake(s.buffers, w, sum)
+	defer d.stop()
 	for {
 		d.add(buf[:n])
 		c.size += int64(n)
-		if err := writePiece(src, w, sum, buf[:n], c.size); err != nil {
+		if err := cmp.Or(checkSize(src, c.size), ctx.Err(), storeError(d.err())); err != nil {
 			return err
 		}
 		if end {
 			break
-		}
-		if err := ctx.Err(); err != nil {
-			return err
 		}
 		buf = d.buffer()
 		var err error
@@ -193,26 +190,23 @@ func (s *Store) stream(ctx context.Context, src source, w blob.Writer, c *conten
 	if src.size >= 0 && c.size != src.size {
 		return ErrIncompleteBody
 	}
-	copy(c.md5[:], d.sum())
+	if err := d.stop(); err != nil {
+		return storeError(err)
+	}
+	d.md5.Sum(c.md5[:0])
 	if sum != nil {
 		c.sum = checksum.Sum{Algorithm: src.algorithm, Value: sum.Sum(nil)}
 	}
 	return nil
 }
 
-// writePiece writes p, with which the body has that total.
-func writePiece(src source, w io.Writer, sum hash.Hash, p []byte, total int64) error {
+// checkSize refuses a body that is longer than announced, or than any may be.
+func checkSize(src source, size int64) error {
 	switch {
-	case src.size >= 0 && total > src.size:
+	case src.size >= 0 && size > src.size:
 		return ErrIncompleteBody
-	case total > MaxPutSize:
+	case size > MaxPutSize:
 		return ErrEntityTooLarge
-	}
-	if _, err := w.Write(p); err != nil {
-		return storeError(err)
-	}
-	if sum != nil {
-		sum.Write(p)
 	}
 	return nil
 }
