@@ -48,6 +48,7 @@ func TestMain(m *testing.M) {
 type bucket struct {
 	dir     string
 	client  *memclient.Client
+	memory  time.Duration // for how long names and attributes are believed
 	session *fs.Session
 	end     func()
 }
@@ -56,6 +57,7 @@ type bucket struct {
 const (
 	able    = "able"    // mount an empty bucket of a service that can do everything
 	plain   = "plain"   // mount one of a service without extensions
+	direct  = "direct"  // the same, and remember nothing
 	remount = "remount" // end the mount and make another one of the same bucket
 )
 
@@ -70,8 +72,13 @@ func serve(dir string, in io.Reader, out io.Writer) error {
 		switch orders.Text() {
 		case able:
 			b.client = memclient.New(memclient.Options{Capabilities: memclient.Full()})
+			b.memory = time.Second
 		case plain:
 			b.client = memclient.New(memclient.Options{})
+			b.memory = time.Second
+		case direct:
+			b.client = memclient.New(memclient.Options{})
+			b.memory = time.Nanosecond
 		}
 		if err = b.mount(); err == nil {
 			_, err = fmt.Fprintln(out, "mounted")
@@ -96,12 +103,13 @@ func (b *bucket) mount() error {
 		Client: b.client, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool,
 		Upload:   upload.New(upload.Options{Client: b.client}),
 		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755},
-		TTL:      time.Second, NegativeTTL: time.Second, Log: log,
+		TTL:      b.memory, NegativeTTL: b.memory, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	opt := fs.Options{Source: "bucket", AllowOther: true, KernelFlags: []string{"suid", "dev"}, Log: log}
+	opt.EntryTimeout, opt.AttrTimeout = b.memory, b.memory
 	if b.session, err = fs.Mount(ctx, b.dir, v, opt); err != nil {
 		return err
 	}

@@ -8,12 +8,12 @@ import (
 // scenarios are scripts by what they show.
 type scenarios map[string]string
 
-// run runs each on two mounts of its own.
+// run runs each on mounts of its own.
 func (all scenarios) run(t *testing.T) {
 	t.Helper()
 	s := newServer(t)
 	for name, script := range all {
-		for _, kind := range []string{able, plain} {
+		for _, kind := range []string{able, direct} {
 			t.Run(name+"/"+kind, func(t *testing.T) { s.scenario(t, kind, script) })
 		}
 	}

@@ -11,10 +11,10 @@ import (
 
 // TestRandomCalls makes random calls. PAIL_FSTEST_SEED and PAIL_FSTEST_WALKS choose others, and more of them.
 func TestRandomCalls(t *testing.T) {
-	seed, walks, length := env(t, "PAIL_FSTEST_SEED", 1), env(t, "PAIL_FSTEST_WALKS", 3), 250
+	seed, walks, length := env(t, "PAIL_FSTEST_SEED", 1), env(t, "PAIL_FSTEST_WALKS", 2), 200
 	s := newServer(t)
 	for i := range walks {
-		for _, kind := range []string{able, plain} {
+		for _, kind := range []string{able, plain, direct} {
 			t.Run(fmt.Sprintf("%d/%s", seed+i, kind), func(t *testing.T) {
 				s.walk(t, kind, fstest.Walk(uint64(seed+i), length))
 			})
