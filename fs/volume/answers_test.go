@@ -224,6 +224,44 @@ func TestLooksDuringARename(t *testing.T) {
 	}
 }
 
+// TestNewNameIsLookedUpDuringARename looks for what is being moved under its new name, which must not become another inode:
+// what was written to that would be stored twice, or not at all.
+func TestNewNameIsLookedUpDuringARename(t *testing.T) {
+	for name, c := range map[string]struct {
+		op, from, to string
+		caps         s3client.Capabilities
+	}{
+		"file copied":         {s3client.OpDelete, "d/f", "d/g", plain},
+		"file moved":          {s3client.OpRename, "d/f", "d/g", memclient.Full()},
+		"directory copied":    {s3client.OpDelete, "d", "e", plain},
+		"directory moved":     {s3client.OpRename, "d", "e", memclient.Full()},
+		"directory replacing": {s3client.OpDelete, "d", "empty", plain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &done{}
+			m := newMount(t, c.caps, hooked(d), ttl(0))
+			m.mkdir("d")
+			m.put("d/f", "content")
+			m.mkdir("empty")
+			to := strings.Replace("d/f", c.from, c.to, 1)
+			n, _, err := m.walk("d/f")
+			m.ok(err)
+			d.hook = func(op, _ string) {
+				if op == c.op {
+					d.hook = nil
+					m.missing(to)
+				}
+			}
+			m.ok(m.rename(c.from, c.to))
+			now, _, err := m.walk(to)
+			m.ok(err)
+			if now.Ino() != n.Ino() {
+				t.Errorf("inode %d became %d", n.Ino(), now.Ino())
+			}
+		})
+	}
+}
+
 func TestLooksDuringAnUnlink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &done{}

@@ -22,8 +22,12 @@ func (v *Volume) Lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 		if n, st, ok := v.lookupLocal(p); ok { // created meanwhile
 			return n, st, nil
 		}
+		arriving := v.isArriving(path) // if it is over already, the path tells
 		if now, _ := v.childPath(dir, name); now != path {
 			continue // a directory above was renamed
+		}
+		if err == nil && arriving && v.child(p) == nil {
+			return nil, Stat{}, ErrNotExist // not yet
 		}
 		if err != nil {
 			if n := v.child(p); n != nil && errors.Is(err, ErrNotExist) {

@@ -325,6 +325,10 @@ func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, erro
 	if err != nil {
 		return nil, Stat{}, err
 	}
+	arriving := v.isArriving(at)
+	if now, _ := v.childPath(d.n, name); arriving || now != at {
+		return v.Lookup(ctx, d.n, name)
+	}
 	n := v.found(place{d.n, name}, at, o, s)
 	if n == nil {
 		return v.Lookup(ctx, d.n, name)

@@ -94,6 +94,7 @@ func (v *Volume) renameFile(ctx context.Context, m move) error {
 		}
 	}
 	defer v.moving(n)()
+	defer v.arriving(m.to)()
 	o, err := v.moveObject(ctx, m)
 	if err != nil {
 		stay()
@@ -242,6 +243,7 @@ func (v *Volume) renameDir(ctx context.Context, m move) error {
 		target.remember(*there)
 	}
 	defer v.moving(n)()
+	defer v.arriving(m.to)()
 	err = v.moveDir(ctx, m, o, there)
 	v.names.ForgetTree(m.from)
 	v.names.ForgetTree(m.to)

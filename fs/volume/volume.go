@@ -35,6 +35,7 @@ type Volume struct {
 		sync.Mutex
 		open   map[*Inode]struct{} // inodes with content: open, or not stored yet
 		moving map[*Inode]struct{} // files and directories whose rename is on its way
+		coming map[string]struct{} // the paths that they are going to have
 		moved  tree.Stamp          // of the last rename of a directory, which changes the paths of many inodes
 		closed bool
 	}
@@ -55,7 +56,7 @@ func New(opt Options) (*Volume, error) {
 		paths: newPathLocks(), retries: newRetries(),
 	}
 	v.mu.open = map[*Inode]struct{}{}
-	v.mu.moving = map[*Inode]struct{}{}
+	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
 	v.late.mu.dirs = map[*Inode]struct{}{}
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
 	return v, nil
@@ -110,6 +111,31 @@ func (v *Volume) moving(nodes ...*Inode) (done func()) {
 			delete(v.mu.moving, n)
 		}
 	}
+}
+
+// arriving says that something is being renamed to a path, until done: what the service shows there before the end is no
+// other file or directory, so no other inode may be made for it.
+func (v *Volume) arriving(path string) (done func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.mu.coming[path] = struct{}{}
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		delete(v.mu.coming, path)
+	}
+}
+
+// isArriving reports whether something is being renamed to a path or to one above.
+func (v *Volume) isArriving(path string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for to := range v.mu.coming {
+		if path == to || below(path, to) {
+			return true
+		}
+	}
+	return false
 }
 
 // isMoving reports whether a rename of n or of a directory above is on its way.
