@@ -24,7 +24,7 @@ func TestLifecycleConfiguration(t *testing.T) {
 			Expiration: &types.LifecycleExpiration{Date: aws.Time(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))}},
 		{ID: aws.String("b"), Status: "Disabled", Filter: &types.LifecycleRuleFilter{}, Transitions: []types.Transition{{Days: aws.Int32(0), StorageClass: "GLACIER"}},
 			NoncurrentVersionExpiration: &types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(3), NewerNoncurrentVersions: aws.Int32(2)}},
-		{Status: "Enabled", Prefix: aws.String("x/"), Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)}},
+		{Status: "Enabled", Filter: &types.LifecycleRuleFilter{Prefix: aws.String("x/")}, Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)}},
 	}
 	_, err := s.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: aws.String(bucket),
 		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules}})
@@ -36,8 +36,13 @@ func TestLifecycleConfiguration(t *testing.T) {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	if *out.Rules[0].Filter.And.Prefix != "p" || !out.Rules[0].Expiration.Date.Equal(*rules[0].Expiration.Date) || *out.Rules[1].Transitions[0].Days != 0 ||
-		*out.Rules[1].NoncurrentVersionExpiration.NewerNoncurrentVersions != 2 || aws.ToString(out.Rules[2].ID) == "" || *out.Rules[2].Prefix != "x/" {
+		*out.Rules[1].NoncurrentVersionExpiration.NewerNoncurrentVersions != 2 || aws.ToString(out.Rules[2].ID) == "" || *out.Rules[2].Filter.Prefix != "x/" {
 		t.Errorf("%+v", out.Rules)
+	}
+	old := strings.Replace(strings.Replace(expireRule, "<Filter>", "", 1), "</Filter>", "", 1)
+	s.want("old form", s.do("PUT", "/bucket?lifecycle", old), 200, "")
+	if a := s.do("GET", "/bucket?lifecycle", ""); !strings.Contains(a.body, "<ID>a rule</ID><Prefix>old/</Prefix><Status>Enabled</Status>") {
+		t.Errorf("%s", a.body)
 	}
 	for _, c := range []struct{ body, code string }{
 		{strings.Replace(expireRule, "Enabled", "enabled", 1), "MalformedXML"},
