@@ -92,6 +92,9 @@ func (s *Store) sweep(ctx context.Context) {
 		if err != nil || !orphan {
 			return err
 		}
+		if err := s.settled(ctx); err != nil {
+			return err
+		}
 		if err := s.blobs.Remove(ctx, id); err != nil {
 			return err
 		}
@@ -121,6 +124,12 @@ func (s *Store) isOrphan(ctx context.Context, id blob.ID) (bool, error) {
 		return err
 	})
 	return orphan, err
+}
+
+// settled waits until all that a view has seen is durable. A file must not go on the strength of a transaction that a
+// power cut may still undo.
+func (s *Store) settled(ctx context.Context) error {
+	return s.db.Update(ctx, func(meta.Txn) error { return nil })
 }
 
 // newID makes an ID for a row.
