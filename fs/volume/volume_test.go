@@ -562,9 +562,12 @@ func TestInterrupts(t *testing.T) {
 		t.Errorf("lookup: %v", err)
 	}
 	h := m.open("f", readWrite)
+	slow := &deaf{m.faults.Client, make(chan struct{})}
+	m.faults.Client = slow
 	if _, err := h.ReadAt(gone, make([]byte, 4), 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("read: %v", err)
 	}
+	close(slow.hold)
 	m.writeAll(h, "CON", 0)
 	m.ok(h.Flush(gone)) // close(2) of a process that gets a signal
 	if got := m.object("f"); got != "CONtent" {
