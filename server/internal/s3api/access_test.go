@@ -537,6 +537,15 @@ func TestBucketACLs(t *testing.T) {
 	c.expect("no ACLs", err, "AccessControlListNotSupported")
 	_, err = c.s3.PutObjectAcl(ctx, &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("mine"), ACL: "public-read"})
 	c.expect("no ACLs of objects", err, "AccessControlListNotSupported")
+	is, err := c.s3.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("mine")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.s3.PutObjectAcl(ctx, &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("mine"),
+		AccessControlPolicy: &types.AccessControlPolicy{Owner: is.Owner, Grants: is.Grants}})
+	c.expect("the ACL that an object has anyway", err, "")
+	_, err = c.s3.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "private"})
+	c.expect("the ACL that the bucket has anyway", err, "")
 	_, err = c.s3.DeleteBucketOwnershipControls(ctx, &s3.DeleteBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
 	c.expect("without ownership controls", err, "")
 	_, err = c.s3.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
