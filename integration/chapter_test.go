@@ -32,7 +32,7 @@ func machine(t *testing.T, script, passed string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := harness.Command{Env: []string{"PAIL=" + harness.Binary(t)}, Timeout: 4 * time.Minute}
+	cmd := harness.Command{Env: []string{"PAIL=" + harness.Binary(t), "LAB=" + t.TempDir()}, Timeout: 4 * time.Minute}
 	out := cmd.Run(t, "/usr/bin/unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "/bin/sh", path)
 	if !strings.HasSuffix(out, passed+"\n") {
 		t.Errorf("the script did not come to its end:\n%s", out)

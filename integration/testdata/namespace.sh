@@ -1,8 +1,8 @@
 # Sourced by the scripts that play a machine of their own: private /etc, /sbin, /mnt and network, gone with the script.
-# Needs PAIL, the binary under test; makes $lab, a private tmpfs.
+# Needs PAIL, the binary under test, and LAB, an empty directory; $lab there is a private tmpfs.
 set -eu
 
-lab=$(mktemp -d)
+lab=$LAB
 mount -t tmpfs tmpfs "$lab"
 layer() { # layer DIR: changes below DIR are seen in this namespace only
 	name=$(echo "$1" | tr / _)
