@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -130,6 +132,9 @@ func TestBackground(t *testing.T) {
 	if fstype, mounted := harness.Mounted(dir); !mounted || fstype != "fuse.pail" {
 		t.Errorf("mounted: %v, type %q", mounted, fstype)
 	}
+	if comm := daemonName(t, bin, dir); comm != filepath.Base(bin) {
+		t.Errorf("ps shows the process as %q", comm)
+	}
 	// Left unread on purpose: pail umount must not return before it is stored.
 	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("stored"), 0o644); err != nil {
 		t.Fatal(err)
@@ -155,6 +160,20 @@ func TestBackground(t *testing.T) {
 		t.Errorf("after a remount: %q, %v", got, err)
 	}
 	harness.Command{}.Run(t, bin, "umount", dir)
+}
+
+// daemonName returns the name that the kernel has for the process of the mount at dir.
+func daemonName(t *testing.T, bin, dir string) string {
+	t.Helper()
+	var status struct{ PID int }
+	if err := json.Unmarshal([]byte(harness.Command{}.Run(t, bin, "status", "--json", dir)), &status); err != nil {
+		t.Fatalf("pail status --json: %v", err)
+	}
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", status.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(comm))
 }
 
 // background runs pail mount without -f; the test's end clears the mountpoint, upon which the process ends.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -114,7 +115,14 @@ func FromParent() (*Child, bool) {
 		return nil, false
 	}
 	syscall.CloseOnExec(fd)
+	takeName()
 	return &Child{socket: os.NewFile(uintptr(fd), "handshake")}, true
+}
+
+// takeName has ps and pgrep show the program's name: the kernel takes it from the path that was executed, which is
+// "exe". Nothing depends on it.
+func takeName() {
+	_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0)
 }
 
 // Ready tells the parent that the work is under way and returns nil when it agrees. On error the child must undo what
