@@ -9,6 +9,7 @@ import (
 
 	"pail/server/internal/s3err"
 	"pail/server/internal/store"
+	"pail/server/internal/xmltext"
 )
 
 // Extensions are what this server does beyond S3, as the answer to HeadBucket announces them in X-Pail-Extensions.
@@ -98,7 +99,7 @@ func getBucketLocation(r *request) error {
 	}
 	x := r.doc()
 	x.root("LocationConstraint")
-	x.b = appendEscaped(x.b, region)
+	x.b = xmltext.Append(x.b, region)
 	x.close("LocationConstraint")
 	return r.send(http.StatusOK, x)
 }

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"pail/server/internal/s3err"
+	"pail/server/internal/xmltext"
 )
 
 const (
@@ -45,7 +45,7 @@ func (x *xmlBuf) close(name string) {
 
 func (x *xmlBuf) text(name, value string) {
 	x.open(name)
-	x.b = appendEscaped(x.b, value)
+	x.b = xmltext.Append(x.b, value)
 	x.close(name)
 }
 
@@ -103,45 +103,8 @@ func appendDigits(dst []byte, v, n int) []byte {
 // etag writes an ETag element with the quotes that S3 puts around it.
 func (x *xmlBuf) etag(tag string) {
 	x.b = append(x.b, "<ETag>&quot;"...)
-	x.b = appendEscaped(x.b, tag)
+	x.b = xmltext.Append(x.b, tag)
 	x.b = append(x.b, "&quot;</ETag>"...)
-}
-
-// appendEscaped appends s as character data. What XML 1.0 cannot hold becomes U+FFFD, so that one odd key does not
-// make a whole listing unreadable; encoding-type=url carries every key exactly.
-func appendEscaped(dst []byte, s string) []byte {
-	start := 0
-	for i := 0; i < len(s); {
-		if c := s[i]; c >= 0x20 && c < utf8.RuneSelf && c != '<' && c != '>' && c != '&' && c != '"' {
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		dst = append(dst, s[start:i]...)
-		dst = appendRune(dst, r)
-		i += n
-		start = i
-	}
-	return append(dst, s[start:]...)
-}
-
-func appendRune(dst []byte, r rune) []byte {
-	switch r {
-	case '<':
-		return append(dst, "&lt;"...)
-	case '>':
-		return append(dst, "&gt;"...)
-	case '&':
-		return append(dst, "&amp;"...)
-	case '"':
-		return append(dst, "&quot;"...)
-	case '\t', '\n', '\r':
-		return fmt.Appendf(dst, "&#x%X;", r)
-	}
-	if r < 0x20 || r == 0xFFFE || r == 0xFFFF {
-		r = utf8.RuneError
-	}
-	return utf8.AppendRune(dst, r)
 }
 
 // representable reports whether XML 1.0 can carry s unchanged.

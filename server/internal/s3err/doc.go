@@ -7,6 +7,6 @@
 // Errors are values: every method that "changes" one returns a copy, so an *Error may be shared between goroutines and
 // kept in a variable. They match by code: errors.Is(err, s3err.New(s3err.NoSuchKey)), or shorter Is(err, NoSuchKey).
 //
-// The package imports nothing of pail, and so every layer of the server may speak it. Which error of the store means
+// The package imports nothing of pail but how to write XML text, and so every layer of the server may speak it. Which error of the store means
 // which code is decided in package s3api.
 package s3err

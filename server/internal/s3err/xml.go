@@ -1,9 +1,6 @@
 package s3err
 
-import (
-	"fmt"
-	"unicode/utf8"
-)
+import "pail/server/internal/xmltext"
 
 // Context is what the request adds to every error document. Empty members are left out.
 type Context struct {
@@ -41,34 +38,6 @@ func (e *Error) AppendInner(dst []byte) []byte {
 
 func appendElement(dst []byte, name, value string) []byte {
 	dst = append(append(append(dst, '<'), name...), '>')
-	dst = appendEscaped(dst, value)
+	dst = xmltext.Append(dst, value)
 	return append(append(append(dst, '<', '/'), name...), '>')
-}
-
-func appendEscaped(dst []byte, s string) []byte {
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		dst = appendRune(dst, r)
-		i += n
-	}
-	return dst
-}
-
-func appendRune(dst []byte, r rune) []byte {
-	switch r {
-	case '<':
-		return append(dst, "&lt;"...)
-	case '>':
-		return append(dst, "&gt;"...)
-	case '&':
-		return append(dst, "&amp;"...)
-	case '"':
-		return append(dst, "&quot;"...)
-	case '\t', '\n', '\r':
-		return fmt.Appendf(dst, "&#x%X;", r)
-	}
-	if r < 0x20 || r == 0xFFFE || r == 0xFFFF {
-		r = utf8.RuneError
-	}
-	return utf8.AppendRune(dst, r)
 }
