@@ -5,7 +5,7 @@
 // same identity file (pair.go), so that a database is never opened over another's data: its start would take every
 // blob there for an orphan and sweep it. The data directory is locked while it is open, the database locks itself.
 //
-// Handler is the S3 API, MetricsHandler /live, /ready and /metrics. Serve runs a handler on a listener with the limits
+// Handler is the S3 API, WebsiteHandler the websites of buckets, MetricsHandler /live, /ready and /metrics. Serve runs a handler on a listener with the limits
 // that net/http leaves to its users, and returns only when the requests under way at the end have been answered.
 //
 // Where credentials come from is the caller's business (Keys). They all belong to one account, unless they are Accounts,

@@ -26,6 +26,7 @@ type Options struct {
 	Keys                 Keys
 	Region               string        // "": DefaultRegion
 	Domains              []string      // hosts below which a first label names a bucket
+	WebsiteDomains       []string      // hosts below which a first label names a bucket whose website is asked for
 	LifecycleDay         time.Duration // a day of lifecycle rules; 0: 24 hours
 	Log                  *slog.Logger  // nil: discarded
 	Now                  func() time.Time

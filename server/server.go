@@ -32,6 +32,7 @@ type Server struct {
 	opt      Options
 	registry *prometheus.Registry
 	handler  http.Handler
+	websites http.Handler
 
 	lock  *os.File
 	db    meta.DB
@@ -115,9 +116,10 @@ func (s *Server) wire() error {
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	keys, accounts, several := directory(s.opt.Keys)
 	verifier := sigauth.New(sigauth.Options{Keys: keys, Region: s.opt.Region, Domains: s.opt.Domains, Now: s.opt.Now})
-	s.handler = s3api.New(s3api.Options{Store: s.store, Verifier: verifier, Accounts: accounts, Several: several,
-		Ownership: s.opt.ObjectOwnership, BlockPublic: s.opt.BlockPublicAccess, Region: s.opt.Region, Domains: s.opt.Domains,
+	api := s3api.New(s3api.Options{Store: s.store, Verifier: verifier, Accounts: accounts, Several: several,
+		WebsiteDomains: s.opt.WebsiteDomains, Ownership: s.opt.ObjectOwnership, BlockPublic: s.opt.BlockPublicAccess, Region: s.opt.Region, Domains: s.opt.Domains,
 		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{requests, &s.idle, s.opt.Observe}, ClientTimeout: s.opt.ClientTimeout})
+	s.handler, s.websites = api, api.Websites()
 	return nil
 }
 
@@ -145,8 +147,11 @@ func (o observer) Done(e s3api.Event) {
 	}
 }
 
-// Handler is the S3 API.
+// Handler is the S3 API, and the websites below Options.WebsiteDomains.
 func (s *Server) Handler() http.Handler { return s.handler }
+
+// WebsiteHandler has websites only: a host that is below none of Options.WebsiteDomains is itself a bucket's name.
+func (s *Server) WebsiteHandler() http.Handler { return s.websites }
 
 // Drain makes /ready answer that the server is going away. Requests are still served.
 func (s *Server) Drain() { s.draining.Store(true) }

@@ -8,12 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"pail/cmd/internal/passwd"
@@ -58,90 +56,39 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	if err != nil {
 		return err
 	}
-	defer closeAll(listeners)
+	defer listeners.close()
 	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Keys: keys, Region: o.region,
-		ClientTimeout: o.clientTimeout, Domains: o.domains, LifecycleDay: o.lifecycleDay, ObjectOwnership: o.ownership, BlockPublicAccess: o.blockPublic, Log: log})
+		ClientTimeout: o.clientTimeout, Domains: o.domains, WebsiteDomains: o.websiteDomains, LifecycleDay: o.lifecycleDay, ObjectOwnership: o.ownership, BlockPublicAccess: o.blockPublic, Log: log})
 	if err != nil {
 		if errors.Is(err, server.ErrInUse) {
 			return fmt.Errorf("%w; stop it, or choose another --dir", err)
 		}
 		return err
 	}
-	err = o.serveAll(ctx, s, listeners, config, func(addr net.Addr) {
-		fmt.Fprintln(stdout, readyLine(addr, config != nil, from, ca))
-	}, log)
+	for _, l := range listeners.s3 {
+		fmt.Fprintln(stdout, readyLine(l.Addr(), config != nil, from, ca))
+	}
+	for _, l := range listeners.websites {
+		fmt.Fprintf(stdout, "pail: serving websites on %s://%s\n", scheme(config != nil), l.Addr())
+	}
+	err = o.serveAll(ctx, s, listeners, config, log)
 	return errors.Join(err, s.Close())
 }
 
 // readyLine is what the operator needs to know of a listener that answers.
 func readyLine(addr net.Addr, secure bool, credentials, ca string) string {
-	scheme := "http"
-	if secure {
-		scheme = "https"
-	}
-	line := fmt.Sprintf("pail: serving S3 on %s://%s, credentials in %s", scheme, addr, credentials)
+	line := fmt.Sprintf("pail: serving S3 on %s://%s, credentials in %s", scheme(secure), addr, credentials)
 	if ca != "" {
 		line += ", CA in " + ca
 	}
 	return line
 }
 
-// serveAll runs every listener, the last of which is the metrics' when there is one. ready is called for each of S3.
-func (o *serveOptions) serveAll(ctx context.Context, s *server.Server, listeners []net.Listener, config *tls.Config,
-	ready func(net.Addr), log *slog.Logger) error {
-	group, ctx := errgroup.WithContext(ctx)
-	context.AfterFunc(ctx, s.Drain)
-	run := func(l net.Listener, h http.Handler, c *tls.Config) {
-		group.Go(func() error {
-			return server.Serve(ctx, l, h, server.ServeOptions{TLS: c, Log: log,
-				ClientTimeout: o.clientTimeout, MaxConnections: o.maxConnections})
-		})
+func scheme(secure bool) string {
+	if secure {
+		return "https"
 	}
-	if o.metricsListen != "" {
-		last := len(listeners) - 1
-		run(listeners[last], s.MetricsHandler(), nil)
-		listeners = listeners[:last]
-	}
-	for _, l := range listeners {
-		run(l, s.Handler(), config)
-		ready(l.Addr())
-	}
-	return group.Wait()
-}
-
-// listenAll opens every address, or none.
-func (o *serveOptions) listenAll() (listeners []net.Listener, err error) {
-	addrs := o.listen
-	if o.metricsListen != "" {
-		addrs = append(addrs[:len(addrs):len(addrs)], o.metricsListen)
-	}
-	for _, addr := range addrs {
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			closeAll(listeners)
-			return nil, listenError(addr, err)
-		}
-		listeners = append(listeners, l)
-	}
-	return listeners, nil
-}
-
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		_ = l.Close() // closed already by the one who served on it
-	}
-}
-
-func listenError(addr string, err error) error {
-	switch {
-	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("cannot listen on %s: another program uses it; stop that, or choose another port with --listen", addr)
-	case errors.Is(err, unix.EACCES):
-		return fmt.Errorf("cannot listen on %s: only root may use ports below 1024; choose another with --listen", addr)
-	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return fmt.Errorf("cannot listen on %s: this machine has no such address; choose another with --listen", addr)
-	}
-	return fmt.Errorf("cannot listen on %s: %w", addr, err)
+	return "http"
 }
 
 // tls gives the configuration that the flags ask for, nil for plain HTTP.

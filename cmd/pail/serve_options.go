@@ -70,6 +70,8 @@ type serveOptions struct {
 	tlsKey         string
 	selfSigned     []string
 	domains        []string
+	websiteDomains []string
+	websiteListen  []string
 	region         string
 	metricsListen  string
 	lifecycleDay   time.Duration
@@ -126,6 +128,8 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringVar(&o.tlsKey, "tls-key", "", "PEM `FILE` with the certificate's key")
 	f.StringSliceVar(&o.selfSigned, "tls-self-signed", nil, "serve HTTPS for `HOST[,HOST]` with a certificate of pail's own CA, kept in METADATA/tls")
 	f.StringSliceVar(&o.domains, "domain", nil, "`HOST[,HOST]` below which the first label of a host name is a bucket")
+	f.StringSliceVar(&o.websiteDomains, "website-domain", nil, "`HOST[,HOST]` below which the first label of a host name is a bucket whose website is asked for")
+	f.StringSliceVar(&o.websiteListen, "website-listen", nil, "`ADDR:PORT` to serve only websites on; a host that is below no --website-domain is itself the name of a bucket")
 	f.StringVar(&o.region, "region", "us-east-1", "`NAME` of the region that requests are signed for")
 	f.DurationVar(&o.lifecycleDay, "lifecycle-day", fullDay, "`DURATION` of a day in lifecycle rules; a shorter one is for tests")
 	f.StringVar(&o.metricsListen, "metrics-listen", "", "`ADDR:PORT` to serve /live, /ready and /metrics on (default: nowhere)")
@@ -218,13 +222,8 @@ func (o *serveOptions) complete() error {
 	if o.metadata == "" {
 		o.metadata = filepath.Join(o.dir, "metadata")
 	}
-	for _, addr := range o.listen {
+	for _, addr := range slices.Concat(o.listen, o.websiteListen, o.metricsAddrs()) {
 		if err := checkListen(addr); err != nil {
-			return err
-		}
-	}
-	if o.metricsListen != "" {
-		if err := checkListen(o.metricsListen); err != nil {
 			return err
 		}
 	}

@@ -67,6 +67,7 @@ func TestServeRefusesBadOptions(t *testing.T) {
 		{"--listen 8000", nil, `"8000" is no address`},
 		{"--listen x:", nil, "is no address"},
 		{"--metrics-listen y", nil, `"y" is no address`},
+		{"--website-listen y", nil, `"y" is no address`},
 		{"--tls-cert c", nil, "--tls-key"},
 		{"--accounts a --passwd-file p", nil, "one of them"},
 		{"--object-ownership Mine", nil, "BucketOwnerPreferred"},
@@ -142,7 +143,7 @@ func (l lines) Write(p []byte) (int, error) {
 func TestServeFromStartToEnd(t *testing.T) {
 	dir := t.TempDir()
 	o, err := parseServe([]string{"--dir", dir, "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--tls-self-signed", "s3.pail.test",
-		"--metrics-listen", "127.0.0.1:0"}, vars{}.get, io.Discard)
+		"--metrics-listen", "127.0.0.1:0", "--website-listen", "127.0.0.1:0", "--website-domain", "web.pail.test"}, vars{}.get, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,6 +176,15 @@ func TestServeFromStartToEnd(t *testing.T) {
 			t.Errorf("%d %s", resp.StatusCode, resp.Proto)
 		}
 	}
+	site := regexp.MustCompile(`^pail: serving websites on (https://127\.0\.0\.1:\d+)\n$`).FindStringSubmatch(<-out)
+	if site == nil {
+		t.Fatal("no line about websites")
+	}
+	for host, bucket := range map[string]string{"blog.web.pail.test": "blog", "www.example.com:8080": "www.example.com"} {
+		if page := visit(t, site[1], host); !strings.Contains(page, "<li>BucketName: "+bucket+"</li>") {
+			t.Errorf("%s: %s", host, page)
+		}
+	}
 	other := o
 	if err := other.run(ctx, io.Discard, o.logger(io.Discard)); err == nil || !strings.Contains(err.Error(), "in use by another pail server") {
 		t.Errorf("second server: %v", err)
@@ -183,6 +193,27 @@ func TestServeFromStartToEnd(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("the end: %v", err)
 	}
+}
+
+// visit gets the root of the website of a host, of a server whose certificate does not matter here.
+func visit(t *testing.T, url, host string) string {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = host
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
 }
 
 func TestAccountsComeFromTheirFile(t *testing.T) {

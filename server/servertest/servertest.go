@@ -31,6 +31,7 @@ type Options struct {
 	Dir     string   // where data and metadata live; "": t.TempDir(), gone with the test
 	Region  string
 	Domains []string
+	Sites   []string // domains of websites
 	Log     *slog.Logger
 	Day     time.Duration // of lifecycle rules; 0: 24 hours
 	Now     func() time.Time
@@ -69,7 +70,7 @@ func New(t testing.TB, opt Options) *Server {
 	s.mu.counts = map[string]int{}
 	var err error
 	s.srv, err = server.New(server.Options{DataDir: filepath.Join(opt.Dir, "data"), MetadataDir: filepath.Join(opt.Dir, "metadata"),
-		Keys: opt.Keys, Region: opt.Region, Domains: opt.Domains, LifecycleDay: opt.Day, Log: opt.Log, Now: opt.Now, Observe: s.count})
+		Keys: opt.Keys, Region: opt.Region, Domains: opt.Domains, WebsiteDomains: opt.Sites, LifecycleDay: opt.Day, Log: opt.Log, Now: opt.Now, Observe: s.count})
 	if err != nil {
 		t.Fatal(err)
 	}

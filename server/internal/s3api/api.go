@@ -32,6 +32,8 @@ type Options struct {
 	Now      func() time.Time // nil means time.Now
 	Observe  Observer         // nil observes nothing
 
+	WebsiteDomains []string // hosts below which the first labels are a bucket whose website is asked for
+
 	// ClientTimeout is how long a client may be silent in the middle of a body, or send next to nothing; 0 is a minute.
 	ClientTimeout time.Duration
 
@@ -65,12 +67,13 @@ type API struct {
 	now      func() time.Time
 	observe  Observer
 
-	region  string
-	domains []string
-	routes  *routes
-	idBase  uint64 // request ids are idBase + count
-	hostID  string
-	idle    time.Duration
+	region   string
+	domains  []string
+	websites []string // domains of websites
+	routes   *routes
+	idBase   uint64 // request ids are idBase + count
+	hostID   string
+	idle     time.Duration
 
 	count   atomic.Uint64
 	buffers sync.Pool // of *xmlBuf
@@ -108,9 +111,7 @@ func New(opt Options) *API {
 	if a.region == "" {
 		a.region = defaultRegion
 	}
-	for _, d := range opt.Domains {
-		a.domains = append(a.domains, strings.ToLower(strings.Trim(d, ".")))
-	}
+	a.domains, a.websites = domainNames(opt.Domains), domainNames(opt.WebsiteDomains)
 	var seed [40]byte
 	_, _ = rand.Read(seed[:]) // never fails (crypto/rand)
 	a.idBase = binary.BigEndian.Uint64(seed[:8])
@@ -119,13 +120,29 @@ func New(opt Options) *API {
 	return a
 }
 
+func domainNames(list []string) (names []string) {
+	for _, d := range list {
+		names = append(names, strings.ToLower(strings.Trim(d, ".")))
+	}
+	return names
+}
+
 type noObserver struct{}
 
 func (noObserver) Start(string) {}
 func (noObserver) Done(Event)   {}
 
-// ServeHTTP answers one S3 request.
+// ServeHTTP answers one S3 request, or one of a website below WebsiteDomains.
 func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	if bucket, ok := a.websiteBucket(hr.Host); ok {
+		a.handle(w, hr, request{bucket: bucket, site: new(site)})
+		return
+	}
+	a.handle(w, hr, request{})
+}
+
+// handle serves the request, of which what the listener or the Host header tells is known.
+func (a *API) handle(w http.ResponseWriter, hr *http.Request, known request) {
 	start := a.now()
 	state := &struct { // one piece of memory
 		request
@@ -138,7 +155,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		headers:    [3]string{"pail", a.nextID(), a.hostID},
 	}
 	r := &state.request
-	*r = request{api: a, w: &state.answer, body: &state.bodyReader, id: state.headers[1], opName: "Unknown"}
+	*r = known
+	r.api, r.w, r.body, r.id, r.opName = a, &state.answer, &state.bodyReader, state.headers[1], "Unknown"
 	// The body is wrapped in a copy of the request: net/http looks at the type of the one it made to know whether a
 	// client still waits for "100 Continue".
 	r.http = hr.WithContext(hr.Context())
@@ -190,6 +208,9 @@ func (r *request) run() (cut bool) {
 
 // route parses the URL and finds the operation.
 func (r *request) route() error {
+	if r.site != nil {
+		return r.parseSite()
+	}
 	if err := r.parse(); err != nil {
 		return err
 	}
@@ -203,6 +224,9 @@ func (r *request) route() error {
 
 // serve authenticates, authorizes and answers.
 func (r *request) serve() error {
+	if r.site != nil {
+		return r.serveSite()
+	}
 	if r.op.public || r.op.form {
 		return r.op.serve(r)
 	}

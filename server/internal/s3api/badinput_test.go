@@ -107,7 +107,7 @@ func TestRefusedHeaders(t *testing.T) {
 		{"X-Amz-Tagging: a=b&a=c", 400, "InvalidArgument"},
 		{"X-Amz-Object-Lock-Mode: COMPLIANCE", 400, "InvalidArgument"},
 		{"X-Amz-Write-Offset-Bytes: x", 400, "InvalidArgument"},
-		{"X-Amz-Website-Redirect-Location: nowhere", 400, "InvalidArgument"},
+		{"X-Amz-Website-Redirect-Location: nowhere", 400, "InvalidRedirectLocation"},
 		{"X-Amz-Meta-Long: " + strings.Repeat("x", 2049), 400, "MetadataTooLarge"},
 		{"X-Filler: " + strings.Repeat("x", 40<<10), 400, "RequestHeaderSectionTooLarge"},
 	} {

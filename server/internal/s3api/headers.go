@@ -67,7 +67,7 @@ func (r *request) attrs() (store.Attrs, error) {
 		return a, err
 	}
 	if w := a.WebsiteRedirect; w != "" && !strings.HasPrefix(w, "/") && !strings.HasPrefix(w, "http://") && !strings.HasPrefix(w, "https://") {
-		return a, s3err.Newf(s3err.InvalidArgument, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+		return a, s3err.New(s3err.InvalidRedirectLocation)
 	}
 	var err error
 	if a.Tags, err = r.headerTags(); err != nil {

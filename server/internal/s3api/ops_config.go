@@ -6,6 +6,7 @@ import (
 	"pail/server/internal/lifecycle"
 	"pail/server/internal/s3err"
 	"pail/server/internal/store"
+	"pail/server/internal/website"
 )
 
 // bucketConfigOps are the operations on a bucket's configuration. Reading what nobody can set yet has a true answer,
@@ -75,9 +76,9 @@ func bucketConfigOps() []op {
 		{name: "DeleteBucketTagging", method: "DELETE", scope: onBucket, query: q("tagging"), serve: deleteConfig(store.ConfigTagging)},
 		{name: "GetBucketVersioning", method: "GET", scope: onBucket, query: q("versioning"), serve: getBucketVersioning},
 		{name: "PutBucketVersioning", method: "PUT", scope: onBucket, query: q("versioning"), serve: putBucketVersioning},
-		{name: "GetBucketWebsite", method: "GET", scope: onBucket, query: q("website"), serve: noConfig("NoSuchWebsiteConfiguration")},
-		{name: "PutBucketWebsite", method: "PUT", scope: onBucket, query: q("website")},
-		{name: "DeleteBucketWebsite", method: "DELETE", scope: onBucket, query: q("website")},
+		{name: "GetBucketWebsite", method: "GET", scope: onBucket, query: q("website"), serve: getConfig(store.ConfigWebsite, "WebsiteConfiguration", s3err.NoSuchWebsiteConfiguration)},
+		{name: "PutBucketWebsite", method: "PUT", scope: onBucket, query: q("website"), serve: putConfig[website.Configuration](store.ConfigWebsite, "WebsiteConfiguration", 200)},
+		{name: "DeleteBucketWebsite", method: "DELETE", scope: onBucket, query: q("website"), serve: deleteConfig(store.ConfigWebsite)},
 		{name: "GetPublicAccessBlock", method: "GET", scope: onBucket, query: q("publicAccessBlock"), serve: getPublicAccessBlock},
 		{name: "PutPublicAccessBlock", method: "PUT", scope: onBucket, query: q("publicAccessBlock"), serve: putPublicAccessBlock},
 		{name: "DeletePublicAccessBlock", method: "DELETE", scope: onBucket, query: q("publicAccessBlock"), serve: deletePublicAccessBlock},

@@ -38,6 +38,7 @@ type request struct {
 	given    bodyValues  // what the body gives an object
 	payload  *sigauth.Payload
 	code     string // of the error answered
+	site     *site  // nil but for a website's
 }
 
 func (r *request) scope() scope {
@@ -143,16 +144,26 @@ func (a *API) hostBucket(host string) (string, bool) {
 	if len(a.domains) == 0 {
 		return "", false
 	}
+	bucket, _, ok := below(hostName(host), a.domains)
+	return bucket, ok
+}
+
+// hostName is the name in a Host header, in lower case.
+func hostName(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	for _, d := range a.domains {
-		if bucket, ok := strings.CutSuffix(host, "."+d); ok && bucket != "" {
-			return bucket, true
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// below cuts a host name into the labels before the longest of the domains, and that domain.
+func below(host string, domains []string) (labels, domain string, ok bool) {
+	for _, d := range domains {
+		if l, found := strings.CutSuffix(host, "."+d); found && l != "" && len(d) > len(domain) {
+			labels, domain, ok = l, d, true
 		}
 	}
-	return "", false
+	return labels, domain, ok
 }
 
 // resource is the path that error documents name.

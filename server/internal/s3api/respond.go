@@ -99,6 +99,8 @@ func (r *request) fail(err error) (cut bool) {
 	switch {
 	case e.Status == http.StatusNotModified:
 		r.w.WriteHeader(e.Status)
+	case r.site != nil:
+		r.sendPage(e)
 	case r.http.Method == http.MethodHead:
 		h.Del("Content-Type")
 		h.Del("Content-Length")

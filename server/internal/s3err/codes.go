@@ -40,6 +40,7 @@ const (
 	InvalidPartNumber                              Code = "InvalidPartNumber"
 	InvalidPartOrder                               Code = "InvalidPartOrder"
 	InvalidPolicyDocument                          Code = "InvalidPolicyDocument"
+	InvalidRedirectLocation                        Code = "InvalidRedirectLocation"
 	InvalidRange                                   Code = "InvalidRange"
 	InvalidRequest                                 Code = "InvalidRequest"
 	InvalidRetentionPeriod                         Code = "InvalidRetentionPeriod"

@@ -45,6 +45,7 @@ var table = map[Code]entry{
 	InvalidPartNumber:                              {http.StatusRequestedRangeNotSatisfiable, "The requested partnumber is not satisfiable"},
 	InvalidPartOrder:                               {http.StatusBadRequest, "The list of parts was not in ascending order. Parts must be ordered by part number."},
 	InvalidPolicyDocument:                          {http.StatusBadRequest, "The content of the form does not meet the conditions specified in the policy document."},
+	InvalidRedirectLocation:                        {http.StatusBadRequest, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."},
 	InvalidRange:                                   {http.StatusRequestedRangeNotSatisfiable, "The requested range is not satisfiable"},
 	InvalidRequest:                                 {http.StatusBadRequest, "Invalid Request"},
 	InvalidRetentionPeriod:                         {http.StatusBadRequest, "The retention period specified in the default retention of the bucket is not valid."},
