@@ -107,14 +107,15 @@ func (v *Volume) mustBeAbsent(ctx context.Context, p place, at string, excl bool
 		return ErrExist
 	}
 	_, state, s := v.names.Get(at)
+	ask := v.resolve
 	if excl && !v.caps.ConditionalPut {
-		state = tree.Unknown
+		ask, state = v.fetch, tree.Unknown
 	}
 	if state == tree.Present {
 		return ErrExist
 	}
 	if state != tree.Absent && (state != tree.WasAbsent || v.names.Age(s) >= moment) {
-		if _, _, err := v.fetch(ctx, at); err == nil {
+		if _, _, err := ask(ctx, at); err == nil {
 			return ErrExist
 		} else if !errors.Is(err, ErrNotExist) {
 			return err

@@ -2,13 +2,11 @@ package volume
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"pail/fs/attr"
-	"pail/fs/keymap"
 	"pail/fs/tree"
 	"pail/s3client"
 )
@@ -28,30 +26,11 @@ type DirHandle struct {
 		first   uint64    // position of window[0]
 		next    uint64    // position of the entry that Next returns
 		local   map[string]bool
-		names   *keymap.Lister
-		token   string
-		started bool
+		listing *listing // nil before the first entry
 		done    bool
-		listing tree.Stamp // when the first page was asked for
-		stamp   tree.Stamp // when the page before the last was asked for
 		ahead   chan pageResult
 		stop    context.CancelFunc // of the request ahead
 	}
-}
-
-// dirItem is an entry with what the listing told of it.
-type dirItem struct {
-	name  string
-	obj   object
-	stamp tree.Stamp
-	fixed uint32 // type of "." and "..", and of files that are not stored
-	ino   uint64
-}
-
-type pageResult struct {
-	page  s3client.ListPage
-	stamp tree.Stamp
-	err   error
 }
 
 // OpenDir opens a directory for reading; the first request is made by Next.
@@ -106,7 +85,7 @@ func (d *DirHandle) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.resetLocked()
-	d.mu.started, d.mu.done = true, true
+	d.mu.done = true
 }
 
 func (d *DirHandle) resetLocked() {
@@ -115,7 +94,7 @@ func (d *DirHandle) resetLocked() {
 		<-d.mu.ahead // the request ahead ends before the handle does
 	}
 	d.mu.window, d.mu.first, d.mu.next = nil, 0, 0
-	d.mu.names, d.mu.token, d.mu.started, d.mu.done = nil, "", false, false
+	d.mu.listing, d.mu.done = nil, false
 	d.mu.local, d.mu.ahead, d.mu.stop = nil, nil, nil
 }
 
@@ -149,11 +128,11 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 		d.mu.done = true
 		return nil
 	}
-	if !d.mu.started {
+	if d.mu.listing == nil {
 		d.beginLocked(at)
 		return nil
 	}
-	got := d.receiveLocked(ctx, at)
+	got := d.receiveLocked(ctx)
 	if got.err != nil {
 		return got.err
 	}
@@ -166,14 +145,16 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 		keep = keep[drop:]
 		d.mu.first += uint64(drop)
 	}
-	items := d.itemsLocked(at, got)
-	d.mu.window = append(append(make([]dirItem, 0, len(keep)+len(items)), keep...), items...)
-	if d.mu.token = got.page.NextToken; d.mu.token == "" {
-		d.mu.done = true
-		d.n.v.names.EndListing(at, d.mu.listing)
-		return nil
+	items, more := d.mu.listing.take(got)
+	d.mu.window = append(make([]dirItem, 0, len(keep)+len(items)), keep...)
+	for _, it := range items {
+		if !d.mu.local[it.name] {
+			d.mu.window = append(d.mu.window, it)
+		}
 	}
-	d.requestLocked(ctx, at)
+	if d.mu.done = !more; more {
+		d.requestLocked(ctx)
+	}
 	return nil
 }
 
@@ -193,49 +174,22 @@ func (d *DirHandle) beginLocked(at string) {
 		d.mu.local[name] = true
 		d.mu.window = append(d.mu.window, dirItem{name: name, fixed: n.typ})
 	}
-	d.mu.listing = v.names.BeginListing(at)
-	d.mu.stamp = d.mu.listing
-	d.mu.names = v.keys.List(at)
-	d.mu.started = true
+	d.mu.listing = v.beginListing(at)
 }
 
 // requestLocked asks for the next page in the background.
-func (d *DirHandle) requestLocked(ctx context.Context, at string) {
-	v := d.n.v
+func (d *DirHandle) requestLocked(ctx context.Context) {
+	v, q := d.n.v, d.mu.listing.query()
 	work, stop := context.WithTimeout(context.WithoutCancel(ctx), v.opt.MetaTimeout)
-	q := s3client.ListQuery{
-		Prefix: v.keys.Prefix(at), Delimiter: "/", Token: d.mu.token, WithMeta: v.caps.ListMetadata,
-	}
 	ahead := make(chan pageResult, 1)
 	d.mu.ahead, d.mu.stop = ahead, stop
-	go func() {
-		s := v.names.Begin()
-		page, err := v.client.List(work, q)
-		if err == nil {
-			err = v.hideRootMarker(work, &page)
-		}
-		ahead <- pageResult{page, s, err}
-	}()
-}
-
-// hideRootMarker takes the root's own marker out of a listing, where it looks like a directory without a name. There may
-// be one all the same.
-func (v *Volume) hideRootMarker(ctx context.Context, page *s3client.ListPage) error {
-	i := slices.Index(page.Prefixes, v.keys.RootMarker())
-	if i < 0 {
-		return nil
-	}
-	below, err := v.client.List(ctx, s3client.ListQuery{Prefix: v.keys.RootMarker(), MaxKeys: 2})
-	if err == nil && len(below.Objects) < 2 {
-		page.Prefixes = slices.Delete(slices.Clone(page.Prefixes), i, i+1)
-	}
-	return err
+	go func() { ahead <- v.page(work, q) }()
 }
 
 // receiveLocked waits for the page that was asked for, or asks for it. An error is forgotten by the next call.
-func (d *DirHandle) receiveLocked(ctx context.Context, at string) (got pageResult) {
+func (d *DirHandle) receiveLocked(ctx context.Context) (got pageResult) {
 	if d.mu.ahead == nil {
-		d.requestLocked(ctx, at)
+		d.requestLocked(ctx)
 	}
 	select {
 	case got = <-d.mu.ahead:
@@ -246,58 +200,6 @@ func (d *DirHandle) receiveLocked(ctx context.Context, at string) (got pageResul
 	}
 	return got
 }
-
-// itemsLocked turns a page into entries and tells the cache.
-func (d *DirHandle) itemsLocked(at string, got pageResult) []dirItem {
-	v := d.n.v
-	// An entry may have been held back from the page before.
-	stamp := d.mu.stamp
-	d.mu.stamp = got.stamp
-	if stamp == d.mu.listing {
-		stamp = got.stamp
-	}
-	names := d.mu.names.Page(got.page)
-	items := make([]dirItem, 0, len(names))
-	for i := range names {
-		o := v.listed(join(at, names[i].Name), &names[i])
-		v.names.Put(join(at, names[i].Name), o, stamp)
-		if !d.mu.local[names[i].Name] {
-			items = append(items, dirItem{name: names[i].Name, obj: o, stamp: stamp})
-		}
-	}
-	return items
-}
-
-// listed returns what a listing tells of a name, completed with what is known from before of the same version.
-func (v *Volume) listed(path string, name *keymap.Name) object {
-	known, _, _ := v.names.Get(path)
-	if name.Synthetic {
-		return v.implicitDir()
-	}
-	if name.Info == nil { // a directory; whether it has a marker does not show
-		if known.full && known.dir {
-			return known
-		}
-		return object{dir: true}
-	}
-	if known.full && known.dir == name.Dir && known.sameVersion(*name.Info) && (!known.info.LastModified.IsZero() || v.recent(known)) {
-		known.info.LastModified = name.Info.LastModified
-		return known
-	}
-	o := v.newObject(*name.Info)
-	switch _, view := v.keys.MarkerContent(path); {
-	case name.Dir:
-		o.dir = true
-	case view:
-		return v.asView(o)
-	case name.Unsure && name.Info.Meta["mode"] == "":
-		o.full = false
-	}
-	return o
-}
-
-// recent reports whether attributes were read within the TTL.
-func (v *Volume) recent(o object) bool { return v.opt.Now().Sub(o.at) < v.opt.TTL }
 
 // Lookup is Volume.Lookup for an entry that Next has just returned. It needs no request where the listing told all;
 // where it did not, the entries that follow are asked for at the same time.

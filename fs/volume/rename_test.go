@@ -38,13 +38,13 @@ func TestRename(t *testing.T) {
 		t.Run(strings.ReplaceAll(c.from+" to "+c.to, "/", "_"), func(t *testing.T) {
 			bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
 				m := newMount(t, caps)
+				m.foreign("implicit/deep/f", "content")
 				for _, dir := range []string{"dir", "dir/sub", "empty", "full", "none"} {
 					m.mkdir(dir)
 				}
 				for _, file := range []string{"file", "other", "dir/x", "dir/sub/y", "full/z"} {
 					m.put(file, "content of "+file)
 				}
-				m.foreign("implicit/deep/f", "content")
 				_, _, err := m.Symlink(ctx, m.Root(), "link", "target", who)
 				m.ok(err)
 				ino := uint64(0)

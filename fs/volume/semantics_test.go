@@ -46,6 +46,7 @@ func TestNewFilesTakeTheGroupOfASetgidDirectory(t *testing.T) {
 // A caller that gets a signal has its context ended. What it changes is done all the same; what it waits for is not.
 func TestChangesAreNotBrokenOff(t *testing.T) {
 	m := newMount(t, conditional)
+	m.foreign("dir/other", "x")
 	m.put("f", "old")
 	h := m.open("f", readWrite)
 	m.writeAll(h, "new", 0)
@@ -60,7 +61,8 @@ func TestChangesAreNotBrokenOff(t *testing.T) {
 	m.ok(err)
 	m.ok(m.Rename(ended, m.Root(), "f", m.Root(), "g", volume.RenameFlags{}))
 	m.ok(m.Unlink(ended, m.Root(), "g"))
-	m.foreign("other", "x")
-	_, _, err = m.Lookup(ended, m.Root(), "other")
+	dir, _, err := m.walk("dir")
+	m.ok(err)
+	_, _, err = m.Lookup(ended, dir, "other")
 	m.want(err, context.Canceled)
 }

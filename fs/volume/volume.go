@@ -28,6 +28,7 @@ type Volume struct {
 	names *tree.Cache[object]
 	paths *pathLocks
 
+	glances *glances
 	retries *retries
 	late    lateTimes
 
@@ -53,7 +54,7 @@ func New(opt Options) (*Volume, error) {
 		names: tree.NewCache[object](tree.CacheOptions{
 			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now,
 		}),
-		paths: newPathLocks(), retries: newRetries(),
+		paths: newPathLocks(), glances: newGlances(), retries: newRetries(),
 	}
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
@@ -86,6 +87,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.mu.closed = true
 	v.mu.Unlock()
+	v.glances.end()
 	if err := v.retries.end(ctx); err != nil {
 		return fmt.Errorf("wait for the upload that is on its way: %w", err)
 	}

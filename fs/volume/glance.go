@@ -1,0 +1,157 @@
+package volume
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"pail/fs/tree"
+)
+
+// Limits of glances.
+const (
+	glancePages = 4               // of a directory, 1000 keys each; one with more is asked about name by name
+	glanceDirs  = 1024            // directories of which it is known how they were looked at
+	glanceAgain = 5 * time.Minute // until a directory that had more pages is tried again
+)
+
+// glances list whole directories for lookups. A name about which nothing is known costs two requests, and who looks up
+// one looks up more: programs that copy, unpack or stat many files go through the names of one directory. So the second
+// name that is looked up within the TTL makes the mount read the directory; then names that are there and names that are
+// not need no request. A directory that was read before and has aged is read again at once: that is less than asking for
+// one name.
+type glances struct {
+	ctx  context.Context // of the readings
+	stop context.CancelFunc
+	wg   sync.WaitGroup // readings; Add only under mu
+
+	mu struct {
+		sync.Mutex
+		ended bool
+		dirs  *simplelru.LRU[string, *glance]
+	}
+}
+
+// glance is how a directory was looked at. Guarded by glances.mu.
+type glance struct {
+	name  string    // that was asked for by itself
+	at    time.Time // when
+	whole bool      // the last reading came to the end
+	large time.Time // when a reading did not come to the end
+	run   *glanceRun
+}
+
+// glanceRun is a reading that is on its way.
+type glanceRun struct {
+	step chan struct{} // closed after each page; then there is another one
+	over bool
+}
+
+func newGlances() *glances {
+	g := &glances{}
+	g.ctx, g.stop = context.WithCancel(context.Background())
+	g.mu.dirs, _ = simplelru.NewLRU[string, *glance](glanceDirs, nil) // the only error is about a size below 1
+	return g
+}
+
+// end breaks off the readings that are on their way, and waits for them. There will be no others.
+func (g *glances) end() {
+	g.mu.Lock()
+	g.mu.ended = true
+	g.mu.Unlock()
+	g.stop()
+	g.wg.Wait()
+}
+
+// glance reads the directory that holds a path, or waits for a reading on its way, if that is worth while. It returns as
+// soon as something fresh is known of the path, and reports whether that may be so.
+func (v *Volume) glance(ctx context.Context, path string) bool {
+	if path == "" || v.opt.TTL <= 0 || v.opt.NegativeTTL <= 0 {
+		return false
+	}
+	dir := tree.Dir(path)
+	run, step := v.glances.join(v, dir, path)
+	for step != nil {
+		select {
+		case <-step:
+		case <-ctx.Done():
+			return false // the request that comes next says so
+		}
+		step = v.glances.next(run)
+		if _, state, _ := v.names.Get(path); state == tree.Present || state == tree.Absent {
+			return true
+		}
+	}
+	return false
+}
+
+// join returns the reading of a directory, which it starts if it is time for one, and the end of its next step.
+func (g *glances) join(v *Volume, dir, path string) (*glanceRun, <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d, ok := g.mu.dirs.Get(dir)
+	if !ok {
+		d = &glance{}
+		g.mu.dirs.Add(dir, d)
+	}
+	now := v.opt.Now()
+	again := d.name != "" && d.name != path && now.Sub(d.at) < v.opt.TTL
+	d.name, d.at = path, now
+	switch {
+	case d.run != nil:
+	case g.mu.ended, !d.large.IsZero() && now.Sub(d.large) < glanceAgain, !again && !d.whole:
+		return nil, nil
+	default:
+		d.run = &glanceRun{step: make(chan struct{})}
+		g.wg.Add(1)
+		go v.readGlance(dir, d, d.run)
+	}
+	return d.run, d.run.step
+}
+
+// next returns the end of the next step, nil if there is none.
+func (g *glances) next(run *glanceRun) <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if run.over {
+		return nil
+	}
+	return run.step
+}
+
+// readGlance reads a directory. A failure leaves it to the lookups to find out for themselves.
+func (v *Volume) readGlance(dir string, d *glance, run *glanceRun) {
+	defer v.glances.wg.Done()
+	ctx, cancel := context.WithTimeout(v.glances.ctx, v.opt.MetaTimeout)
+	defer cancel()
+	l := v.beginListing(dir)
+	for pages := 1; ; pages++ {
+		got := v.page(ctx, l.query())
+		more := false
+		if got.err == nil {
+			_, more = l.take(got)
+		}
+		if !v.glances.stepped(v, d, run, got.err, more, more && got.err == nil && pages < glancePages) {
+			return
+		}
+	}
+}
+
+// stepped tells those who wait that a page is read, and reports whether to go on.
+func (g *glances) stepped(v *Volume, d *glance, run *glanceRun, err error, more, goOn bool) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(run.step)
+	if goOn {
+		run.step = make(chan struct{})
+		return true
+	}
+	run.over, d.run = true, nil
+	d.whole = err == nil && !more
+	if more {
+		d.large = v.opt.Now()
+	}
+	return false
+}
