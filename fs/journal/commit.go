@@ -1,0 +1,183 @@
+package journal
+
+// record is what one Put writes.
+type record struct {
+	puts, forgets []change
+	again         bool   // what is in the log already, written once more by reclaim
+	bytes         []byte // with room for the head
+}
+
+func (r *record) encode() {
+	size := recordHead
+	for i := range r.puts {
+		size += 64 + len(r.puts[i].info) + len(r.puts[i].data) + 20*len(r.puts[i].extents)
+	}
+	r.bytes = make([]byte, recordHead, size+32*len(r.forgets))
+	for i := range r.puts {
+		r.bytes = appendChange(r.bytes, &r.puts[i])
+		r.puts[i].data = nil
+		r.puts[i].dataAt -= recordHead
+	}
+	for i := range r.forgets {
+		r.bytes = appendChange(r.bytes, &r.forgets[i])
+	}
+}
+
+// batch is what the writer writes, and if need be syncs, at once.
+type batch struct {
+	records []record
+	sync    bool
+	done    chan struct{}
+
+	// valid when done is closed
+	err   error
+	there bool // with err: the records may all the same be on disk
+}
+
+// segment is a file of the log.
+type segment struct {
+	number uint64
+	file   File
+	salt   uint32
+	size   int64
+	synced int64 // of size
+	open   bool  // records are appended
+	bad    bool  // damaged: keep it
+	live   int   // entries whose record, or whose bytes, lie here; guarded by Journal.mu
+}
+
+// batchLocked returns the batch that is being gathered, and sees to it that it is written.
+func (j *Journal) batchLocked() *batch {
+	if j.mu.batch == nil {
+		j.mu.batch = &batch{done: make(chan struct{})}
+		j.mu.work.Signal()
+	}
+	return j.mu.batch
+}
+
+// run is the writer: the only one who changes segments. It ends when the journal is closed and all is written.
+func (j *Journal) run() {
+	defer close(j.done)
+	for {
+		j.mu.Lock()
+		for j.mu.batch == nil && !j.mu.closed {
+			j.mu.work.Wait()
+		}
+		b := j.mu.batch
+		j.mu.batch = nil
+		j.mu.Unlock()
+		if b == nil {
+			return
+		}
+		b.err = j.commit(b)
+		close(b.done)
+		j.reclaim()
+	}
+}
+
+// commit writes a batch, and then what is owed: reclaim may be writing an entry again that has ended since.
+func (j *Journal) commit(b *batch) error {
+	j.mu.Lock()
+	owed := j.mu.owed
+	j.mu.owed = nil
+	j.mu.Unlock()
+	if len(owed) > 0 {
+		forgets := record{forgets: owed}
+		forgets.encode()
+		b.records = append(b.records, forgets)
+	}
+	seg, at, err := j.append(b)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range b.records {
+		if !b.records[i].again {
+			j.arrivedLocked(b.records[i].puts)
+		}
+	}
+	if err != nil {
+		j.mu.owed = append(owed, j.mu.owed...)
+		return err
+	}
+	for i := range b.records {
+		j.applyLocked(seg, at[i], &b.records[i])
+	}
+	j.mu.unsynced = append(j.mu.unsynced, owed...)
+	if !b.sync {
+		return nil
+	}
+	j.mu.unsynced = nil
+	if len(j.mu.owed) == 0 {
+		j.removeDoomedLocked()
+	}
+	return nil
+}
+
+// applyLocked brings the entries up to date with a record that is at a place of a segment.
+func (j *Journal) applyLocked(seg *segment, at int64, r *record) {
+	for i := range r.puts {
+		if r.again {
+			j.movedLocked(seg, at+recordHead, &r.puts[i])
+		} else {
+			j.putLocked(seg, at+recordHead, &r.puts[i])
+		}
+	}
+	for _, c := range r.forgets {
+		if e := j.mu.live[c.id]; e != nil && e.seq <= c.seq {
+			j.endLocked(c.id, e)
+		}
+	}
+}
+
+// putLocked makes c the state of its entry. payload is where the record's payload begins in seg.
+func (j *Journal) putLocked(seg *segment, payload int64, c *change) {
+	old := j.mu.live[c.id]
+	e := &entry{seq: c.seq, info: c.info, record: seg}
+	seg.live++
+	switch {
+	case c.place == placeKept && old != nil:
+		e.content = old.content
+	case c.place == placeKept: // only in replay: its bytes lay in a segment that is gone, so its end must follow
+	default:
+		e.content = content{
+			place: c.place, extents: c.extents, bytes: length(c.extents),
+			segment: seg, at: payload + int64(c.dataAt), file: c.file, sum: c.sum,
+		}
+		if c.place == placeInline {
+			seg.live++
+		}
+		j.mu.bytes += e.content.bytes
+	}
+	if old != nil {
+		old.record.live--
+		switch same := c.place == placeFile && old.content.place == placeFile && old.content.file == c.file; {
+		case same:
+			j.mu.bytes -= old.content.bytes
+		case c.place != placeKept:
+			j.freeLocked(old.content)
+		}
+	}
+	j.mu.live[c.id] = e
+}
+
+// movedLocked says that an entry is in another segment now, unless it has ended or changed meanwhile.
+func (j *Journal) movedLocked(seg *segment, payload int64, c *change) {
+	e := j.mu.live[c.id]
+	if e == nil || e.seq != c.seq {
+		return
+	}
+	e.record.live--
+	e.record = seg
+	seg.live++
+	if e.content.place == placeInline {
+		e.content.segment.live--
+		e.content.segment, e.content.at = seg, payload+int64(c.dataAt)
+		seg.live++
+	}
+}
+
+func length(extents []Extent) (n int64) {
+	for _, e := range extents {
+		n += e.Len
+	}
+	return n
+}

@@ -1,0 +1,338 @@
+package journal_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"pail/fs/journal"
+	"pail/fs/journal/journaltest"
+)
+
+func open(t *testing.T, fs journal.FS, change ...func(*journal.Options)) *journal.Journal {
+	t.Helper()
+	opt := journal.Options{Owner: "s3://bucket/prefix"}
+	for _, fn := range change {
+		fn(&opt)
+	}
+	j, err := journal.Open(fs, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func small(o *journal.Options) { o.InlineMax, o.SegmentSize = 64, 1<<10 }
+
+// bytesOf is a content of one extent.
+func bytesOf(data string) *journal.Content {
+	c := &journal.Content{Data: strings.NewReader(data)}
+	if data != "" {
+		c.Extents = []journal.Extent{{Off: 0, Len: int64(len(data))}}
+	}
+	return c
+}
+
+func put(t *testing.T, j *journal.Journal, id uint64, info, data string) journal.Ref {
+	t.Helper()
+	refs, err := j.Put([]journal.Change{{ID: id, Info: []byte(info), Content: bytesOf(data)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return refs[0]
+}
+
+// contents returns what a journal holds: info and bytes of each entry.
+func contents(t *testing.T, j *journal.Journal) map[uint64]string {
+	t.Helper()
+	got := map[uint64]string{}
+	for _, e := range j.Entries() {
+		var b bytes.Buffer
+		err := j.Read(e.ID, func(p []byte, off int64) error {
+			fmt.Fprintf(&b, "%d:%s;", off, p)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[e.ID] = string(e.Info) + "=" + b.String()
+	}
+	return got
+}
+
+func want(t *testing.T, j *journal.Journal, entries map[uint64]string) {
+	t.Helper()
+	if got := contents(t, j); fmt.Sprint(got) != fmt.Sprint(entries) {
+		t.Fatalf("journal has %v, want %v", got, entries)
+	}
+}
+
+func closed(t *testing.T, j *journal.Journal) {
+	t.Helper()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEntriesComeBack(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "j")
+	d, err := journal.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := open(t, d, small)
+	long := strings.Repeat("x", 100)
+	a, b, c := j.NewID(), j.NewID(), j.NewID()
+	put(t, j, a, "a1", "one")
+	ref := put(t, j, b, "b1", "two")
+	put(t, j, c, "c1", long)
+	if _, err := j.Put([]journal.Change{{ID: a, Info: []byte("a2")}}, ref); err != nil {
+		t.Fatal(err)
+	}
+	entries := map[uint64]string{a: "a2=0:one;", c: "c1=0:" + long + ";"}
+	want(t, j, entries)
+	closed(t, j)
+	j = open(t, d, small)
+	want(t, j, entries)
+	if id := j.NewID(); id <= c {
+		t.Errorf("number %d is given twice", id)
+	}
+	for _, e := range j.Entries() {
+		j.Forget(e.Ref)
+	}
+	closed(t, j)
+	if names, err := d.List(); err != nil || len(names) != 0 {
+		t.Errorf("an empty journal leaves %q, %v", names, err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExtentsKeepTheirPlaces(t *testing.T) {
+	fs := journaltest.New()
+	j := open(t, fs, small)
+	data := strings.Repeat("abcdefghij", 30)
+	c := &journal.Content{Data: strings.NewReader(data), Extents: []journal.Extent{{1, 2}, {10, 5}}}
+	big := &journal.Content{Data: strings.NewReader(data), Extents: []journal.Extent{{1, 2}, {10, 200}}}
+	if _, err := j.Put([]journal.Change{{ID: 1, Content: c}, {ID: 2, Content: big}}); err != nil {
+		t.Fatal(err)
+	}
+	entries := map[uint64]string{1: "=1:bc;10:abcde;", 2: "=1:bc;10:" + data[10:210] + ";"}
+	want(t, j, entries)
+	closed(t, j)
+	j = open(t, fs)
+	want(t, j, entries)
+	closed(t, j)
+}
+
+func TestForgetEndsNoLaterState(t *testing.T) {
+	j := open(t, journaltest.New())
+	defer closed(t, j)
+	first := put(t, j, 1, "1", "one")
+	second := put(t, j, 1, "2", "two")
+	j.Forget(first)
+	want(t, j, map[uint64]string{1: "2=0:two;"})
+	j.Forget(second)
+	want(t, j, nil)
+	if _, err := j.Put([]journal.Change{{ID: 1, Info: []byte("3")}}); !errors.Is(err, journal.ErrKept) {
+		t.Errorf("kept bytes of an entry that has none: %v", err)
+	}
+}
+
+func TestJournalOfAnother(t *testing.T) {
+	fs := journaltest.New()
+	j := open(t, fs)
+	put(t, j, 1, "a", "b")
+	closed(t, j)
+	_, err := journal.Open(fs, journal.Options{Owner: "s3://other"})
+	if !errors.Is(err, journal.ErrOwner) || !strings.Contains(err.Error(), "s3://bucket/prefix") {
+		t.Errorf("another's journal opens: %v", err)
+	}
+}
+
+func TestDirectoryIsPrivateAndLocked(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "j")
+	d, err := journal.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.OpenDir(dir); !errors.Is(err, journal.ErrLocked) {
+		t.Errorf("a second mount gets %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.OpenDir(dir); err == nil {
+		t.Error("a directory that others can read is taken")
+	}
+}
+
+// TestOneSyncForMany holds the first fsync up until all others wait.
+func TestOneSyncForMany(t *testing.T) {
+	const writers = 50
+	fs := journaltest.New()
+	var syncs atomic.Int64
+	hold := make(chan struct{})
+	fs.Hook = func(op, name string) error {
+		if op == "sync" && strings.HasPrefix(name, "log-") && syncs.Add(1) == 2 { // the first is the header's
+			<-hold
+		}
+		return nil
+	}
+	j := open(t, fs)
+	defer closed(t, j)
+	var done sync.WaitGroup
+	for i := range writers {
+		done.Go(func() { put(t, j, uint64(i+1), "i", "data") })
+	}
+	for j.Asked() < writers {
+		runtime.Gosched()
+	}
+	close(hold)
+	done.Wait()
+	if n := syncs.Load(); n > 3 {
+		t.Errorf("%d writers needed %d syncs", writers, n-1)
+	}
+	if s := j.Stats(); s.Entries != writers || s.Bytes != 4*writers {
+		t.Errorf("it has %+v", s)
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	fs := journaltest.New()
+	fs.Capacity = 2 << 10
+	j := open(t, fs, small)
+	var refs []journal.Ref
+	entries := map[uint64]string{}
+	for id := uint64(1); ; id++ {
+		got, err := j.Put([]journal.Change{{ID: id, Info: []byte("i"), Content: bytesOf("0123456789")}})
+		if err != nil {
+			if !errors.Is(err, journal.ErrFull) {
+				t.Fatal(err)
+			}
+			break
+		}
+		refs = append(refs, got...)
+		entries[id] = "i=0:0123456789;"
+	}
+	if _, err := j.Put([]journal.Change{{ID: 1000, Content: bytesOf(strings.Repeat("x", 4000))}}); !errors.Is(err, journal.ErrFull) {
+		t.Fatalf("too large a file on a full disk: %v", err)
+	}
+	want(t, j, entries)
+	after := open(t, fs.Kill(), small)
+	want(t, after, entries)
+	closed(t, after)
+	j.Forget(refs...)
+	closed(t, j) // though there is no room for what Forget writes
+	j = open(t, fs)
+	want(t, j, nil)
+	closed(t, j)
+}
+
+func TestMaxBytes(t *testing.T) {
+	j := open(t, journaltest.New(), func(o *journal.Options) { o.MaxBytes = 10 })
+	defer closed(t, j)
+	ref := put(t, j, 1, "", "123456")
+	if _, err := j.Put([]journal.Change{{ID: 2, Content: bytesOf("78901")}}); !errors.Is(err, journal.ErrFull) {
+		t.Errorf("more than it may have: %v", err)
+	}
+	j.Forget(ref)
+	put(t, j, 2, "", "78901")
+}
+
+func TestLogIsReclaimed(t *testing.T) {
+	fs := journaltest.New()
+	j := open(t, fs, small)
+	put(t, j, 1, "stays", "for long")
+	big := strings.Repeat("y", 100)
+	put(t, j, 2, "large", big)
+	for range 2000 {
+		j.Forget(put(t, j, j.NewID()+100, "comes and goes", "0123456789"))
+	}
+	if s := j.Stats(); s.Disk > 16<<10 {
+		t.Errorf("two small entries take %d bytes", s.Disk)
+	}
+	entries := map[uint64]string{1: "stays=0:for long;", 2: "large=0:" + big + ";"}
+	want(t, j, entries)
+	after := open(t, fs.Kill(), small)
+	want(t, after, entries)
+	closed(t, after)
+	closed(t, j)
+}
+
+func TestDamageIsIsolated(t *testing.T) {
+	fs := journaltest.New()
+	j := open(t, fs)
+	for id := uint64(1); id <= 3; id++ {
+		put(t, j, id, "i", "data")
+	}
+	closed(t, j)
+	name := "log-0000000000000001"
+	at := bytes.LastIndex(fs.Bytes(name)[:len(fs.Bytes(name))-30], []byte("data"))
+	fs.Corrupt(name, at*8)
+	j = open(t, fs)
+	if !j.Damaged() {
+		t.Error("damage is not noticed")
+	}
+	want(t, j, map[uint64]string{1: "i=0:data;", 3: "i=0:data;"})
+	for _, e := range j.Entries() {
+		j.Forget(e.Ref)
+	}
+	closed(t, j)
+	if names, _ := fs.List(); len(names) != 1 || names[0] != "bad-"+name {
+		t.Errorf("it leaves %q", names)
+	}
+}
+
+func TestDamagedDataFile(t *testing.T) {
+	fs := journaltest.New()
+	j := open(t, fs, small)
+	put(t, j, 1, "i", strings.Repeat("z", 100))
+	fs.Corrupt("data-0000000000000001", 80)
+	err := j.Read(1, func([]byte, int64) error { return nil })
+	if !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("damaged bytes are read: %v", err)
+	}
+	closed(t, j)
+}
+
+func TestFailedSyncAcknowledgesNothing(t *testing.T) {
+	fs := journaltest.New()
+	var fail atomic.Bool
+	broken := errors.New("broken")
+	fs.Hook = func(op, _ string) error {
+		if op == "sync" && fail.Load() {
+			return broken
+		}
+		return nil
+	}
+	j := open(t, fs)
+	put(t, j, 1, "old", "data")
+	fail.Store(true)
+	refs, err := j.Put([]journal.Change{{ID: 1, Info: []byte("new"), Content: bytesOf("other")}})
+	if !errors.Is(err, broken) || len(refs) != 1 {
+		t.Fatalf("a failed sync: %v, %v", refs, err)
+	}
+	want(t, j, map[uint64]string{1: "old=0:data;"})
+	fail.Store(false)
+	put(t, j, 2, "next", "data")
+	j.Forget(refs...)
+	if err := j.Barrier(); err != nil {
+		t.Fatal(err)
+	}
+	j2 := open(t, fs.Kill())
+	want(t, j2, map[uint64]string{2: "next=0:data;"})
+	closed(t, j2)
+	closed(t, j)
+}
