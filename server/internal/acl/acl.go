@@ -74,9 +74,9 @@ func (l List) Public() bool { return slices.ContainsFunc(l, Grant.Public) }
 // Public reports whether the grant is to everybody or to everybody with an account.
 func (g Grant) Public() bool { return g.Group == AllUsers || g.Group == AuthenticatedUsers }
 
-// WithoutPublic gives the list without its public grants.
+// WithoutPublic gives the list without what it grants to everybody, or to whoever has no account.
 func (l List) WithoutPublic() List {
-	return slices.DeleteFunc(slices.Clone(l), Grant.Public)
+	return slices.DeleteFunc(slices.Clone(l), func(g Grant) bool { return g.Public() || g.ID == AnonymousID })
 }
 
 // OwnerOnly reports whether nobody but the owner is granted anything.

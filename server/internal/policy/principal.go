@@ -31,7 +31,8 @@ func (p *principals) covers(who Principal) bool {
 		return false
 	}
 	for _, a := range p.accounts {
-		if a == who.AccountID {
+		// A NotPrincipal that names an account spares its root only: each user must be named beside it (IAM user guide).
+		if a == who.AccountID && (!p.not || who.ARN == "arn:aws:iam::"+a+":root") {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 
@@ -43,6 +44,7 @@ type access struct {
 	public    bool         // the policy is
 	block     *publicBlock // nil: there is none
 	broken    bool         // the policy that is stored cannot be read
+	charges   bool         // other accounts than the owner's must be willing to pay
 }
 
 // enforced reports whether lists of grants mean nothing in the bucket.
@@ -119,6 +121,8 @@ func (c *accessCache) load(ctx context.Context, bucket string) (*access, error) 
 			}
 		case configOwnership:
 			a.ownership = string(d.Document)
+		case configRequestPayment:
+			a.charges = bytes.Contains(d.Document, []byte("<Payer>"+payerRequester+"<"))
 		case configBlock:
 			a.block = new(publicBlock)
 			if json.Unmarshal(d.Document, a.block) != nil {

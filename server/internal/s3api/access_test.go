@@ -509,6 +509,12 @@ func TestBucketACLs(t *testing.T) {
 	c.expect("but nothing of others", tag(c.other, "mine"), "AccessDenied")
 	c.expect("nobody tags", tag(c.nobody, "theirs"), "AccessDenied")
 	c.expect("nobody writes with tags", write(c.nobody, "tagged", func(in *s3.PutObjectInput) { in.Tagging = aws.String("a=b") }), "")
+	c.expect("what nobody wrote, nobody reads", write(c.nobody, "nobodys"), "")
+	c.expect("as its owner", read(c.nobody, "nobodys"), "")
+	c.expect("the bucket's owner does not", read(c.s3, "nobodys"), "AccessDenied")
+	c.block(types.PublicAccessBlockConfiguration{IgnorePublicAcls: aws.Bool(true)})
+	c.expect("nor nobody, where public ACLs are ignored", read(c.nobody, "nobodys"), "AccessDenied")
+	c.block(types.PublicAccessBlockConfiguration{})
 	c.policy(statement("Allow", `"*"`, "s3:GetObject", bucket+"/*"))
 	c.expect("a policy shares the owner's objects", read(c.nobody, "mine"), "")
 	c.expect("and no others", read(c.nobody, "theirs"), "AccessDenied")
@@ -552,6 +558,31 @@ func TestBucketACLs(t *testing.T) {
 	c.expect("there are none", err, "OwnershipControlsNotFoundError")
 }
 
+// The policies of the user guide that let other accounts upload only what the bucket's owner controls allow PutObject, and
+// no more.
+func TestPoliciesAboutACLs(t *testing.T) {
+	c := newCast(t)
+	c.ownership(types.ObjectOwnershipObjectWriter)
+	acl := func(name types.ObjectCannedACL) func(*s3.PutObjectInput) {
+		return func(in *s3.PutObjectInput) { in.ACL = name }
+	}
+	c.policy(statement("Allow", `{"AWS":"`+otherNumber+`"}`, "s3:PutObject", bucket+"/*", `,"Condition":{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`))
+	c.expect("with the list", write(c.other, "k", acl("bucket-owner-full-control")), "")
+	c.expect("which gives it to the owner", read(c.s3, "k"), "")
+	c.expect("without", write(c.other, "k"), "AccessDenied")
+	c.expect("with another", write(c.other, "k", acl("private")), "AccessDenied")
+	c.ownership(types.ObjectOwnershipBucketOwnerEnforced)
+	c.expect("where ownership is enforced", write(c.other, "k", acl("bucket-owner-full-control")), "")
+	c.ownership(types.ObjectOwnershipObjectWriter)
+	full := "id=" + ownerID
+	c.policy(statement("Allow", `{"AWS":"`+otherNumber+`"}`, "s3:PutObject", bucket+"/*", `,"Condition":{"StringEquals":{"s3:x-amz-grant-full-control":"`+full+`"}}`))
+	c.expect("with the grant", write(c.other, "k", func(in *s3.PutObjectInput) { in.GrantFullControl = aws.String(full) }), "")
+	c.expect("without it", write(c.other, "k"), "AccessDenied")
+	c.policy(statement("Allow", `"*"`, "s3:PutObject", bucket+"/*"), statement("Deny", `{"AWS":"`+otherNumber+`"}`, "s3:PutObjectAcl", bucket+"/*"))
+	c.expect("denied", write(c.other, "k", acl("private")), "AccessDenied")
+	c.expect("nobody owns what could be shared", write(c.nobody, "k", acl("public-read")), "AccessDenied")
+}
+
 func TestBucketsAreMadeWithACLs(t *testing.T) {
 	c := newCast(t)
 	create := func(name string, acl types.BucketCannedACL, o types.ObjectOwnership) error {
@@ -572,6 +603,53 @@ func TestBucketsAreMadeWithACLs(t *testing.T) {
 	if err != nil || len(got.Grants) != 2 {
 		t.Errorf("%v %v", got, err)
 	}
+}
+
+// In us-east-1, making one's own bucket again sets its list of grants anew.
+func TestMakingABucketAgainResetsItsACL(t *testing.T) {
+	c := newCast(t)
+	create := func(acl types.BucketCannedACL) error {
+		_, err := c.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ACL: acl})
+		return err
+	}
+	c.expect("enforced", create("public-read"), "InvalidBucketAclWithObjectOwnership")
+	c.ownership(types.ObjectOwnershipObjectWriter)
+	_, err := c.s3.PutBucketAcl(ctx, &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read"})
+	c.expect("shared", err, "")
+	c.expect("nobody lists", list(c.nobody), "")
+	c.expect("again", create(""), "")
+	c.expect("nobody lists", list(c.nobody), "AccessDenied")
+	_, err = c.other.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectOwnership: "ObjectWriter", ACL: "public-read"})
+	c.expect("another account", err, "BucketAlreadyExists")
+	c.expect("nobody lists", list(c.nobody), "AccessDenied")
+}
+
+func TestRequesterPays(t *testing.T) {
+	c := newCast(t)
+	c.put("k", "body")
+	c.policy(statement("Allow", `"*"`, "s3:*", bucket), statement("Allow", `"*"`, "s3:*", bucket+"/*"))
+	c.expect("before", read(c.nobody, "k"), "")
+	_, err := c.s3.PutBucketRequestPayment(ctx, &s3.PutBucketRequestPaymentInput{Bucket: aws.String(bucket),
+		RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: "Requester"}})
+	c.expect("put", err, "")
+	c.expect("the owner", read(c.s3, "k"), "")
+	c.expect("its user", read(c.clerk, "k"), "")
+	c.expect("nobody", read(c.nobody, "k"), "AccessDenied")
+	c.expect("another account", read(c.other, "k"), "AccessDenied")
+	c.expect("its list", list(c.other), "AccessDenied")
+	out, err := c.other.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), RequestPayer: "requester"})
+	if err != nil || out.RequestCharged != "requester" {
+		t.Errorf("who is willing to pay: %+v %v", out, err)
+	}
+	if _, err := c.other.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("others")}); err != nil {
+		t.Fatal(err)
+	}
+	in := &s3.CopyObjectInput{Bucket: aws.String("others"), Key: aws.String("k"), CopySource: aws.String(bucket + "/k")}
+	_, err = c.other.CopyObject(ctx, in)
+	c.expect("a copy of it", err, "AccessDenied")
+	in.RequestPayer = "requester"
+	_, err = c.other.CopyObject(ctx, in)
+	c.expect("who is willing to pay for it", err, "")
 }
 
 func TestUploadsBelongToWhoBeganThem(t *testing.T) {

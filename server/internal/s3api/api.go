@@ -240,6 +240,7 @@ func (r *request) serve() error {
 	if err := authorize(r); err != nil {
 		return err
 	}
+	r.charge()
 	if err := r.checkHeaders(); err != nil {
 		return err
 	}

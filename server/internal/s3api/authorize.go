@@ -38,6 +38,9 @@ func authorize(r *request) error {
 	if err := r.checkExpectedOwner("X-Amz-Expected-Bucket-Owner", r.access); err != nil {
 		return err
 	}
+	if err := r.checkPayer(r.access); err != nil {
+		return err
+	}
 	if r.op.name == "DeleteObjects" {
 		return nil // authorizeDelete decides for each key
 	}
@@ -165,6 +168,9 @@ func (r *request) authorizeSource(header string) error {
 	if err := r.checkExpectedOwner("X-Amz-Source-Expected-Bucket-Owner", a); err != nil {
 		return err
 	}
+	if err := r.checkPayer(a); err != nil {
+		return err
+	}
 	q := question{action: versioned("s3:GetObject", src.version), bucket: src.bucket, key: src.key, version: src.version}
 	r.hide = func() bool { return !a.ordinary(r) && !r.mayList(a) } // a missing key of a copy is the source's
 	return r.requireIn(a, q)
@@ -241,7 +247,9 @@ func (r *request) mayList(a *access) bool {
 //     mean nothing.
 //  3. Otherwise an object that another account owns is that account's: its reader needs a grant of the object's list, be
 //     it the bucket's owner, and the bucket's policy cannot allow it.
-//  4. A public policy allows nothing to other accounts while RestrictPublicBuckets holds.
+//  4. Who may make an object may say who else has access to it, unless the policy denies that: its owner could do so at
+//     once after.
+//  5. A public policy allows nothing to other accounts while RestrictPublicBuckets holds.
 func (r *request) allowed(a *access, q question) (bool, error) {
 	owner := r.isOwner(a)
 	said := policy.Neutral
@@ -252,6 +260,9 @@ func (r *request) allowed(a *access, q question) (bool, error) {
 		return owner && r.identity.User == "" && aboutPolicy(q.action), nil
 	}
 	byPolicy := said == policy.Allow && (owner || !a.restricted())
+	if a.enforced() && q.created && q.action == "s3:PutObjectAcl" {
+		return true, nil // objectACL takes only what is so anyway
+	}
 	if a.enforced() || q.action == "" {
 		return owner || byPolicy && q.action != "", nil
 	}
@@ -260,6 +271,9 @@ func (r *request) allowed(a *access, q question) (bool, error) {
 	}
 	if owner || byPolicy {
 		return true, nil
+	}
+	if q.created && q.action == "s3:PutObjectAcl" && !r.identity.Anonymous {
+		return true, nil // who may make the object will own it
 	}
 	if p, ok := bucketPermission(q); ok {
 		return a.grants.Allows(r.accountID(), p), nil

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"strings"
 
+	"pail/server/internal/acl"
 	"pail/server/internal/s3err"
 	"pail/server/internal/store"
+	"pail/server/internal/tags"
 	"pail/server/internal/xmltext"
 )
 
@@ -21,14 +23,18 @@ type createConfiguration struct {
 	LocationConstraint string
 	Location           struct{ Name, Type string }
 	Bucket             struct{ DataRedundancy, Type string }
-	Tags               struct{ Tag []struct{ Key, Value string } }
+	Tags               tagSetDoc
 }
 
 func createBucket(r *request) error {
 	if !validBucketName(r.bucket) {
 		return s3err.New(s3err.InvalidBucketName).With("BucketName", r.bucket)
 	}
-	documents, err := r.newBucketAccess()
+	list, err := r.newBucketACL()
+	if err != nil {
+		return err
+	}
+	documents, err := r.newBucketAccess(list)
 	if err != nil {
 		return err
 	}
@@ -36,36 +42,66 @@ func createBucket(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.checkLocation(body); err != nil {
+	more, err := r.createConfiguration(body)
+	if err != nil {
 		return err
 	}
 	err = r.api.store.CreateBucket(r.http.Context(), store.Bucket{
 		Name: r.bucket, Created: r.api.now().UTC(), Region: r.api.region, Owner: r.owner().id,
-		ObjectLock: strings.EqualFold(r.header("X-Amz-Bucket-Object-Lock-Enabled"), "true"), Configs: documents})
-	// us-east-1 alone answers the owner's second creation with success (S3 API reference, CreateBucket).
-	if err != nil && !(errors.Is(err, store.ErrBucketAlreadyOwned) && r.api.region == defaultRegion) {
+		ObjectLock: strings.EqualFold(r.header("X-Amz-Bucket-Object-Lock-Enabled"), "true"), Configs: append(documents, more...)})
+	if errors.Is(err, store.ErrBucketAlreadyOwned) && r.api.region == defaultRegion {
+		err = r.resetACL(list)
+	}
+	if err != nil {
 		return err
 	}
 	r.w.Header().Set("Location", "/"+r.bucket)
 	return r.empty(http.StatusOK)
 }
 
-// checkLocation takes the server's own region, named or not, and no other.
-func (r *request) checkLocation(body []byte) error {
+// createConfiguration reads the body of CreateBucket, which may be empty, and gives the documents it makes. It takes the
+// server's own region, named or not, and no other.
+func (r *request) createConfiguration(body []byte) ([]store.Config, error) {
 	if len(body) == 0 {
-		return nil
+		return nil, nil
 	}
 	var c createConfiguration
 	if err := parseXML(body, &c); err != nil {
-		return err
+		return nil, err
 	}
-	if len(c.Tags.Tag) > 0 || c.Location.Name != "" || c.Bucket.Type != "" {
-		return s3err.Newf(s3err.NotImplemented, "Tags and directory buckets are not implemented.")
+	if c.Location.Name != "" || c.Bucket.Type != "" {
+		return nil, s3err.Newf(s3err.NotImplemented, "Directory buckets are not implemented.")
 	}
 	if l := c.LocationConstraint; l != "" && l != r.api.region {
-		return s3err.New(s3err.InvalidLocationConstraint).With("LocationConstraint", l)
+		return nil, s3err.New(s3err.InvalidLocationConstraint).With("LocationConstraint", l)
 	}
-	return nil
+	set, err := c.Tags.set()
+	if err == nil {
+		err = set.Check(tags.MaxBucketTags)
+	}
+	if err != nil || len(set) == 0 {
+		return nil, err
+	}
+	return []store.Config{{Kind: store.ConfigTagging, Document: taggingDocument(set)}}, nil
+}
+
+// resetACL is what us-east-1 makes of the owner's second creation: a success that sets the list of grants anew, and
+// nothing else (S3 API reference, CreateBucket).
+func (r *request) resetACL(list acl.List) (err error) {
+	ctx := r.http.Context()
+	if r.access, err = r.api.accesses.get(ctx, r.bucket); err != nil {
+		return err
+	}
+	if r.access.enforced() && !list.OwnerOnly(r.access.bucket.Owner) {
+		return s3err.New(s3err.InvalidBucketAclWithObjectOwnership)
+	}
+	if equalACL(list, r.access.fullACL) {
+		return nil
+	}
+	if err := r.checkACL(list); err != nil {
+		return err
+	}
+	return r.api.store.SetBucketConfig(ctx, r.bucket, configACL, list.Encode())
 }
 
 func headBucket(r *request) error {

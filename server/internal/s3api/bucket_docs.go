@@ -100,18 +100,6 @@ func checkNotification(_ *request, n *bucketdoc.Node) error {
 	return nil
 }
 
-// getRequestPayment answers that the owner pays where nobody said otherwise.
-func getRequestPayment(r *request) error {
-	b, err := r.api.store.BucketConfig(r.http.Context(), r.bucket, configRequestPayment)
-	if errors.Is(err, store.ErrNoSuchConfig) {
-		return r.sendConfig("RequestPaymentConfiguration", func(x *xmlBuf) { x.text("Payer", "BucketOwner") })
-	}
-	if err != nil {
-		return err
-	}
-	return r.sendStored(b)
-}
-
 // docID reads the id of a document of which a bucket has several.
 func (r *request) docID() (string, error) {
 	id := r.arg("id")

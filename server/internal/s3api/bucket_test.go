@@ -61,6 +61,11 @@ func TestBuckets(t *testing.T) {
 	if a.header.Get("Location") != "/second" {
 		t.Errorf("Location %q", a.header.Get("Location"))
 	}
+	s.want("with tags", s.do("PUT", "/tagged", "<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags></CreateBucketConfiguration>"), 200, "")
+	if a := s.do("GET", "/tagged?tagging", ""); a.element("Key") != "a" || a.element("Value") != "b" {
+		t.Errorf("tags: %s", a.body)
+	}
+	s.want("with bad tags", s.do("PUT", "/third", "<CreateBucketConfiguration><Tags><Tag><Key>a</Key></Tag></Tags></CreateBucketConfiguration>"), 400, "MalformedXML")
 	s.want("other region", s.do("PUT", "/third", "<CreateBucketConfiguration><LocationConstraint>mars</LocationConstraint></CreateBucketConfiguration>"), 400, "InvalidLocationConstraint")
 	s.want("malformed", s.do("PUT", "/third", "<CreateBucket"), 400, "MalformedXML")
 	for _, bad := range []string{"ab", "UPPER", "under_score", "1.2.3.4", strings.Repeat("a", 64)} {

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -64,7 +65,9 @@ func preflight(r *request) error {
 	if r.bucket == "" {
 		return r.noCORS(q, "CORSResponse: CORS is not enabled for this bucket.")
 	}
-	if err := r.requireBucket(); err != nil {
+	if err := r.requireBucket(); errors.Is(err, store.ErrNoSuchBucket) {
+		return r.noCORS(q, "CORSResponse: Bucket not found")
+	} else if err != nil {
 		return err
 	}
 	conf, err := r.corsConfig()

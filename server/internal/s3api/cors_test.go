@@ -92,7 +92,7 @@ func TestCORSRequests(t *testing.T) {
 	if a.header.Get("Access-Control-Allow-Origin") != "*" || a.header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Errorf("an error is not readable for the page: %v", a.header)
 	}
-	s.want("no bucket", options("/nobucket/k", "Origin: http://b", "Access-Control-Request-Method: GET"), 404, "NoSuchBucket")
+	s.want("no bucket", options("/nobucket/k", "Origin: http://b", "Access-Control-Request-Method: GET"), 403, "AccessForbidden")
 	s.want("delete", s.do("DELETE", "/bucket?cors", ""), 204, "")
 	if a := s.do("GET", path("k"), "", "Origin: http://a.x"); a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("still allowed: %v", a.header)

@@ -1,14 +1,61 @@
 package s3api
 
 import (
+	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
 
 	"pail/server/internal/lifecycle"
+	"pail/server/internal/s3err"
 	"pail/server/internal/store"
 	"pail/server/internal/tags"
 )
+
+// configMinimumSize is which sizes transitions leave alone by default. It goes with the lifecycle configuration, in a header.
+const (
+	configMinimumSize store.ConfigKind = "lifecycleMinimumSize"
+
+	minimumSizeHeader  = "X-Amz-Transition-Default-Minimum-Object-Size"
+	minimumSizeAll     = "all_storage_classes_128K" // the default
+	minimumSizeByClass = "varies_by_storage_class"
+)
+
+func putLifecycle(r *request) error {
+	size := cmp.Or(r.header(minimumSizeHeader), minimumSizeAll)
+	if size != minimumSizeAll && size != minimumSizeByClass {
+		return invalidArgument("x-amz-transition-default-minimum-object-size", size, "Invalid transition default minimum object size")
+	}
+	doc := new(lifecycle.Configuration)
+	if err := r.readConfig(doc); err != nil {
+		return err
+	}
+	if err := r.api.store.SetBucketConfig(r.http.Context(), r.bucket, configMinimumSize, []byte(size)); err != nil {
+		return err
+	}
+	if err := r.setConfig(store.ConfigLifecycle, "LifecycleConfiguration", doc); err != nil {
+		return err
+	}
+	r.w.Header().Set(minimumSizeHeader, size)
+	return r.empty(http.StatusOK)
+}
+
+func getLifecycle(r *request) error {
+	document, err := r.api.store.BucketConfig(r.http.Context(), r.bucket, store.ConfigLifecycle)
+	if errors.Is(err, store.ErrNoSuchConfig) {
+		return s3err.New(s3err.NoSuchLifecycleConfiguration).With("BucketName", r.bucket)
+	}
+	if err != nil {
+		return err
+	}
+	size, err := r.api.store.BucketConfig(r.http.Context(), r.bucket, configMinimumSize)
+	if err != nil && !errors.Is(err, store.ErrNoSuchConfig) {
+		return err
+	}
+	r.w.Header().Set(minimumSizeHeader, cmp.Or(string(size), minimumSizeAll))
+	return r.sendStored(document)
+}
 
 func (r *request) lifecycleConfig() *lifecycle.Configuration {
 	c, err := configOf(r.http.Context(), r.api.configs, r.bucket, store.ConfigLifecycle, lifecycle.Parse)

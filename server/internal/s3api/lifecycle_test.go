@@ -53,6 +53,14 @@ func TestLifecycleConfiguration(t *testing.T) {
 	} {
 		s.want(c.body, s.do("PUT", "/bucket?lifecycle", c.body), 400, c.code)
 	}
+	const header = "X-Amz-Transition-Default-Minimum-Object-Size"
+	for _, c := range []struct{ given, want string }{{"varies_by_storage_class", "varies_by_storage_class"}, {"", "all_storage_classes_128K"}} {
+		a := s.do("PUT", "/bucket?lifecycle", expireRule, header+": "+c.given)
+		if b := s.do("GET", "/bucket?lifecycle", ""); a.status != 200 || a.header.Get(header) != c.want || b.header.Get(header) != c.want {
+			t.Errorf("minimum size %q: %d %v, %v", c.given, a.status, a.header, b.header)
+		}
+	}
+	s.want("another minimum size", s.do("PUT", "/bucket?lifecycle", expireRule, header+": 64K"), 400, "InvalidArgument")
 	s.want("delete", s.do("DELETE", "/bucket?lifecycle", ""), 204, "")
 	s.want("after delete", s.do("GET", "/bucket?lifecycle", ""), 404, "NoSuchLifecycleConfiguration")
 }

@@ -66,6 +66,7 @@ func (r *request) acceptForm(form *postform.Form) (*upload, error) {
 	if err := authorize(r); err != nil {
 		return nil, err
 	}
+	r.charge()
 	if err := r.checkHeaders(); err != nil {
 		return nil, err
 	}
@@ -178,11 +179,10 @@ func (r *request) formStored(form *postform.Form, o *store.Object) error {
 		target = form.Fields["redirect"]
 	}
 	if u, err := url.Parse(target); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
-		q := u.Query()
-		q.Set("bucket", r.bucket)
-		q.Set("key", r.key)
-		q.Set("etag", `"`+o.ETag+`"`)
-		u.RawQuery = q.Encode()
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += "bucket=" + r.bucket + "&key=" + escapeAll(r.key) + "&etag=%22" + o.ETag + "%22"
 		r.w.Header().Set("Location", u.String())
 		return r.empty(http.StatusSeeOther)
 	}
@@ -203,8 +203,10 @@ func (r *request) formStored(form *postform.Form, o *store.Object) error {
 	return r.empty(http.StatusNoContent)
 }
 
-// objectURL is the URL of the key in the bucket that the form was sent to.
+// objectURL is the URL of the key in the bucket that the form was sent to. The key's slashes are escaped in it, as AWS does.
 func (r *request) objectURL() string {
-	base := strings.TrimSuffix(r.location(), "/")
-	return base + "/" + string(appendURLEncoded(nil, r.key))
+	return strings.TrimSuffix(r.location(), "/") + "/" + escapeAll(r.key)
 }
+
+// escapeAll escapes all that is not unreserved in a URL (RFC 3986).
+func escapeAll(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }

@@ -3,7 +3,6 @@ package s3api
 import (
 	"pail/server/internal/bucketdoc"
 	"pail/server/internal/cors"
-	"pail/server/internal/lifecycle"
 	"pail/server/internal/s3err"
 	"pail/server/internal/store"
 	"pail/server/internal/website"
@@ -37,8 +36,8 @@ func bucketConfigOps() []op {
 		{name: "ListBucketInventoryConfigurations", method: "GET", scope: onBucket, query: q("inventory"), serve: listDocs(configInventory, "ListInventoryConfigurationsResult")},
 		{name: "PutBucketInventoryConfiguration", method: "PUT", scope: onBucket, query: q("inventory"), serve: putDocByID(configInventory, bucketdoc.Inventory)},
 		{name: "DeleteBucketInventoryConfiguration", method: "DELETE", scope: onBucket, query: q("inventory"), serve: deleteDocByID(configInventory)},
-		{name: "GetBucketLifecycleConfiguration", method: "GET", scope: onBucket, query: q("lifecycle"), serve: getConfig(store.ConfigLifecycle, "LifecycleConfiguration", s3err.NoSuchLifecycleConfiguration)},
-		{name: "PutBucketLifecycleConfiguration", method: "PUT", scope: onBucket, query: q("lifecycle"), serve: putConfig[lifecycle.Configuration](store.ConfigLifecycle, "LifecycleConfiguration", 200)},
+		{name: "GetBucketLifecycleConfiguration", method: "GET", scope: onBucket, query: q("lifecycle"), serve: getLifecycle},
+		{name: "PutBucketLifecycleConfiguration", method: "PUT", scope: onBucket, query: q("lifecycle"), serve: putLifecycle},
 		{name: "DeleteBucketLifecycle", method: "DELETE", scope: onBucket, query: q("lifecycle"), serve: deleteConfig(store.ConfigLifecycle)},
 		{name: "GetBucketLogging", method: "GET", scope: onBucket, query: q("logging"), serve: getConfig(configLogging, "BucketLoggingStatus", "")},
 		{name: "PutBucketLogging", method: "PUT", scope: onBucket, query: q("logging"), serve: putDoc(configLogging, bucketdoc.Logging, checkLogging)},

@@ -57,13 +57,9 @@ func (a *API) accountOf(id string) account.Account {
 	return found
 }
 
-// accountID is what lists of grants know the request's identity by, "" for nobody.
-func (r *request) accountID() string {
-	if r.identity.Anonymous {
-		return ""
-	}
-	return r.identity.CanonicalID
-}
+// accountID is what lists of grants know the request's identity by. Whoever has none is one account too, as at AWS: what
+// anybody uploads without credentials, everybody without credentials may read.
+func (r *request) accountID() string { return r.owner().id }
 
 func (r *request) principal() policy.Principal {
 	if r.identity.Anonymous {

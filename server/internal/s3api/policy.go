@@ -172,8 +172,18 @@ func deleteOwnershipControls(r *request) error {
 	return r.empty(http.StatusNoContent)
 }
 
-// newBucketAccess gives the documents that a new bucket begins with, as CreateBucket's headers have it.
-func (r *request) newBucketAccess() ([]store.Config, error) {
+// newBucketACL gives the list of grants that CreateBucket's headers ask for.
+func (r *request) newBucketACL() (acl.List, error) {
+	owner := r.owner().id
+	list, given, err := r.headerACL(subject{owner: owner, bucketOwner: owner})
+	if err == nil && !given {
+		list = acl.Private(owner)
+	}
+	return list, err
+}
+
+// newBucketAccess gives the documents that a new bucket with that list of grants begins with.
+func (r *request) newBucketAccess(list acl.List) ([]store.Config, error) {
 	o := r.header("X-Amz-Object-Ownership")
 	switch {
 	case o == "":
@@ -182,11 +192,7 @@ func (r *request) newBucketAccess() ([]store.Config, error) {
 		return nil, invalidArgument("x-amz-object-ownership", o, "Invalid x-amz-object-ownership header: "+o)
 	}
 	documents := []store.Config{{Kind: configOwnership, Document: []byte(o)}}
-	list, given, err := r.headerACL(subject{owner: r.owner().id, bucketOwner: r.owner().id})
-	if err != nil {
-		return nil, err
-	}
-	if given && !list.OwnerOnly(r.owner().id) {
+	if !list.OwnerOnly(r.owner().id) {
 		if o == ownershipEnforced {
 			return nil, s3err.New(s3err.InvalidBucketAclWithObjectOwnership)
 		}
@@ -194,7 +200,7 @@ func (r *request) newBucketAccess() ([]store.Config, error) {
 			return nil, s3err.New(s3err.AccessDenied)
 		}
 	}
-	if given && !equalACL(list, acl.Private(r.owner().id)) {
+	if !equalACL(list, acl.Private(r.owner().id)) {
 		documents = append(documents, store.Config{Kind: configACL, Document: list.Encode()})
 	}
 	if r.api.blockPublic {

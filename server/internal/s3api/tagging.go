@@ -27,8 +27,12 @@ func (d *taggingDoc) set() (tags.Set, error) {
 	if d.TagSet == nil {
 		return nil, s3err.New(s3err.MalformedXML)
 	}
-	set := make(tags.Set, 0, len(d.TagSet.Tag))
-	for _, t := range d.TagSet.Tag {
+	return d.TagSet.set()
+}
+
+func (d *tagSetDoc) set() (tags.Set, error) {
+	set := make(tags.Set, 0, len(d.Tag))
+	for _, t := range d.Tag {
 		if t.Key == nil || t.Value == nil {
 			return nil, s3err.New(s3err.MalformedXML)
 		}
@@ -108,13 +112,18 @@ func putBucketTagging(r *request) error {
 	if err != nil {
 		return err
 	}
-	var x xmlBuf
-	x.rootElement("Tagging")
-	x.tagging(set)
-	if err := r.api.store.SetBucketConfig(r.http.Context(), r.bucket, store.ConfigTagging, x.b); err != nil {
+	if err := r.api.store.SetBucketConfig(r.http.Context(), r.bucket, store.ConfigTagging, taggingDocument(set)); err != nil {
 		return err
 	}
 	return r.empty(http.StatusNoContent)
+}
+
+// taggingDocument is a bucket's tags as they are kept.
+func taggingDocument(set tags.Set) []byte {
+	var x xmlBuf
+	x.rootElement("Tagging")
+	x.tagging(set)
+	return x.b
 }
 
 // headerTags reads x-amz-tagging.

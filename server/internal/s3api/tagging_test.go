@@ -103,7 +103,7 @@ func TestTaggingErrors(t *testing.T) {
 		code         string
 	}{
 		{path("k"), body(many(10)...), 200, ""},
-		{path("k"), body(many(11)...), 400, "InvalidTag"},
+		{path("k"), body(many(11)...), 400, "BadRequest"},
 		{path("k"), body(strings.Repeat("k", 129) + "=v"), 400, "InvalidTag"},
 		{path("k"), body("k=" + strings.Repeat("v", 257)), 400, "InvalidTag"},
 		{path("k"), body("a=1", "a=2"), 400, "InvalidTag"},
@@ -114,7 +114,7 @@ func TestTaggingErrors(t *testing.T) {
 		{path("none"), body("a=1"), 404, "NoSuchKey"},
 		{path("k") + "?versionId=0123456789abcdef0123456789abcdef", body("a=1"), 0, ""},
 		{"/bucket", body(many(50)...), 204, ""},
-		{"/bucket", body(many(51)...), 400, "InvalidTag"},
+		{"/bucket", body(many(51)...), 400, "BadRequest"},
 		{"/nobucket", body("a=1"), 404, "NoSuchBucket"},
 	} {
 		target := c.target + "?tagging"
@@ -130,7 +130,7 @@ func TestTaggingErrors(t *testing.T) {
 		}
 		s.want(target+" "+c.body, a, c.status, c.code)
 	}
-	s.want("too many in a header", s.do("PUT", path("h"), "x", "X-Amz-Tagging: "+strings.Join(many(11), "&")), 400, "InvalidTag")
+	s.want("too many in a header", s.do("PUT", path("h"), "x", "X-Amz-Tagging: "+strings.Join(many(11), "&")), 400, "BadRequest")
 	s.want("unknown directive", s.do("PUT", path("h"), "", "X-Amz-Copy-Source: bucket/k", "X-Amz-Tagging-Directive: MOVE"), 400, "InvalidArgument")
 }
 

@@ -79,14 +79,14 @@ func (s Set) has(key string) bool {
 	return ok
 }
 
-// Check tells whether S3 takes a set of at most limit tags.
+// Check tells whether S3 takes a set of at most limit tags. Too many are a BadRequest, as the service says on the wire.
 func (s Set) Check(limit int) error {
-	if len(s) > limit {
-		what := "Object"
-		if limit == MaxBucketTags {
-			what = "Bucket"
-		}
-		return s3err.Newf(s3err.InvalidTag, "%s tags cannot be greater than %d", what, limit)
+	switch {
+	case len(s) <= limit:
+	case limit == MaxBucketTags:
+		return s3err.Newf(s3err.BadRequest, "Bucket tag count cannot be greater than %d", limit)
+	default:
+		return s3err.Newf(s3err.BadRequest, "Object tags cannot be greater than %d", limit)
 	}
 	for i, t := range s {
 		switch {

@@ -33,7 +33,7 @@ func TestParseHeader(t *testing.T) {
 		{"a=%00", nil, s3err.InvalidTag},
 		{"aws:x=1", nil, s3err.InvalidTag},
 		{"%ff=1", nil, s3err.InvalidTag},
-		{"a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1&k=1", nil, s3err.InvalidTag},
+		{"a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1&k=1", nil, s3err.BadRequest},
 	} {
 		got, err := ParseHeader(c.in)
 		if code(err) != c.code || c.code == "" && !reflect.DeepEqual(got, c.want) {
@@ -63,7 +63,11 @@ func TestLimits(t *testing.T) {
 		{Set{{"a", "b?"}}, MaxObjectTags, false},
 	} {
 		err := c.set.Check(c.limit)
-		if (err == nil) != c.ok || err != nil && code(err) != s3err.InvalidTag {
+		want := s3err.InvalidTag
+		if len(c.set) > c.limit {
+			want = s3err.BadRequest
+		}
+		if (err == nil) != c.ok || err != nil && code(err) != want {
 			t.Errorf("%v: %v", c.set, err)
 		}
 	}
