@@ -215,6 +215,9 @@ func (r *request) route() error {
 		return err
 	}
 	o, err := r.api.routes.find(r.scope(), r.http.Method, r.query, r.http.Header)
+	if s3err.Is(err, s3err.MethodNotAllowed) {
+		r.w.Header().Set("Allow", r.api.routes.allow(r.scope(), r.query))
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type upload struct {
 	expected  checksum.Algorithm // what the client gives a checksum in, "" for none
 	algorithm checksum.Algorithm // what the store computes and keeps
 	verify    func(store.Computed) error
+	seen      checksum.Sum // in expected, of a verified body, where the store computes another
 }
 
 // upload prepares the body of PutObject or UploadPart. An object that comes without a checksum gets CRC64NVME, as at
@@ -43,25 +44,34 @@ func (r *request) upload(limit int64) (*upload, error) {
 	}
 	up := &upload{size: size, expected: expect.Algorithm(), algorithm: expect.Algorithm()}
 	if up.algorithm == "" {
-		up.algorithm = checksum.CRC64NVME
+		up.algorithm = store.DefaultAlgorithm
 	}
 	up.verify = func(c store.Computed) error { return expect.Verify(c.MD5, c.Sum) }
 	up.body, err = r.payload.Body(hr)
 	return up, err
 }
 
-// keepNone lets the store compute no checksum; what the client expects is computed here.
-func (up *upload) keepNone() {
-	up.algorithm = ""
-	if up.expected == "" {
+// keep lets the store compute another checksum than the client expects, which is computed here then.
+func (up *upload) keep(a checksum.Algorithm) {
+	up.algorithm = a
+	if up.expected == "" || up.expected == a {
 		return
 	}
 	h, verify := up.expected.New(), up.verify
 	up.body = io.TeeReader(up.body, h)
 	up.verify = func(c store.Computed) error {
 		c.Sum = checksum.Sum{Algorithm: up.expected, Value: h.Sum(nil)}
+		up.seen = c.Sum
 		return verify(c)
 	}
+}
+
+// given is the checksum that a client is told of what it sent: in the algorithm it used, if it used any.
+func (up *upload) given(kept checksum.Sum) checksum.Sum {
+	if !up.seen.IsZero() {
+		return up.seen
+	}
+	return kept
 }
 
 // readBody reads the body of a control request, and holds it against the digests the client gave for it.

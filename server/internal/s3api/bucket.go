@@ -111,6 +111,7 @@ func headBucket(r *request) error {
 	}
 	h := r.w.Header()
 	h.Set("X-Amz-Bucket-Region", r.regionOf(b))
+	h.Set("X-Amz-Access-Point-Alias", "false")
 	h.Set("X-Pail-Extensions", Extensions)
 	h.Set("Content-Type", "application/xml")
 	r.w.WriteHeader(http.StatusOK)
@@ -140,6 +141,13 @@ func getBucketLocation(r *request) error {
 	return r.send(http.StatusOK, x)
 }
 
+// regionHeader tells the region of the request's bucket, as HeadBucket does even where it is refused, and listings do.
+func (r *request) regionHeader() {
+	if r.access != nil {
+		r.w.Header().Set("X-Amz-Bucket-Region", r.regionOf(r.access.bucket))
+	}
+}
+
 func (r *request) regionOf(b store.Bucket) string {
 	if b.Region == "" {
 		return r.api.region
@@ -149,8 +157,13 @@ func (r *request) regionOf(b store.Bucket) string {
 
 // validBucketName applies S3's rules for general purpose buckets (user guide, "Bucket naming rules").
 func validBucketName(name string) bool {
-	if len(name) < 3 || len(name) > 63 || net.ParseIP(name) != nil || strings.Contains(name, "..") {
+	if len(name) < 3 || len(name) > 63 || net.ParseIP(name) != nil {
 		return false
+	}
+	for _, pair := range []string{"..", ".-", "-."} { // no label may be empty, or begin or end with a hyphen
+		if strings.Contains(name, pair) {
+			return false
+		}
 	}
 	for i := range len(name) {
 		c := name[i]
@@ -166,6 +179,21 @@ func validBucketName(name string) bool {
 	}
 	for _, s := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
 		if strings.HasSuffix(name, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// possibleBucketName reports whether any bucket of S3 may have the name, also one of the time when names could hold
+// capitals and "_" and be longer. To ask for another is InvalidBucketName and not NoSuchBucket.
+func possibleBucketName(name string) bool {
+	if len(name) < 3 || len(name) > 255 {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_') {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package s3api
 
 import (
 	"net/http"
+	"strconv"
 
 	"pail/server/internal/s3err"
 	"pail/server/internal/store"
@@ -10,12 +11,9 @@ import (
 const bucketsToken = "buckets"
 
 func listBuckets(r *request) error {
-	limit, err := r.countArg("max-buckets", maxBuckets, maxBuckets)
+	limit, err := r.maxBuckets()
 	if err != nil {
 		return err
-	}
-	if r.arg("max-buckets") != "" && limit == 0 {
-		return invalidArgument("max-buckets", "0", "Argument max-buckets must be an integer between 1 and 10000")
 	}
 	after, _, err := r.tokenArg(bucketsToken)
 	if err != nil {
@@ -48,4 +46,20 @@ func listBuckets(r *request) error {
 	}
 	x.close("ListAllMyBucketsResult")
 	return r.send(http.StatusOK, x)
+}
+
+// maxBuckets reads max-buckets, which is refused where the other listings would take the nearest number.
+func (r *request) maxBuckets() (int, error) {
+	v := r.arg("max-buckets")
+	if v == "" {
+		return maxBuckets, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil {
+		return 0, invalidArgument("max-buckets", v, "Provided max-buckets not an integer or within integer range")
+	}
+	if n < 1 || n > maxBuckets {
+		return 0, invalidArgument("max-buckets", v, "Argument max-buckets must be an integer between 1 and 10000")
+	}
+	return n, nil
 }

@@ -68,10 +68,17 @@ func TestBuckets(t *testing.T) {
 	s.want("with bad tags", s.do("PUT", "/third", "<CreateBucketConfiguration><Tags><Tag><Key>a</Key></Tag></Tags></CreateBucketConfiguration>"), 400, "MalformedXML")
 	s.want("other region", s.do("PUT", "/third", "<CreateBucketConfiguration><LocationConstraint>mars</LocationConstraint></CreateBucketConfiguration>"), 400, "InvalidLocationConstraint")
 	s.want("malformed", s.do("PUT", "/third", "<CreateBucket"), 400, "MalformedXML")
-	for _, bad := range []string{"ab", "UPPER", "under_score", "1.2.3.4", strings.Repeat("a", 64)} {
+	for _, bad := range []string{"ab", "UPPER", "under_score", "1.2.3.4", "a..b", "foo-.bar", "foo.-bar", strings.Repeat("a", 64)} {
 		s.want(bad, s.do("PUT", "/"+bad, ""), 400, "InvalidBucketName")
 	}
+	for name, code := range map[string]string{"ab": "InvalidBucketName", "a%20bc": "InvalidBucketName", strings.Repeat("a", 256): "InvalidBucketName",
+		"UPPER_score": "NoSuchBucket", strings.Repeat("a", 255): "NoSuchBucket"} {
+		s.want(name, s.do("GET", "/"+name, ""), map[string]int{"NoSuchBucket": 404, "InvalidBucketName": 400}[code], code)
+	}
 	h := s.do("HEAD", "/bucket", "")
+	if h.header.Get("X-Amz-Access-Point-Alias") != "false" {
+		t.Errorf("%v", h.header)
+	}
 	if h.status != 200 || h.header.Get("X-Amz-Bucket-Region") != "us-east-1" || h.header.Get("X-Pail-Extensions") != "rename-object, rename-prefix, list-metadata, conditional-put, append, notify, usage" {
 		t.Errorf("%d %v", h.status, h.header)
 	}
@@ -105,7 +112,27 @@ func TestBuckets(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	s.want("bad token", s.do("GET", "/?continuation-token=x", ""), 400, "InvalidArgument")
-	s.want("no buckets", s.do("GET", "/?max-buckets=0", ""), 400, "InvalidArgument")
+	for _, n := range []string{"0", "-1", "10001", "x"} {
+		s.want("max-buckets "+n, s.do("GET", "/?max-buckets="+n, ""), 400, "InvalidArgument")
+	}
+}
+
+func TestMethodsOfResources(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	for _, c := range []struct{ method, target, allow, resource string }{
+		{"POST", "/", "GET, OPTIONS", "SERVICE"},
+		{"PATCH", "/bucket", "DELETE, GET, HEAD, OPTIONS, POST, PUT", "BUCKET"},
+		{"DELETE", "/bucket?location", "GET", "LOCATION"},
+		{"POST", "/bucket/k", "DELETE, GET, HEAD, OPTIONS, PUT", "OBJECT"},
+		{"PUT", "/bucket/k?uploads", "POST", "UPLOADS"},
+		{"PUT", "/bucket/k?policy", "", "POLICY"},
+	} {
+		a := s.do(c.method, c.target, "")
+		s.want(c.method+" "+c.target, a, 405, "MethodNotAllowed")
+		if a.header.Get("Allow") != c.allow || a.element("Method") != c.method || a.element("ResourceType") != c.resource {
+			t.Errorf("%s %s: Allow %q, %s", c.method, c.target, a.header.Get("Allow"), a.body)
+		}
+	}
 }
 
 func TestRegionElsewhere(t *testing.T) {

@@ -28,6 +28,11 @@ func TestCopy(t *testing.T) {
 		t.Errorf("%v", h.header)
 	}
 	etag := h.header.Get("Etag")
+	s.want("source of a class", s.do("PUT", path("cold"), "x", "X-Amz-Storage-Class: STANDARD_IA"), 200, "")
+	s.want("copy", s.do("PUT", path("warm"), "", "X-Amz-Copy-Source: bucket/cold"), 200, "")
+	if class := s.do("HEAD", path("warm"), "").header.Get("X-Amz-Storage-Class"); class != "" {
+		t.Errorf("a copy has its source's class %s", class)
+	}
 	self := "X-Amz-Copy-Source: bucket/dst"
 	for _, c := range []struct {
 		what    string

@@ -1,8 +1,10 @@
 package s3api
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"pail/server/internal/s3err"
@@ -24,6 +26,7 @@ var sentinels = []struct {
 	{store.ErrBucketState, s3err.InvalidBucketState},
 	{store.ErrNoSuchUpload, s3err.NoSuchUpload},
 	{store.ErrInvalidPart, s3err.InvalidPart},
+	{store.ErrPartWithoutChecksum, s3err.InvalidRequest},
 	{store.ErrInvalidPartOrder, s3err.InvalidPartOrder},
 	{store.ErrInvalidPartNumber, s3err.InvalidPartNumber},
 	{store.ErrEntityTooSmall, s3err.EntityTooSmall},
@@ -102,6 +105,10 @@ func withFields(e *s3err.Error, err error) *s3err.Error {
 	}
 	var part *store.PartError
 	if errors.As(err, &part) {
+		if errors.Is(err, store.ErrPartWithoutChecksum) {
+			return e.WithMessage(fmt.Sprintf("The upload was created using a %s checksum. The complete request must include the "+
+				"checksum for each part. It was missing for part %d in the request.", strings.ToLower(string(part.Algorithm)), part.N))
+		}
 		if e.Code == s3err.EntityTooSmall {
 			e = e.With("ProposedSize", itoa64(part.Size)).With("MinSizeAllowed", itoa64(part.Min))
 		}
@@ -119,8 +126,16 @@ func (r *request) translate(err error) *s3err.Error {
 	if unknown || errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrReadOnly) {
 		r.api.log.Error("request failed", "op", r.opName, "bucket", r.bucket, "key", r.key, "request", r.id, "error", err)
 	}
+	if e.Code == s3err.NoSuchBucket {
+		if name := cmp.Or(e.Field("BucketName"), r.bucket); !possibleBucketName(name) {
+			return s3err.New(s3err.InvalidBucketName).Wrap(err).With("BucketName", name)
+		}
+	}
+	if v := r.arg("versionId"); v != "" && errors.Is(err, store.ErrInvalidVersion) && e.Fields == nil {
+		return e.With("ArgumentName", "versionId").With("ArgumentValue", v)
+	}
 	switch e.Code {
-	case s3err.NoSuchBucket, s3err.BucketNotEmpty, s3err.BucketAlreadyOwnedByYou, s3err.NoSuchBucketPolicy,
+	case s3err.NoSuchBucket, s3err.BucketNotEmpty, s3err.BucketAlreadyOwnedByYou, s3err.BucketAlreadyExists, s3err.NoSuchBucketPolicy,
 		s3err.NoSuchLifecycleConfiguration, s3err.NoSuchTagSet, s3err.NoSuchCORSConfiguration:
 		if e.Field("BucketName") == "" {
 			e = e.With("BucketName", r.bucket)

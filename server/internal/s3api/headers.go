@@ -36,13 +36,16 @@ var refusedHeaders = []string{
 	writeOffset, // but of PutObject
 }
 
-// checkHeaders refuses what any request may carry and none may mean: see refusedHeaders.
+// checkHeaders refuses what any request may carry and none may mean: see refusedHeaders, and a version without a name.
 func (r *request) checkHeaders() error {
 	h := r.http.Header
 	for _, name := range refusedHeaders {
 		if v := h[name]; v != nil && !(name == writeOffset && r.opName == "PutObject") {
 			return notImplementedHeader(name)
 		}
+	}
+	if values, given := r.query["versionId"]; given && r.key != "" && values[0] == "" {
+		return invalidArgument("versionId", "", "Version id cannot be the empty string")
 	}
 	return nil
 }

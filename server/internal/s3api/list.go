@@ -60,6 +60,7 @@ func listObjectsV1(r *request) error {
 	if err != nil {
 		return err
 	}
+	r.regionHeader()
 	x := r.doc()
 	x.root("ListBucketResult")
 	x.text("Name", r.bucket)
@@ -90,6 +91,7 @@ func listObjectsV2(r *request) error {
 	if err != nil {
 		return err
 	}
+	r.regionHeader()
 	x := r.doc()
 	x.root("ListBucketResult")
 	x.text("Name", r.bucket)

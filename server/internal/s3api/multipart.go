@@ -75,8 +75,8 @@ func abortUpload(r *request) error {
 type completeRequest struct {
 	XMLName xml.Name `xml:"CompleteMultipartUpload"`
 	Part    []struct {
-		PartNumber        int
-		ETag              string
+		PartNumber        *int
+		ETag              *string
 		ChecksumCRC32     string
 		ChecksumCRC32C    string
 		ChecksumCRC64NVME string
@@ -177,10 +177,14 @@ func (c *completeRequest) parts() ([]store.CompletedPart, error) {
 	}
 	parts := make([]store.CompletedPart, len(c.Part))
 	for i, p := range c.Part {
-		if p.PartNumber < 1 || p.PartNumber > maxParts {
-			return nil, invalidArgument("PartNumber", itoa(p.PartNumber), "Part number must be an integer between 1 and 10000, inclusive")
+		if p.PartNumber == nil || p.ETag == nil {
+			return nil, s3err.New(s3err.MalformedXML)
 		}
-		parts[i] = store.CompletedPart{N: p.PartNumber, ETag: unquoteETag(p.ETag)}
+		n := *p.PartNumber
+		if n < 1 || n > maxParts {
+			return nil, invalidArgument("PartNumber", itoa(n), "Part number must be an integer between 1 and 10000, inclusive")
+		}
+		parts[i] = store.CompletedPart{N: n, ETag: unquoteETag(*p.ETag)}
 		sums := []struct {
 			algorithm checksum.Algorithm
 			value     string
@@ -192,7 +196,7 @@ func (c *completeRequest) parts() ([]store.CompletedPart, error) {
 			}
 			sum, err := s.algorithm.Decode(s.value)
 			if err != nil {
-				return nil, s3err.New(s3err.InvalidPart).With("PartNumber", itoa(p.PartNumber))
+				return nil, s3err.New(s3err.InvalidPart).With("PartNumber", itoa(n))
 			}
 			parts[i].Sum = sum
 		}

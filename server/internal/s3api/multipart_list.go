@@ -36,8 +36,8 @@ func listParts(r *request) error {
 	x.owner("Owner", r.ownerOf(res.Upload.Owner))
 	x.text("StorageClass", storageClass(res.Upload.Attrs.StorageClass))
 	x.int("PartNumberMarker", int64(marker))
-	if res.Truncated {
-		x.int("NextPartNumberMarker", int64(res.Next))
+	if n := len(res.Parts); n > 0 { // on the last page too
+		x.int("NextPartNumberMarker", int64(res.Parts[n-1].N))
 	}
 	x.int("MaxParts", int64(limit))
 	x.bool("IsTruncated", res.Truncated)

@@ -33,17 +33,18 @@ func uploadPart(r *request) error {
 	}
 	h := r.w.Header()
 	h["Etag"] = []string{`"` + part.ETag + `"`}
-	if !part.Checksum.IsZero() {
-		h.Set(part.Checksum.Algorithm.Header(), part.Checksum.String())
+	if sum := up.given(part.Checksum); !sum.IsZero() && (u.Algorithm != "" || up.expected != "") {
+		h.Set(sum.Algorithm.Header(), sum.String())
 	}
 	return r.empty(http.StatusOK)
 }
 
-// fit makes a part's checksum the one that the upload keeps.
+// fit makes a part's checksum the one that the upload keeps. An upload that named none keeps the default, and takes what
+// the client expects in any: SDKs send a CRC32 of their own accord with each part.
 func (up *upload) fit(kept checksum.Algorithm) error {
 	switch {
 	case kept == "":
-		up.keepNone()
+		up.keep(store.DefaultAlgorithm)
 	case up.expected != "" && up.expected != kept:
 		return s3err.Newf(s3err.InvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
 			strings.ToLower(string(kept)), strings.ToLower(string(up.expected)))

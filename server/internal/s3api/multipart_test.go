@@ -119,6 +119,8 @@ func TestMultipartErrors(t *testing.T) {
 
 	s.want("no XML", complete("nonsense"), 400, "MalformedXML")
 	s.want("no parts", complete(completeBody()), 400, "MalformedXML")
+	s.want("no ETag", complete("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>"), 400, "MalformedXML")
+	s.want("no number", complete("<CompleteMultipartUpload><Part><ETag>x</ETag></Part></CompleteMultipartUpload>"), 400, "MalformedXML")
 	s.want("unknown part", complete(completeBody(etag, etag)), 400, "InvalidPart")
 	s.want("wrong ETag", complete(completeBody("00000000000000000000000000000000")), 400, "InvalidPart")
 	s.want("too long", complete("<CompleteMultipartUpload>"+strings.Repeat(" ", 1<<20)+"</CompleteMultipartUpload>"), 400, "MaxMessageLengthExceeded")
@@ -228,4 +230,55 @@ func TestMultipartListings(t *testing.T) {
 	if err != nil || len(out.Uploads) != 3 || len(out.CommonPrefixes) != 1 {
 		t.Errorf("%+v %v", out, err)
 	}
+}
+
+// TestUploadsWithoutAlgorithm: the object gets CRC64NVME, whatever the parts came with; botocore sends a CRC32 with each
+// part of an upload that it began without naming an algorithm.
+func TestUploadsWithoutAlgorithm(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	id := s.upload("k")
+	one := s.do("PUT", path("k")+"?partNumber=1&uploadId="+id, "x", "X-Amz-Checksum-Crc32: jNwWgw==")
+	s.want("part with a checksum", one, 200, "")
+	if one.header.Get("X-Amz-Checksum-Crc32") != "jNwWgw==" || one.header.Get("X-Amz-Checksum-Crc64nvme") != "" {
+		t.Errorf("%v", one.header)
+	}
+	list := s.do("GET", path("k")+"?uploadId="+id, "")
+	if list.element("NextPartNumberMarker") != "1" || list.element("IsTruncated") != "false" || list.element("ChecksumAlgorithm") != "" {
+		t.Errorf("%s", list.body)
+	}
+	etag := "<ETag>" + one.header.Get("Etag") + "</ETag>"
+	body := "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>" + etag + "<ChecksumCRC32>jNwWgw==</ChecksumCRC32></Part></CompleteMultipartUpload>"
+	s.want("other type", s.do("POST", path("k")+"?uploadId="+id, body, "X-Amz-Checksum-Type: COMPOSITE"), 400, "InvalidRequest")
+	done := s.do("POST", path("k")+"?uploadId="+id, body)
+	s.want("complete", done, 200, "")
+	whole := s.do("PUT", path("whole"), "x").header.Get("X-Amz-Checksum-Crc64nvme")
+	if done.element("ChecksumCRC64NVME") != whole || done.element("ChecksumType") != "FULL_OBJECT" || whole == "" {
+		t.Errorf("%s", done.body)
+	}
+	h := s.do("HEAD", path("k"), "", "X-Amz-Checksum-Mode: ENABLED").header
+	if h.Get("X-Amz-Checksum-Crc64nvme") != whole || h.Get("X-Amz-Checksum-Type") != "FULL_OBJECT" {
+		t.Errorf("%v", h)
+	}
+}
+
+func TestCompositeUploadsListTheirChecksums(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	id := s.upload("k", "X-Amz-Checksum-Algorithm: CRC32")
+	one := s.do("PUT", path("k")+"?partNumber=1&uploadId="+id, "x", "X-Amz-Checksum-Crc32: jNwWgw==")
+	s.want("part", one, 200, "")
+	complete := func(more string) answer {
+		return s.do("POST", path("k")+"?uploadId="+id, "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"+
+			one.header.Get("Etag")+"</ETag>"+more+"</Part></CompleteMultipartUpload>")
+	}
+	a := complete("")
+	s.want("without", a, 400, "InvalidRequest")
+	if a.element("Message") != "The upload was created using a crc32 checksum. The complete request must include the checksum for each part. It was missing for part 1 in the request." {
+		t.Errorf("%s", a.body)
+	}
+	s.want("wrong", complete("<ChecksumCRC32>AAAAAA==</ChecksumCRC32>"), 400, "InvalidPart")
+	s.want("other", complete("<ChecksumSHA1>EfatjsUqKYSrqv18O1FlA3hcIHI=</ChecksumSHA1>"), 400, "InvalidPart")
+	s.want("with", complete("<ChecksumCRC32>jNwWgw==</ChecksumCRC32>"), 200, "")
+	id = s.upload("k", "X-Amz-Checksum-Algorithm: CRC32", "X-Amz-Checksum-Type: FULL_OBJECT")
+	s.want("part", s.do("PUT", path("k")+"?partNumber=1&uploadId="+id, "x"), 200, "")
+	s.want("of the whole object", complete(""), 200, "")
 }

@@ -105,12 +105,14 @@ func TestRanges(t *testing.T) {
 		{"k", "bytes=0-99", 206, "0123456789", "", "bytes 0-9/10"},
 		{"k", "bytes=0-1,3-4", 200, "0123456789", "", ""},
 		{"k", "nonsense", 200, "0123456789", "", ""},
-		{"k", "bytes=10-", 416, "", "InvalidRange", ""},
-		{"empty", "bytes=0-", 416, "", "InvalidRange", ""},
+		{"k", "bytes=10-", 416, "", "InvalidRange", "bytes */10"},
+		{"k", "bytes=-0", 416, "", "InvalidRange", "bytes */10"},
+		{"empty", "bytes=0-", 416, "", "InvalidRange", "bytes */0"},
+		{"empty", "bytes=-1", 416, "", "InvalidRange", "bytes */0"},
 	} {
 		a := s.do("GET", path(c.key), "", "Range: "+c.rng)
 		s.want(c.rng, a, c.status, c.code)
-		if c.code == "" && (a.body != c.body || a.header.Get("Content-Range") != c.contentR) {
+		if c.code == "" && a.body != c.body || a.header.Get("Content-Range") != c.contentR {
 			t.Errorf("%s: %q, Content-Range %q", c.rng, a.body, a.header.Get("Content-Range"))
 		}
 		if c.code != "" && (a.element("RangeRequested") != c.rng || a.element("ActualObjectSize") == "") {

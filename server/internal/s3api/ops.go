@@ -108,7 +108,6 @@ func objectOps() []op {
 		{name: "CopyObject", method: "PUT", scope: onObject, header: "X-Amz-Copy-Source", serve: copyObject},
 		{name: "RenameObject", method: "PUT", scope: onObject, query: q("renameObject"), serve: renameObject},
 		{name: "PreflightRequest", method: "OPTIONS", scope: onObject, public: true, serve: preflight},
-		{name: "PostObject", method: "POST", scope: onObject},
 		{name: "GetObjectAcl", method: "GET", scope: onObject, query: q("acl"), serve: getObjectACL},
 		{name: "PutObjectAcl", method: "PUT", scope: onObject, query: q("acl"), serve: putObjectACL},
 		{name: "GetObjectTagging", method: "GET", scope: onObject, query: q("tagging"), serve: getObjectTagging},

@@ -40,6 +40,7 @@ func (r *request) span(g reading, o *store.Object) (span, error) {
 	case rangeIgnored:
 		return whole, nil
 	case rangeUnsatisfiable:
+		r.w.Header().Set("Content-Range", "bytes */"+itoa64(o.Size))
 		return span{}, s3err.New(s3err.InvalidRange).With("RangeRequested", g.rng).With("ActualObjectSize", itoa64(o.Size))
 	}
 	return span{off: off, length: n, status: http.StatusPartialContent}, nil

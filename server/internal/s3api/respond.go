@@ -102,6 +102,9 @@ func (r *request) fail(err error) (cut bool) {
 	case r.site != nil:
 		r.sendPage(e)
 	case r.http.Method == http.MethodHead:
+		if r.opName == "HeadBucket" {
+			r.regionHeader()
+		}
 		h.Del("Content-Type")
 		h.Del("Content-Length")
 		r.w.WriteHeader(e.Status)

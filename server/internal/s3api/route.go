@@ -3,6 +3,7 @@ package s3api
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"sort"
 	"strings"
 
@@ -80,6 +81,24 @@ func (rt *routes) find(s scope, method string, query url.Values, header http.Hea
 		return o, nil
 	}
 	return nil, s3err.New(s3err.MethodNotAllowed).With("Method", method).With("ResourceType", resourceType(s, ""))
+}
+
+// allow lists the methods of what a request names, as the answer to another method must.
+func (rt *routes) allow(s scope, query url.Values) string {
+	table, sub := rt.plain, ""
+	for name := range query {
+		if rt.names[name] {
+			table, sub = rt.sub, name
+		}
+	}
+	var methods []string
+	for k := range table {
+		if k.scope == s && k.sub == sub {
+			methods = append(methods, k.method)
+		}
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
 }
 
 func firstMatch(list []*op, query url.Values, header http.Header) *op {

@@ -80,6 +80,7 @@ func listObjectVersions(r *request) error {
 	if err != nil {
 		return err
 	}
+	r.regionHeader()
 	x := r.doc()
 	x.root("ListVersionsResult")
 	x.text("Name", r.bucket)

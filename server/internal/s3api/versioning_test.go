@@ -361,13 +361,8 @@ func TestObjectAttributesOfParts(t *testing.T) {
 		if p == nil || aws.ToInt32(p.TotalPartsCount) != 3 || out.ETag != nil {
 			t.Fatalf("%s: %+v", key, p)
 		}
-		if algorithm == "" {
-			if len(p.Parts) != 0 {
-				t.Errorf("parts without checksums are listed: %+v", p.Parts)
-			}
-			continue
-		}
-		if len(p.Parts) != 1 || aws.ToInt32(p.Parts[0].PartNumber) != 3 || aws.ToInt64(p.Parts[0].Size) != 5<<20 || p.Parts[0].ChecksumCRC32 == nil ||
+		if len(p.Parts) != 1 || aws.ToInt32(p.Parts[0].PartNumber) != 3 || aws.ToInt64(p.Parts[0].Size) != 5<<20 ||
+			(p.Parts[0].ChecksumCRC32 == nil) != (algorithm == "") || (p.Parts[0].ChecksumCRC64NVME == nil) == (algorithm == "") ||
 			!aws.ToBool(p.IsTruncated) || aws.ToString(p.NextPartNumberMarker) != "3" {
 			t.Errorf("a page of parts: %+v %+v", p, p.Parts)
 		}
@@ -388,4 +383,25 @@ func TestConditionalDeleteOfVersions(t *testing.T) {
 	}
 	s.want("the current object's size", s.do("DELETE", "/bucket/k", "", "x-amz-if-match-size: 5"), 204, "")
 	s.want("a deleted object", s.do("DELETE", "/bucket/k", "", `If-Match: "x"`), 404, "NoSuchKey")
+	s.want("the size of nothing", s.do("DELETE", "/bucket/none", "", "x-amz-if-match-size: 5"), 204, "")
+	s.want("the time of nothing", s.do("DELETE", "/bucket/none", "", "x-amz-if-match-last-modified-time: Wed, 21 Oct 2015 07:28:00 GMT"), 204, "")
+}
+
+func TestVersionIDsThatAreNone(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	s.put("k", "x")
+	for _, method := range []string{"GET", "DELETE"} {
+		a := s.do(method, "/bucket/k?versionId=", "")
+		s.want("empty", a, 400, "InvalidArgument")
+		if a.element("Message") != "Version id cannot be the empty string" || a.element("ArgumentName") != "versionId" {
+			t.Errorf("%s", a.body)
+		}
+		a = s.do(method, "/bucket/k?versionId=nonsense", "")
+		s.want("malformed", a, 400, "InvalidArgument")
+		if a.element("ArgumentName") != "versionId" || a.element("ArgumentValue") != "nonsense" {
+			t.Errorf("%s", a.body)
+		}
+	}
+	s.want("empty", s.do("HEAD", "/bucket/k?versionId=", ""), 400, "")
+	s.want("null", s.do("GET", "/bucket/k?versionId=null", ""), 200, "")
 }

@@ -35,7 +35,7 @@ func (v *Verifier) presignedV4(in *input) (Identity, *Payload, error) {
 		return Identity{}, nil, s3err.Newf(s3err.AccessDenied, "Request is not valid yet").
 			With("X-Amz-Date", c.time.Format(isoBasic)).With("ServerTime", in.now.UTC().Format(isoMillis))
 	}
-	if at := c.time.Add(time.Duration(lifetime) * time.Second); in.now.After(at) {
+	if at := c.time.Add(time.Duration(lifetime) * time.Second); lifetime == 0 || in.now.After(at) {
 		return Identity{}, nil, in.expired(at, strconv.Itoa(lifetime))
 	}
 	return v.verifyV4(in, c, V4Presigned)
@@ -86,7 +86,7 @@ func parseExpires(s string) (int, error) {
 			"less than 604800 seconds")
 	case err != nil:
 		return 0, queryError("X-Amz-Expires should be a number")
-	case n < 1:
+	case n < 0:
 		return 0, queryError("X-Amz-Expires must be non-negative")
 	}
 	return n, nil

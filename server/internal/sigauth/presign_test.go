@@ -32,7 +32,7 @@ func TestBadPresigned(t *testing.T) {
 		{"=86400", "=604801", s3err.AuthorizationQueryParametersError, "less than a week"},
 		{"=86400", "=99999999999999999999", s3err.AuthorizationQueryParametersError, "less than a week"},
 		{"=86400", "=-1", s3err.AuthorizationQueryParametersError, "non-negative"},
-		{"=86400", "=0", s3err.AuthorizationQueryParametersError, "non-negative"},
+		{"=86400", "=0", s3err.AccessDenied, "expired"},
 		{"=86400", "=1h", s3err.AuthorizationQueryParametersError, "should be a number"},
 		{"=86400", "=86401", s3err.SignatureDoesNotMatch, ""},
 		{"=86400", "=86399", s3err.SignatureDoesNotMatch, ""},

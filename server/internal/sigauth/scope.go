@@ -56,7 +56,7 @@ func (v *Verifier) parseScope(credential string, bad malformed) (scope, error) {
 		return scope{}, bad(`incorrect service %q. This endpoint belongs to %q.`, tail[2], service)
 	}
 	if v.region != "" && s.region != v.region {
-		return scope{}, bad(`the region %q is wrong; expecting %q`, s.region, v.region).With("Region", v.region)
+		return scope{}, bad("the region '%s' is wrong; expecting '%s'", s.region, v.region).With("Region", v.region)
 	}
 	return s, nil
 }

@@ -37,10 +37,10 @@ func (v *Verifier) headerV4(in *input) (Identity, *Payload, error) {
 	if err != nil {
 		return Identity{}, nil, err
 	}
-	if err := c.scope.checkDate(t, headerMalformed); err != nil {
+	if err := in.checkSkew(t, sent); err != nil {
 		return Identity{}, nil, err
 	}
-	if err := in.checkSkew(t, sent); err != nil {
+	if err := c.scope.checkDate(t, headerMalformed); err != nil {
 		return Identity{}, nil, err
 	}
 	c.time = t.UTC()

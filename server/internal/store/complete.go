@@ -36,7 +36,7 @@ func (s *Store) CompleteUpload(ctx context.Context, in CompleteInput) (Object, e
 		if err != nil {
 			return err
 		}
-		parts, err := x.listedParts(u.id, in.Parts)
+		parts, err := x.listedParts(u.id, u.row, in.Parts)
 		if err != nil {
 			return err
 		}
@@ -88,8 +88,17 @@ func (x *tx) completedBefore(u uploadRef, in CompleteInput) (*objectRow, error) 
 	return done.object, nil
 }
 
+// sumMatches compares the checksum that the client lists for a part, if any, with the part's. An upload that named no
+// algorithm has parts whose clients were free to use any: a checksum in another than the one kept was verified then.
+func (u *uploadRow) sumMatches(listed, kept checksum.Sum) bool {
+	if listed.IsZero() || kept.IsZero() || u.algorithm == "" && listed.Algorithm != kept.Algorithm {
+		return true
+	}
+	return listed.Equal(kept)
+}
+
 // listedParts reads the parts that the client lists, and checks each.
-func (x *tx) listedParts(id meta.ID, listed []CompletedPart) ([]*partRow, error) {
+func (x *tx) listedParts(id meta.ID, u *uploadRow, listed []CompletedPart) ([]*partRow, error) {
 	parts := make([]*partRow, 0, len(listed))
 	err := eachPart(x, id, func(_ []byte, n int, p *partRow, err error) error {
 		if len(parts) == len(listed) || listed[len(parts)].N > n {
@@ -103,8 +112,11 @@ func (x *tx) listedParts(id meta.ID, listed []CompletedPart) ([]*partRow, error)
 			return &PartError{Err: ErrInvalidPart, N: want.N}
 		}
 		etag := etagText(p.etag, 0)
-		if strings.Trim(want.ETag, `"`) != etag || !want.Sum.IsZero() && !p.sum.IsZero() && !want.Sum.Equal(p.sum) {
+		if strings.Trim(want.ETag, `"`) != etag || !u.sumMatches(want.Sum, p.sum) {
 			return &PartError{Err: ErrInvalidPart, N: n, ETag: etag}
+		}
+		if u.sumType == checksum.Composite && want.Sum.IsZero() {
+			return &PartError{Err: ErrPartWithoutChecksum, N: n, ETag: etag, Algorithm: u.algorithm}
 		}
 		parts = append(parts, p)
 		return nil
@@ -137,8 +149,12 @@ func assemble(u *uploadRow, in CompleteInput, parts []*partRow) (*objectRow, err
 		return nil, ErrSizeMismatch
 	}
 	algorithm, sumType := u.algorithm, u.sumType
-	if algorithm == "" && in.Checksum != nil {
+	switch {
+	case algorithm != "":
+	case in.Checksum != nil:
 		algorithm, sumType = in.Checksum.Algorithm, checksum.FullObject
+	case allHave(DefaultAlgorithm, parts):
+		algorithm, sumType = DefaultAlgorithm, checksum.FullObject
 	}
 	if in.ChecksumType != "" && in.ChecksumType != sumType {
 		return nil, ErrChecksumAlgorithm
@@ -155,6 +171,15 @@ func assemble(u *uploadRow, in CompleteInput, parts []*partRow) (*objectRow, err
 	}
 	row.sum, row.sumType = sum, sumType
 	return row, nil
+}
+
+func allHave(a checksum.Algorithm, parts []*partRow) bool {
+	for _, p := range parts {
+		if p.sum.Algorithm != a {
+			return false
+		}
+	}
+	return true
 }
 
 // sameValue compares what the client expects. It may leave out the number of parts.

@@ -60,11 +60,12 @@ func (c Conditions) forSource(o *objectRow) error {
 	return err
 }
 
-// forWrite decides about an object that is written, renamed or deleted; o is nil when there is none. A condition that
-// only an existing object can meet is ErrNoSuchKey then, as S3 answers.
+// forWrite decides about an object that is written, renamed or deleted; o is nil when there is none. If-Match, which
+// only an existing object can meet, is ErrNoSuchKey then, as S3 answers; size and time of what is to be deleted are met by
+// there being nothing to delete.
 func (c Conditions) forWrite(o *objectRow) error {
 	if o == nil {
-		if len(c.IfMatch) > 0 || c.Size != nil || !c.LastModified.IsZero() {
+		if len(c.IfMatch) > 0 {
 			return ErrNoSuchKey
 		}
 		return nil

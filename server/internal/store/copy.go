@@ -123,10 +123,7 @@ func copyRow(src *objectRow, in CopyInput, now time.Time) *objectRow {
 		row.attrs.Tags = tags
 		return &row
 	}
-	row.attrs.WebsiteRedirect = in.WebsiteRedirect // S3 does not copy it
-	if in.StorageClass != "" {
-		row.attrs.StorageClass = in.StorageClass
-	}
+	row.attrs.WebsiteRedirect, row.attrs.StorageClass = in.WebsiteRedirect, in.StorageClass // S3 does not copy them
 	return &row
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"pail/server/internal/checksum"
 	"pail/server/internal/meta"
 )
 
@@ -25,6 +26,7 @@ var (
 	ErrLocked              = errors.New("version is protected by object lock")
 	ErrNoSuchUpload        = errors.New("no such upload")
 	ErrInvalidPart         = errors.New("part is missing or its ETag or checksum does not match") // *PartError
+	ErrPartWithoutChecksum = errors.New("part is listed without its checksum")                    // *PartError
 	ErrInvalidPartOrder    = errors.New("parts are not in ascending order")
 	ErrInvalidPartNumber   = errors.New("part number is out of range") // of PutPart, CopyPart and of a read
 	ErrEntityTooSmall      = errors.New("part is too small")           // *PartError
@@ -83,13 +85,15 @@ func (e *MarkerError) Is(target error) bool {
 	return target == ErrNoSuchKey
 }
 
-// PartError is a part that Complete refuses. It matches Err, which is ErrInvalidPart or ErrEntityTooSmall.
+// PartError is a part that Complete refuses. It matches Err, which is ErrInvalidPart, ErrEntityTooSmall or
+// ErrPartWithoutChecksum.
 type PartError struct {
-	Err  error
-	N    int
-	ETag string // as stored, "" when the part is missing
-	Size int64  // of ErrEntityTooSmall
-	Min  int64
+	Err       error
+	N         int
+	ETag      string // as stored, "" when the part is missing
+	Size      int64  // of ErrEntityTooSmall
+	Min       int64
+	Algorithm checksum.Algorithm // of ErrPartWithoutChecksum: the upload's
 }
 
 func (e *PartError) Error() string { return fmt.Sprintf("part %d: %v", e.N, e.Err) }

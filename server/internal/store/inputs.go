@@ -52,9 +52,9 @@ type CopyInput struct {
 	SrcCond                         Conditions // a failed one is a *PreconditionError, never ErrNotModified
 	DstBucket, DstKey, Owner        string
 	DstCond                         Conditions
-	Replace                         *Attrs             // nil keeps the source's, but for the next two
+	Replace                         *Attrs             // nil keeps the source's, but for the class and the redirect below
 	ReplaceTags                     *[]Tag             // nil keeps the source's, whatever Replace has
-	StorageClass, WebsiteRedirect   string             // with Replace nil; StorageClass "" keeps the source's
+	StorageClass, WebsiteRedirect   string             // with Replace nil; the source's are not copied
 	Algorithm                       checksum.Algorithm // "" keeps the source's checksum
 	Extra                           Extra              // of the copy, but for Encryption
 }
@@ -82,7 +82,8 @@ type ListResult struct {
 	Next      string
 }
 
-// UploadInput begins a multipart upload. ChecksumType "" takes the algorithm's default.
+// UploadInput begins a multipart upload. ChecksumType "" takes the algorithm's default. With Algorithm "" the object has a
+// checksum if all of its parts have one in DefaultAlgorithm.
 type UploadInput struct {
 	Bucket, Key, Owner string
 	Attrs              Attrs

@@ -6,6 +6,9 @@ import (
 	"pail/server/internal/checksum"
 )
 
+// DefaultAlgorithm is the checksum of objects and parts that come without one, as at AWS.
+const DefaultAlgorithm = checksum.CRC64NVME
+
 // Limits of S3 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 const (
 	MaxPutSize  = 5 << 30 // of one PUT, one part, one copy
