@@ -30,6 +30,18 @@ func directory(keys Keys) (Keys, s3api.Accounts, bool) {
 	return ownedKeys{keys}, oneAccount{}, false
 }
 
+// accountQuota gives the quotas of the accounts behind keys, nil where those know no accounts.
+func accountQuota(keys Keys) func(owner string) int64 {
+	several, ok := keys.(s3api.Accounts)
+	if !ok {
+		return nil
+	}
+	return func(owner string) int64 {
+		a, _ := several.ByID(owner)
+		return a.Quota
+	}
+}
+
 // ownedKeys makes every credential the owner's.
 type ownedKeys struct{ Keys }
 

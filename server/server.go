@@ -74,7 +74,7 @@ func (s *Server) open() error {
 			return fmt.Errorf("making directory %s: %w", dir, err)
 		}
 	}
-	return s.openStore(store.Options{Now: s.opt.Now})
+	return s.openStore(store.Options{Now: s.opt.Now, AccountQuota: accountQuota(s.opt.Keys)})
 }
 
 // openStore opens what is in the directories, which exist.

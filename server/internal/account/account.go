@@ -23,6 +23,7 @@ type Account struct {
 	ID          string // 12 digits
 	CanonicalID string // 64 hexadecimal digits
 	Email       string
+	Quota       int64 // bytes that all its buckets may hold; 0: no bound
 }
 
 // ARN names the account itself, as policies do.
@@ -43,6 +44,7 @@ type file struct {
 		CanonicalID string `json:"canonicalID"`
 		ARN         string `json:"arn"`
 		Email       string `json:"email"`
+		Quota       int64  `json:"quota"`
 		Keys        []key  `json:"keys"`
 		Users       []struct {
 			Name string `json:"name"`
@@ -86,7 +88,7 @@ func Parse(r io.Reader) (*Set, error) {
 	}
 	s := &Set{credentials: map[string]sigauth.Credential{}, byID: map[string]int{}, byEmail: map[string]int{}}
 	for i, in := range f.Accounts {
-		a := Account{Name: in.Name, ID: in.ShortID, CanonicalID: in.CanonicalID, Email: in.Email}
+		a := Account{Name: in.Name, ID: in.ShortID, CanonicalID: in.CanonicalID, Email: in.Email, Quota: in.Quota}
 		if a.Name == "" {
 			return nil, fmt.Errorf("account %d has no name", i+1)
 		}
@@ -147,6 +149,8 @@ func (s *Set) add(a Account) error {
 		return errors.New("canonicalID must be 64 lower-case hexadecimal digits")
 	case email != "" && !strings.Contains(email, "@"):
 		return errors.New("email is no address")
+	case a.Quota < 0:
+		return errors.New("quota must be a number of bytes")
 	}
 	for _, other := range s.accounts {
 		if other.Name == a.Name {

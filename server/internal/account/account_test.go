@@ -13,7 +13,7 @@ import (
 
 const two = `{"accounts":[
  {"name":"alice","email":"Alice@example.org","shortid":"111122223333","canonicalID":"79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be",
-  "keys":[{"access":"A1","secret":"s1"},{"access":"A2","secret":"s2"}],"users":[{"name":"clerk","keys":[{"access":"A3","secret":"s3"}]}]},
+  "quota":4096,"keys":[{"access":"A1","secret":"s1"},{"access":"A2","secret":"s2"}],"users":[{"name":"clerk","keys":[{"access":"A3","secret":"s3"}]}]},
  {"name":"bob","keys":[{"access":"B1","secret":"s4"}]}]}`
 
 func TestAccounts(t *testing.T) {
@@ -36,7 +36,7 @@ func TestAccounts(t *testing.T) {
 		t.Error("a key that nobody has")
 	}
 	for _, id := range []string{"111122223333", "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"} {
-		if a, ok := s.ByID(id); !ok || a.Name != "alice" {
+		if a, ok := s.ByID(id); !ok || a.Name != "alice" || a.Quota != 4096 {
 			t.Errorf("%s: %v", id, a)
 		}
 	}
@@ -59,6 +59,8 @@ func TestBadAccountsAreNamed(t *testing.T) {
 		{`{"accounts":[{"name":"a","canonicalID":"1"}]}`, "canonicalID"},
 		{`{"accounts":[{"name":"a","email":"x"}]}`, "email"},
 		{`{"accounts":[{"name":"a"},{"name":"a"}]}`, "twice"},
+		{`{"accounts":[{"name":"a","quota":-1}]}`, `account "a": quota`},
+		{`{"accounts":[{"name":"a","quota":"1G"}]}`, "must not be a JSON string"},
 		{`{"accounts":[{"name":"a","shortid":"111122223333"},{"name":"b","shortid":"111122223333"}]}`, "another account has its shortid"},
 		{`{"accounts":[{"name":"a","email":"x@y"},{"name":"b","email":"X@y"}]}`, "another account has its email"},
 		{`{"accounts":[{"name":"a","keys":[{"access":"A"}]}]}`, "both access and secret"},

@@ -103,6 +103,9 @@ func (f *Filter) check() error {
 	}
 	if f.And != nil {
 		list = f.And.Tags
+		if len(list) == 0 && f.And.Prefix == nil && f.And.ObjectSizeGreaterThan == nil && f.And.ObjectSizeLessThan == nil {
+			return malformed()
+		}
 		if !positive(f.And.ObjectSizeGreaterThan, 0) || !positive(f.And.ObjectSizeLessThan, 1) {
 			return malformed()
 		}
@@ -203,6 +206,9 @@ func (r *Rule) checkTransitions(f criteria) error {
 		}
 		if err := checkMidnight(t.Date); err != nil {
 			return err
+		}
+		if e := r.Expiration; e != nil && (e.Days != nil && t.Date != nil || e.Date != nil && t.Days != nil) {
+			return request("Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule for prefix '%s'", f.prefix)
 		}
 		if e := r.Expiration; e != nil && e.Days != nil && t.Days != nil && *e.Days <= *t.Days {
 			return argument("'Days' in the Expiration action for filter '(prefix=%s)' must be greater than 'Days' in the Transition action", f.prefix)

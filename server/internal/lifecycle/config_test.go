@@ -48,6 +48,8 @@ func TestCheck(t *testing.T) {
 		{conf(all + enabled + "<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>"), ""},
 		{conf(all + enabled + "<Transition><Days>1</Days><StorageClass>NONE</StorageClass></Transition>"), "MalformedXML"},
 		{conf(all + enabled + expire + "<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>"), "InvalidArgument"},
+		{conf(all + enabled + "<Expiration><Date>2030-01-01</Date></Expiration><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>"), "InvalidRequest"},
+		{conf("<Filter><And></And></Filter>" + enabled + expire), "MalformedXML"},
 		{conf(all + enabled + "<NoncurrentVersionTransition><NoncurrentDays>-1</NoncurrentDays><StorageClass>GLACIER</StorageClass></NoncurrentVersionTransition>"), "InvalidArgument"},
 	} {
 		got, err := Parse([]byte(c.doc))

@@ -35,7 +35,14 @@ type cast struct {
 
 func newCast(t *testing.T) *cast {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "accounts.json")
+	c, _ := newCastOf(t)
+	return c
+}
+
+// newCastOf gives the accounts file too.
+func newCastOf(t *testing.T) (c *cast, file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "accounts.json")
 	text := fmt.Sprintf(`{"accounts":[
 		{"name":"owner","shortid":%q,"canonicalID":%q,"email":"owner@example.org","keys":[{"access":%q,"secret":%q}],
 		 "users":[{"name":"clerk","keys":[{"access":"CLERK","secret":"clerk-secret"}]}]},
@@ -49,7 +56,7 @@ func newCast(t *testing.T) *cast {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cast{scene: newScene(t, servertest.Options{Keys: accounts})}
+	c = &cast{scene: newScene(t, servertest.Options{Keys: accounts})}
 	client := func(access, secret string) *s3.Client {
 		return s3.New(s3.Options{BaseEndpoint: aws.String(c.URL), Region: "us-east-1", UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: c.http,
 			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -59,7 +66,7 @@ func newCast(t *testing.T) *cast {
 	c.other, c.user, c.clerk = client("OTHER", "other-secret"), client("USER", "user-secret"), client("CLERK", "clerk-secret")
 	c.nobody = s3.New(s3.Options{BaseEndpoint: aws.String(c.URL), Region: "us-east-1", UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: c.http,
 		Credentials: aws.AnonymousCredentials{}})
-	return c
+	return c, file
 }
 
 // expect checks the code of an error, "" for none.
@@ -180,6 +187,34 @@ func TestBucketsHaveOwners(t *testing.T) {
 	c.expect("the expected owner", head(ownerNumber), "")
 	c.expect("another expected owner", head(otherNumber), "AccessDenied")
 	c.expect("no account", head("me"), "InvalidBucketOwnerAWSAccountID")
+}
+
+// The quota of an account in the accounts file holds soon after the file has changed.
+func TestAccountsHaveQuotas(t *testing.T) {
+	c, file := newCastOf(t)
+	c.put("k", "0123456789")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited := strings.Replace(string(text), `"name":"owner",`, `"name":"owner","quota":12,`, 1)
+	if err := os.WriteFile(file, []byte(limited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	end := time.Now().Add(30 * time.Second)
+	for i := 0; apiCode(write(c.s3, fmt.Sprint("more", i))) != "QuotaExceeded"; i++ {
+		if time.Now().After(end) {
+			t.Fatal("the account grows beyond its quota")
+		}
+	}
+	c.expect("it may shrink", write(c.s3, "k"), "")
+	if _, err := c.other.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("others")}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err = c.other.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("others"), Key: aws.String("k"), Body: strings.NewReader(strings.Repeat("x", 20))})
+		c.expect("another account", err, "")
+	}
 }
 
 func TestPoliciesDecide(t *testing.T) {
@@ -622,6 +657,33 @@ func TestMakingABucketAgainResetsItsACL(t *testing.T) {
 	_, err = c.other.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectOwnership: "ObjectWriter", ACL: "public-read"})
 	c.expect("another account", err, "BucketAlreadyExists")
 	c.expect("nobody lists", list(c.nobody), "AccessDenied")
+}
+
+// HEAD tells of locks and tags only who may ask for them.
+func TestHeadersNeedTheirOwnRight(t *testing.T) {
+	c := newCast(t)
+	b := aws.String("locked")
+	if _, err := c.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: b, ObjectLockEnabledForBucket: aws.Bool(true)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: b, Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: "CRC32", ObjectLockLegalHoldStatus: "ON",
+		ObjectLockMode: "GOVERNANCE", ObjectLockRetainUntilDate: aws.Time(time.Now().Add(time.Hour)), Tagging: aws.String("a=b")}); err != nil {
+		t.Fatal(err)
+	}
+	for actions, want := range map[string]string{`["s3:GetObject"]`: "||false", `["s3:GetObject","s3:GetObjectRetention"]`: "GOVERNANCE||false",
+		`["s3:GetObject","s3:GetObjectLegalHold","s3:GetObjectTagging"]`: "|ON|true", `["s3:*"]`: "GOVERNANCE|ON|true"} {
+		policy := `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"` + otherNumber + `"},"Action":` + actions + `,"Resource":"arn:aws:s3:::locked/*"}]}`
+		if _, err := c.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: b, Policy: aws.String(policy)}); err != nil {
+			t.Fatal(err)
+		}
+		out, err := c.other.GetObject(ctx, &s3.GetObjectInput{Bucket: b, Key: aws.String("k")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%s|%s|%t", out.ObjectLockMode, out.ObjectLockLegalHoldStatus, aws.ToInt32(out.TagCount) == 1); got != want {
+			t.Errorf("%s: %s, want %s", actions, got, want)
+		}
+	}
 }
 
 func TestRequesterPays(t *testing.T) {

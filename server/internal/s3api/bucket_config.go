@@ -24,6 +24,14 @@ func noConfig(code s3err.Code) func(*request) error {
 	}
 }
 
+// deleteNone answers who removes a configuration that no bucket can have: it is gone.
+func deleteNone(r *request) error {
+	if err := r.requireBucket(); err != nil {
+		return err
+	}
+	return r.empty(http.StatusNoContent)
+}
+
 func (r *request) sendConfig(root string, fill func(*xmlBuf)) error {
 	if err := r.requireBucket(); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"pail/server/internal/acl"
 	"pail/server/internal/bucketdoc"
 	"pail/server/internal/s3err"
 	"pail/server/internal/store"
@@ -77,17 +78,48 @@ func checkAccelerate(r *request, _ *bucketdoc.Node) error {
 	return nil
 }
 
-// checkLogging takes targets that are there.
+// checkLogging takes targets that are there and belong to the bucket's owner, and grantees that there are.
 func checkLogging(r *request, n *bucketdoc.Node) error {
-	target := n.Value("LoggingEnabled", "TargetBucket")
-	if target == "" {
+	enabled := n.Child("LoggingEnabled")
+	if enabled == nil {
 		return nil
 	}
-	_, err := r.api.store.HeadBucket(r.http.Context(), target)
-	if errors.Is(err, store.ErrNoSuchBucket) {
+	target := enabled.Value("TargetBucket")
+	b, err := r.api.store.HeadBucket(r.http.Context(), target)
+	switch {
+	case errors.Is(err, store.ErrNoSuchBucket):
 		return s3err.Newf(s3err.InvalidTargetBucketForLogging, "The target bucket for logging does not exist").With("TargetBucket", target)
+	case err != nil:
+		return err
+	case b.Owner != r.access.bucket.Owner:
+		return s3err.Newf(s3err.InvalidTargetBucketForLogging, "The owner for the bucket to be logged and the target bucket must be the same.").
+			With("TargetBucket", target)
 	}
-	return err
+	if f := enabled.Child("TargetObjectKeyFormat"); f != nil && f.Child("SimplePrefix") != nil && f.Child("PartitionedPrefix") != nil {
+		return s3err.New(s3err.MalformedXML)
+	}
+	if grants := enabled.Child("TargetGrants"); grants != nil {
+		for i := range grants.Nodes {
+			if err := r.checkGrantee(grants.Nodes[i].Child("Grantee")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkGrantee refuses whom nobody knows.
+func (r *request) checkGrantee(n *bucketdoc.Node) error {
+	for _, kind := range []struct{ element, name string }{{"ID", "id"}, {"EmailAddress", "emailAddress"}, {"URI", "uri"}} {
+		value := n.Value(kind.element)
+		if value == "" {
+			continue
+		}
+		if _, err := acl.Grantee(kind.name, value, r.api); err != nil {
+			return grantError("Grantee", value, err)
+		}
+	}
+	return nil
 }
 
 // checkNotification takes only a configuration without destinations: none of AWS's can be reached from here.

@@ -27,6 +27,8 @@ func TestKeptConfigurations(t *testing.T) {
 		{"requestPayment", "<RequestPaymentConfiguration><Payer>Me</Payer></RequestPaymentConfiguration>", 400, "MalformedXML", "<Payer>Requester</Payer>"},
 		{"logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>bucket</TargetBucket><TargetPrefix>l/&amp;</TargetPrefix></LoggingEnabled></BucketLoggingStatus>", 200, "", "<TargetPrefix>l/&amp;</TargetPrefix>"},
 		{"logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>none</TargetBucket><TargetPrefix/></LoggingEnabled></BucketLoggingStatus>", 400, "InvalidTargetBucketForLogging", "<TargetBucket>bucket<"},
+		{"logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>bucket</TargetBucket><TargetPrefix/><TargetObjectKeyFormat><SimplePrefix/><PartitionedPrefix/></TargetObjectKeyFormat></LoggingEnabled></BucketLoggingStatus>", 400, "MalformedXML", "<TargetBucket>bucket<"},
+		{"logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>bucket</TargetBucket><TargetPrefix/><TargetGrants><Grant><Grantee><EmailAddress>x@y</EmailAddress></Grantee><Permission>READ</Permission></Grant></TargetGrants></LoggingEnabled></BucketLoggingStatus>", 400, "UnresolvableGrantByEmailAddress", "<TargetBucket>bucket<"},
 		{"logging", "<BucketLoggingStatus/>", 200, "", `<BucketLoggingStatus xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></BucketLoggingStatus>`},
 		{"notification", "<NotificationConfiguration/>", 200, "", "<NotificationConfiguration"},
 		{"notification", "<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:::q</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>", 400, "InvalidArgument", "<NotificationConfiguration"},
@@ -37,6 +39,19 @@ func TestKeptConfigurations(t *testing.T) {
 		}
 		s.want("no bucket", s.do("PUT", "/nobucket?"+c.sub, c.doc), 404, "NoSuchBucket")
 	}
+}
+
+// TestConfigurationsOfOthers: logs go to a bucket of the same owner, and what no bucket can have is deleted by anybody who may.
+func TestConfigurationsOfOthers(t *testing.T) {
+	c := newCast(t)
+	if _, err := c.other.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("others")}); err != nil {
+		t.Fatal(err)
+	}
+	c.want("another's target", c.do("PUT", "/bucket?logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>others</TargetBucket><TargetPrefix/></LoggingEnabled></BucketLoggingStatus>"),
+		400, "InvalidTargetBucketForLogging")
+	c.want("no replication", c.do("GET", "/bucket?replication", ""), 404, "ReplicationConfigurationNotFoundError")
+	c.want("deleted all the same", c.do("DELETE", "/bucket?replication", ""), 204, "")
+	c.want("not another's", c.do("DELETE", "/others?replication", ""), 403, "AccessDenied")
 }
 
 // TestKeptConfigurationsWithIDs does so with those that a bucket has several of.

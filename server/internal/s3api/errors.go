@@ -61,6 +61,7 @@ var worded = []struct {
 	{store.ErrTooManyExtents, s3err.InvalidRequest, "The object would be made of too many pieces of other objects."},
 	{store.ErrChecksumAlgorithm, s3err.InvalidRequest, "The checksum algorithm or type does not fit the upload."},
 	{store.ErrChecksumMismatch, s3err.BadDigest, "The checksum you specified did not match what we received."},
+	{store.ErrAccountQuota, s3err.QuotaExceeded, "The account's quota does not allow it to grow by that much"},
 	{store.ErrSizeMismatch, s3err.InvalidRequest, "The object size you specified did not match the size of the parts."},
 	{store.ErrInvalidVersion, s3err.InvalidArgument, "Invalid version id specified"},
 	{store.ErrLocked, s3err.AccessDenied, "Access Denied because object protected by object lock."},

@@ -282,12 +282,3 @@ func parseLock(get func(name string) string, now time.Time, x *store.Extra) erro
 	x.Retention = store.Retention{Mode: store.LockMode(mode), Until: until.UTC()}
 	return inFuture(until, now)
 }
-
-// setLock writes an object's protection.
-func setLock(h http.Header, x *store.Extra) {
-	if x.Retention.Mode != store.LockNone {
-		h.Set("X-Amz-Object-Lock-Mode", string(x.Retention.Mode))
-		h.Set("X-Amz-Object-Lock-Retain-Until-Date", lockTime(x.Retention.Until))
-	}
-	set(h, "X-Amz-Object-Lock-Legal-Hold", string(x.LegalHold))
-}

@@ -125,10 +125,7 @@ func (r *request) setObjectHeaders(g reading, s span, o *store.Object) {
 	h := r.w.Header()
 	setAttrs(h, &o.Attrs)
 	setValidators(h, o)
-	setLock(h, &o.Extra)
-	if n := len(o.Attrs.Tags); n > 0 {
-		h.Set("X-Amz-Tagging-Count", itoa(n))
-	}
+	r.setProtected(h, o)
 	if g.in.VersionID == "" {
 		r.expiration(o)
 	}
@@ -148,6 +145,24 @@ func (r *request) setObjectHeaders(g reading, s span, o *store.Object) {
 		setChecksum(h, g.part, o)
 	}
 	r.overrideHeaders(h)
+}
+
+// setProtected writes what an object has beside its bytes, as far as the identity may know it.
+func (r *request) setProtected(h http.Header, o *store.Object) {
+	may := func(action string) bool {
+		version := r.arg("versionId")
+		return r.access.ordinary(r) || r.require(question{action: versioned(action, version), bucket: r.bucket, key: r.key, version: version}) == nil
+	}
+	if o.Retention.Mode != store.LockNone && may("s3:GetObjectRetention") {
+		h.Set("X-Amz-Object-Lock-Mode", string(o.Retention.Mode))
+		h.Set("X-Amz-Object-Lock-Retain-Until-Date", lockTime(o.Retention.Until))
+	}
+	if o.LegalHold != store.HoldNone && may("s3:GetObjectLegalHold") {
+		h.Set("X-Amz-Object-Lock-Legal-Hold", string(o.LegalHold))
+	}
+	if n := len(o.Attrs.Tags); n > 0 && may("s3:GetObjectTagging") {
+		h.Set("X-Amz-Tagging-Count", itoa(n))
+	}
 }
 
 // setChecksum shows the checksum of the whole object, or of the part that is answered. A client would hold a range's

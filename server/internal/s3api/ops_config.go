@@ -67,7 +67,7 @@ func bucketConfigOps() []op {
 		{name: "GetBucketPolicyStatus", method: "GET", scope: onBucket, query: q("policyStatus"), serve: getPolicyStatus},
 		{name: "GetBucketReplication", method: "GET", scope: onBucket, query: q("replication"), serve: noConfig("ReplicationConfigurationNotFoundError")},
 		{name: "PutBucketReplication", method: "PUT", scope: onBucket, query: q("replication")},
-		{name: "DeleteBucketReplication", method: "DELETE", scope: onBucket, query: q("replication")},
+		{name: "DeleteBucketReplication", method: "DELETE", scope: onBucket, query: q("replication"), serve: deleteNone},
 		{name: "GetBucketRequestPayment", method: "GET", scope: onBucket, query: q("requestPayment"), serve: getRequestPayment},
 		{name: "PutBucketRequestPayment", method: "PUT", scope: onBucket, query: q("requestPayment"), serve: putDoc(configRequestPayment, bucketdoc.RequestPayment, nil)},
 		{name: "GetBucketTagging", method: "GET", scope: onBucket, query: q("tagging"), serve: getConfig(store.ConfigTagging, "Tagging", s3err.NoSuchTagSet)},

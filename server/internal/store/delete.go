@@ -80,7 +80,7 @@ func (x *tx) deleteObject(b bucketRow, in DeleteInput) (DeleteResult, error) {
 	if err := x.Delete(meta.ObjectKey(b.id, in.Key)); err != nil {
 		return res, err
 	}
-	x.lose(b.id, old)
+	x.lose(b, old)
 	x.event(EventDelete, b, in.Key, old)
 	return res, x.release(old.body)
 }

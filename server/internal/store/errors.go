@@ -48,6 +48,7 @@ var (
 	ErrSizeMismatch        = errors.New("object size does not match")
 	ErrInvalidArgument     = errors.New("invalid argument") // an empty name, a negative count: the caller's mistake
 	ErrQuotaExceeded       = errors.New("bucket would hold more than its quota")
+	ErrAccountQuota        = errors.New("account would hold more than its quota")
 	ErrWriteOffset         = errors.New("write offset is not the object's size")
 	ErrTooManyParts        = errors.New("object would have too many parts")
 	ErrAppendEncrypted     = errors.New("an encrypted object cannot be appended to")

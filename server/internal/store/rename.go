@@ -81,7 +81,7 @@ func (x *tx) move(b bucketRow, in RenameInput, src, dst string, row, old *object
 		if err := x.Delete(meta.ObjectKey(b.id, src)); err != nil {
 			return err
 		}
-		x.lose(b.id, row)
+		x.lose(b, row)
 		return x.put(b, dst, row, old)
 	}
 	moved := *row
@@ -202,7 +202,7 @@ func (x *tx) moveRows(b bucketRow, in RenameInput, rows []movedRow, old *objectR
 	if len(rows[0].rest) > 0 || old == nil || b.versioning != Unversioned {
 		return nil
 	}
-	x.lose(b.id, old)
+	x.lose(b, old)
 	return x.release(old.body)
 }
 

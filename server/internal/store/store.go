@@ -21,6 +21,10 @@ type Options struct {
 	Log         *slog.Logger     // nil: discarded
 	InlineLimit int64            // objects up to this size live in the metadata; 0: 64 KiB, negative: none does
 	NoSweep     bool             // leave the blobs of a crash where they are, to look at the store only
+
+	// AccountQuota tells how many bytes an owner of buckets may hold in all of them; 0: as many as there is room for. It is
+	// called within transactions, concurrently. nil: there are no such quotas.
+	AccountQuota func(owner string) int64
 }
 
 const defaultInlineLimit = 64 << 10
@@ -33,6 +37,8 @@ type Store struct {
 	log         *slog.Logger
 	inlineLimit int64
 	minPart     int64 // of all parts but the last
+
+	accountQuota func(owner string) int64
 
 	reclaim *reclaim
 	buffers *blob.Buffers // for bodies that stream
@@ -65,9 +71,10 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	opt.InlineLimit = max(opt.InlineLimit, 0)
 	s := &Store{
 		db: opt.DB, blobs: opt.Blobs, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit, minPart: MinPartSize,
-		reclaim: newReclaim(opt.Blobs, opt.Log),
-		buffers: blob.NewBuffers(16, streamBuffer),
-		inline:  blob.NewBuffers(32, meta.RecordHeader+int(opt.InlineLimit)),
+		accountQuota: opt.AccountQuota,
+		reclaim:      newReclaim(opt.Blobs, opt.Log),
+		buffers:      blob.NewBuffers(16, streamBuffer),
+		inline:       blob.NewBuffers(32, meta.RecordHeader+int(opt.InlineLimit)),
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop

@@ -44,22 +44,23 @@ func decodeUsage(p []byte) (u usageRow, err error) {
 // usageDelta is what a transaction changes of a bucket's usage.
 type usageDelta struct {
 	bucket         meta.BucketID
+	owner          string
 	objects, bytes int64
 	unknown        bool // something whose size nobody knows gave way
 }
 
-func (x *tx) delta(b meta.BucketID) *usageDelta {
+func (x *tx) delta(b bucketRow) *usageDelta {
 	for i := range x.usage {
-		if x.usage[i].bucket == b {
+		if x.usage[i].bucket == b.id {
 			return &x.usage[i]
 		}
 	}
-	x.usage = append(x.usage, usageDelta{bucket: b})
+	x.usage = append(x.usage, usageDelta{bucket: b.id, owner: b.owner})
 	return &x.usage[len(x.usage)-1]
 }
 
 // gain notes a version that was written.
-func (x *tx) gain(b meta.BucketID, row *objectRow) {
+func (x *tx) gain(b bucketRow, row *objectRow) {
 	if !row.marker {
 		d := x.delta(b)
 		d.objects++
@@ -68,7 +69,7 @@ func (x *tx) gain(b meta.BucketID, row *objectRow) {
 }
 
 // lose notes a version that is gone.
-func (x *tx) lose(b meta.BucketID, row *objectRow) {
+func (x *tx) lose(b bucketRow, row *objectRow) {
 	d := x.delta(b)
 	switch {
 	case row.damaged:
@@ -82,7 +83,7 @@ func (x *tx) lose(b meta.BucketID, row *objectRow) {
 // settleUsage writes what the transaction has changed, and refuses growth beyond a quota.
 func (x *tx) settleUsage() error {
 	for _, d := range x.usage {
-		if d == (usageDelta{bucket: d.bucket}) {
+		if d == (usageDelta{bucket: d.bucket, owner: d.owner}) {
 			continue
 		}
 		key := meta.UsageKey(d.bucket)
@@ -107,7 +108,7 @@ func (x *tx) settleUsage() error {
 			return err
 		}
 	}
-	return nil
+	return x.checkAccounts()
 }
 
 // miscounted lets a bucket be counted anew, when somebody asks. A quota stays in force: it is counted at once then.

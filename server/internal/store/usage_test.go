@@ -75,6 +75,46 @@ func TestQuota(t *testing.T) {
 	})
 }
 
+// An account's quota is for all its buckets together, also for those that nobody has counted yet.
+func TestAccountQuota(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		put := func(bucket, key string, n int) error {
+			_, err := e.PutObject(ctx, PutInput{Bucket: bucket, Key: key, Body: bytes.NewReader(data(n, 2)), Size: int64(n)})
+			return err
+		}
+		wantErr(t, put("b", "a", 600), nil)
+		quota := int64(1000)
+		e.Store.accountQuota = func(owner string) int64 {
+			if owner != "me" {
+				return 0
+			}
+			return quota
+		}
+		wantErr(t, e.CreateBucket(ctx, Bucket{Name: "d", Owner: "other"}), nil)
+		wantErr(t, e.db.Update(ctx, func(txn meta.Txn) error {
+			b, err := getBucket(txn, "b")
+			if err != nil {
+				return err
+			}
+			return txn.Delete(meta.UsageKey(b.id))
+		}), nil)
+		wantErr(t, put("c", "b", 401), ErrAccountQuota)
+		wantErr(t, put("c", "b", 400), nil)
+		wantErr(t, put("b", "x", 1), ErrAccountQuota)
+		_, err := e.CopyObject(ctx, CopyInput{SrcBucket: "b", SrcKey: "a", DstBucket: "c", DstKey: "copy"})
+		wantErr(t, err, ErrAccountQuota)
+		wantErr(t, put("c", "b", 399), nil)
+		wantErr(t, put("b", "x", 0), nil)
+		wantErr(t, put("d", "x", 5000), nil) // another account's
+		quota = 10
+		wantErr(t, put("c", "b", 300), nil) // it shrinks, so it may
+		wantErr(t, put("c", "b", 301), ErrAccountQuota)
+		e.delete("a")
+		quota = 302
+		wantErr(t, put("c", "b", 301), nil)
+	})
+}
+
 // A bucket without a row, as older servers made them, is counted when somebody asks, and kept count of from then on.
 func TestUsageOfAnOldBucket(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, e *env) {

@@ -137,12 +137,12 @@ func (x *tx) put(b bucketRow, key string, row, old *objectRow) error {
 	if err := b.checkLock(&row.extra); err != nil {
 		return err
 	}
-	x.gain(b.id, row)
+	x.gain(b, row)
 	if b.versioning == Unversioned {
 		if err := save(x, meta.ObjectKey(b.id, key), row.encode()); err != nil || old == nil {
 			return err
 		}
-		x.lose(b.id, old)
+		x.lose(b, old)
 		return x.release(old.body)
 	}
 	b.defaultRetention(&row.extra, x.store.now())
@@ -175,11 +175,11 @@ func (x *tx) giveWay(b bucketRow, key string, old *objectRow) (id meta.ID, err e
 	}
 	whole := old != nil && !old.damaged
 	if old != nil && old.damaged {
-		x.lose(b.id, old)
+		x.lose(b, old)
 	}
 	if b.versioning == Suspended {
 		if whole && old.isNull() {
-			x.lose(b.id, old)
+			x.lose(b, old)
 			return id, x.release(old.body)
 		}
 		if err := x.dropNull(b, key); err != nil {
@@ -253,7 +253,7 @@ func (x *tx) dropNull(b bucketRow, key string) error {
 			return err
 		}
 	}
-	x.lose(b.id, gone)
+	x.lose(b, gone)
 	if err := x.Delete(v.at); err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func (x *tx) remove(b bucketRow, key string, v versionRef) error {
 			return err
 		}
 	}
-	x.lose(b.id, v.row)
+	x.lose(b, v.row)
 	if err := x.release(v.row.body); err != nil || b.versioning == Unversioned {
 		return err
 	}
