@@ -25,7 +25,9 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if flags&syscall.O_TRUNC != 0 {
 		work = detached(ctx)
 	}
-	h, err := n.fs.vol.Open(work, n.v, openFlags(flags))
+	how := openFlags(flags)
+	how.Cached = n.mayHavePages()
+	h, err := n.fs.vol.Open(work, n.v, how)
 	if err == nil && flags&syscall.O_TRUNC != 0 && caller(ctx).UID != 0 {
 		// The kernel does this for truncate(2) and write(2), but not where open(2) truncates.
 		if err = n.fs.vol.DropSetID(work, n.v); err != nil {

@@ -13,6 +13,13 @@ type pages struct {
 	mixed   bool          // handles of different versions are or were open at once, so older bytes may come in late
 }
 
+// mayHavePages reports whether the kernel may have bytes of the file's last version that was read.
+func (n *node) mayHavePages() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.pages.version != ""
+}
+
 // opened counts a handle on a version and returns the flag that keeps the kernel's cache if it holds that version. A
 // file with unsaved changes has no version.
 func (n *node) opened(v s3client.ETag) (flags uint32) {

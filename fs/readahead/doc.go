@@ -12,6 +12,8 @@
 // that the version is gone. A block that was fetched ahead and failed is forgotten; a reader who then needs it asks
 // again, and gets the error of its own request only.
 //
+// First opens whatever version is in place, and brings its first bytes with the answer, if there is memory to spare.
+//
 // Memory is chunks of 128 KiB, cut from slabs that are mapped when first needed and kept until the pool closes, since
 // memory given back to the system is slow to get again. A block takes all its chunks before its GET starts. Blocks
 // that nobody needs at the moment make room in this order: those read to their end, those fetched for one read, those

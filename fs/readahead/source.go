@@ -146,7 +146,7 @@ func (s *source) planLocked(off, n int64) {
 	for _, g := range gone {
 		s.abandonLocked(g)
 	}
-	if first && off == 0 && s.id.Size <= smallObject {
+	if first && off == 0 && s.id.Size <= smallObject && s.blockAt(0) == nil {
 		s.demandLocked(0, s.id.Size)
 		return
 	}

@@ -251,9 +251,17 @@ func TestOpenSeesWhatAnotherMountClosed(t *testing.T) {
 	if st := b.stat("f"); st.Size != 6 {
 		t.Errorf("size %d after open", st.Size)
 	}
-	if _, err := content(old); !errors.Is(err, volume.ErrStale) {
+	if got, err := content(old); got != "one" || err != nil { // it came with the answer to the open
+		t.Errorf("a handle on the old version reads %q, %v", got, err)
+	}
+	a.foreignLarge("large")
+	large := b.open("large", readOnly)
+	defer large.Release()
+	a.foreign("large", "second")
+	if _, err := large.ReadAt(ctx, make([]byte, 10), unfetched); !errors.Is(err, volume.ErrStale) {
 		t.Errorf("a handle on the old version: %v, want a mixture never", err)
 	}
+	a.foreignDelete("large")
 	a.ok(a.unlink("f"))
 	b.clock.advance(time.Hour)
 	b.missing("f")

@@ -33,7 +33,12 @@ type content struct {
 }
 
 func newContent(v *Volume, base s3client.ObjectInfo, stored bool) *content {
-	return &content{base: base, stored: stored, src: v.openVersion(base), order: newGate()}
+	return newContentFrom(v.openVersion(base), base, stored)
+}
+
+// newContentFrom is newContent with a source of base's bytes, which it takes over.
+func newContentFrom(src readahead.Source, base s3client.ObjectInfo, stored bool) *content {
+	return &content{base: base, stored: stored, src: src, order: newGate()}
 }
 
 // changed reports whether there are bytes that are not stored.

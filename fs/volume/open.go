@@ -6,13 +6,15 @@ import (
 	"fmt"
 
 	"pail/fs/attr"
+	"pail/fs/readahead"
 	"pail/fs/tree"
 )
 
-// Open opens a regular file. It always asks the service for the version in place (one HEAD), unless the file has
-// changes here that are not stored: after close(2) has returned on one mount, open(2) on another sees the new content.
-// The answer to a lookup is not enough for that, as the kernel may have had it for a while. With flags.Truncate the
-// file is empty from now on; the old object stays until the new content is stored.
+// Open opens a regular file. It always asks the service for the version in place, unless the file has changes here that
+// are not stored: after close(2) has returned on one mount, open(2) on another sees the new content. The answer to a
+// lookup is not enough for that, as the kernel may have had it for a while. It is one request: a GET that brings the
+// first bytes too, where the file is opened to read it, else a HEAD. With flags.Truncate the file is empty from now on;
+// the old object stays until the new content is stored.
 func (v *Volume) Open(ctx context.Context, n *Inode, flags OpenFlags) (*Handle, error) {
 	flags.Write = flags.Write || flags.Truncate
 	switch n.typ {
@@ -47,15 +49,9 @@ func (v *Volume) attach(ctx context.Context, n *Inode, flags OpenFlags) (*Handle
 		if h := n.attachLocal(flags); h != nil {
 			return h, nil
 		}
-		o, s, err := v.validate(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		if o.view && flags.Write {
-			return nil, ErrPermission
-		}
-		if h := n.attachVersion(o, s, flags); h != nil {
-			return h, nil
+		h, err := v.attachStored(ctx, n, flags)
+		if h != nil || err != nil {
+			return h, err
 		}
 		// A removal, rename or commit is on its way.
 		unlock, err := v.lockInode(ctx, n)
@@ -77,14 +73,29 @@ func (n *Inode) attachLocal(flags OpenFlags) *Handle {
 	return nil
 }
 
-// validate asks for the version in place.
-func (v *Volume) validate(ctx context.Context, n *Inode) (object, tree.Stamp, error) {
+// attachStored returns a handle on what the service has; nil if something has happened since it was asked.
+func (v *Volume) attachStored(ctx context.Context, n *Inode, flags OpenFlags) (*Handle, error) {
 	path, err := n.path()
 	if err != nil {
-		return object{}, tree.Stamp{}, err
+		return nil, err
 	}
 	s := v.names.Begin()
-	o, err := v.headObject(ctx, v.keys.File(path))
+	o, src, err := v.askVersion(ctx, n, path, flags)
+	if o, s, err = v.validate(n, path, o, s, err); err == nil && o.view && flags.Write {
+		err = ErrPermission
+	}
+	var h *Handle
+	if err == nil {
+		h = n.attachVersion(o, s, &src, flags)
+	}
+	if src != nil {
+		v.logClose(n, src.Close())
+	}
+	return h, err
+}
+
+// validate judges the answer of the service about the version in place.
+func (v *Volume) validate(n *Inode, path string, o object, s tree.Stamp, err error) (object, tree.Stamp, error) {
 	if _, ok := v.keys.MarkerContent(path); ok && err == nil {
 		o = v.asView(o)
 	}
@@ -109,7 +120,8 @@ func (v *Volume) validate(ctx context.Context, n *Inode) (object, tree.Stamp, er
 }
 
 // attachVersion opens a version of a file without local changes; nil if something has happened since it was asked for.
-func (n *Inode) attachVersion(o object, s tree.Stamp, flags OpenFlags) *Handle {
+// It may take the source, if there is one.
+func (n *Inode) attachVersion(o object, s tree.Stamp, src *readahead.Source, flags OpenFlags) *Handle {
 	n.mu.Lock()
 	defer n.unlock()
 	if n.mu.removed || n.mu.leaving || n.unsavedLocked() || !o.full || !o.sys {
@@ -127,7 +139,11 @@ func (n *Inode) attachVersion(o object, s tree.Stamp, flags OpenFlags) *Handle {
 	if c := n.mu.content; c != nil && (c.base.ETag != o.info.ETag || c.base.Key != o.info.Key) {
 		n.abandonLocked()
 	}
-	if n.mu.content == nil {
+	switch {
+	case n.mu.content != nil:
+	case *src != nil && o.info.Size > 0:
+		n.mu.content, *src = newContentFrom(*src, o.info, true), nil
+	default:
 		n.mu.content = newContent(n.v, o.info, true)
 	}
 	n.mu.content.base = o.info

@@ -18,8 +18,9 @@ type Stat struct {
 // Caller is who asked: the owner of what is made.
 type Caller struct{ UID, GID uint32 }
 
-// OpenFlags are the flags of open(2) that matter here.
-type OpenFlags struct{ Read, Write, Append, Truncate, Excl bool }
+// OpenFlags are the flags of open(2) that matter here. Cached says that the caller may have the file's bytes from
+// before, so that none need to come with the answer.
+type OpenFlags struct{ Read, Write, Append, Truncate, Excl, Cached bool }
 
 // RenameFlags are the flags of renameat2(2).
 type RenameFlags struct{ NoReplace, Exchange bool }

@@ -103,6 +103,13 @@ func TestRequestBudget(t *testing.T) {
 		}
 		m.missing("l/absent")
 		m.requests(0, "a name that a listing lacks")
+
+		if got := m.get("l/1"); got != "1" {
+			t.Errorf("content %q", got)
+		}
+		m.requests(1, "open, read, close")
+		m.close(m.open("l/1", readWrite))
+		m.requests(1, "open, close")
 	})
 }
 
