@@ -14,7 +14,7 @@ func sum(a Algorithm, p []byte) Sum {
 	return Sum{Algorithm: a, Value: h.Sum(nil)}
 }
 
-// The check values of the CRC catalogue for "123456789", and those of FIPS 180 for "abc".
+// The check values of the CRC catalogue for "123456789", and those of FIPS 180, RFC 1321 and xxHash's own xxhsum for "abc".
 func TestKnownValues(t *testing.T) {
 	for _, c := range []struct {
 		a          Algorithm
@@ -25,6 +25,11 @@ func TestKnownValues(t *testing.T) {
 		{CRC64NVME, "123456789", "rosUhgp5mIg="},
 		{SHA1, "abc", "qZk+NkcGgWq6PiVxeFDCbJzQ2J0="},
 		{SHA256, "abc", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="},
+		{SHA512, "abc", "3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpUyknw=="},
+		{MD5, "abc", "kAFQmDzST7DWlj99KOF/cg=="},
+		{XXHASH64, "abc", "RLws9a13CZk="},
+		{XXHASH3, "abc", "eK9flIkvOVA="},
+		{XXHASH128, "abc", "BrBatnM6YYV4r1+UiS85UA=="},
 	} {
 		if got := sum(c.a, []byte(c.text)).String(); got != c.want {
 			t.Errorf("%s of %q = %s, want %s", c.a, c.text, got, c.want)
@@ -51,7 +56,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s: default type is not one it supports", a)
 		}
 	}
-	for _, bad := range []string{"", "MD5", "CRC", "CRC32 ", "x-amz-checksum-", "x-amz-checksum-type", "x-amz-checksum-md5"} {
+	for _, bad := range []string{"", "MD4", "CRC", "CRC32 ", "x-amz-checksum-", "x-amz-checksum-type", "x-amz-checksum-md4"} {
 		if _, ok := Parse(bad); ok {
 			t.Errorf("Parse(%q) succeeds", bad)
 		}
@@ -59,7 +64,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("ParseHeader(%q) succeeds", bad)
 		}
 	}
-	if a := Algorithm("MD5"); a.New() != nil || a.Size() != 0 || a.Supports(Composite) || a.Supports(FullObject) {
+	if a := Algorithm("MD4"); a.New() != nil || a.Size() != 0 || a.Supports(Composite) || a.Supports(FullObject) {
 		t.Error("an unknown algorithm does something")
 	}
 }

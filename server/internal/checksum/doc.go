@@ -1,4 +1,5 @@
-// Package checksum holds the five checksums that S3 keeps of an object: CRC32, CRC32C, CRC64NVME, SHA1 and SHA256.
+// Package checksum holds the checksums that S3 keeps of an object: CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5,
+// XXHASH64, XXHASH3 and XXHASH128.
 //
 // An object sent in one request has one checksum over its bytes. A multipart object has one of two types:
 //

@@ -75,13 +75,12 @@ func abortUpload(r *request) error {
 type completeRequest struct {
 	XMLName xml.Name `xml:"CompleteMultipartUpload"`
 	Part    []struct {
-		PartNumber        *int
-		ETag              *string
-		ChecksumCRC32     string
-		ChecksumCRC32C    string
-		ChecksumCRC64NVME string
-		ChecksumSHA1      string
-		ChecksumSHA256    string
+		PartNumber *int
+		ETag       *string
+		Other      []struct { // ChecksumCRC32 and the like
+			XMLName xml.Name
+			Value   string `xml:",chardata"`
+		} `xml:",any"`
 	}
 }
 
@@ -185,16 +184,13 @@ func (c *completeRequest) parts() ([]store.CompletedPart, error) {
 			return nil, invalidArgument("PartNumber", itoa(n), "Part number must be an integer between 1 and 10000, inclusive")
 		}
 		parts[i] = store.CompletedPart{N: n, ETag: unquoteETag(*p.ETag)}
-		sums := []struct {
-			algorithm checksum.Algorithm
-			value     string
-		}{{checksum.CRC32, p.ChecksumCRC32}, {checksum.CRC32C, p.ChecksumCRC32C}, {checksum.CRC64NVME, p.ChecksumCRC64NVME},
-			{checksum.SHA1, p.ChecksumSHA1}, {checksum.SHA256, p.ChecksumSHA256}}
-		for _, s := range sums {
-			if s.value == "" {
+		for _, o := range p.Other {
+			name, isSum := strings.CutPrefix(o.XMLName.Local, "Checksum")
+			algorithm, known := checksum.Parse(name)
+			if !isSum || !known {
 				continue
 			}
-			sum, err := s.algorithm.Decode(s.value)
+			sum, err := algorithm.Decode(o.Value)
 			if err != nil {
 				return nil, s3err.New(s3err.InvalidPart).With("PartNumber", itoa(n))
 			}

@@ -40,7 +40,8 @@ func (s *scene) multipart(key string, algorithm types.ChecksumAlgorithm, parts .
 			s.Fatal(err)
 		}
 		done = append(done, types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32,
-			ChecksumCRC32C: out.ChecksumCRC32C, ChecksumSHA1: out.ChecksumSHA1, ChecksumSHA256: out.ChecksumSHA256, ChecksumCRC64NVME: out.ChecksumCRC64NVME})
+			ChecksumCRC32C: out.ChecksumCRC32C, ChecksumSHA1: out.ChecksumSHA1, ChecksumSHA256: out.ChecksumSHA256, ChecksumCRC64NVME: out.ChecksumCRC64NVME,
+			ChecksumSHA512: out.ChecksumSHA512})
 	}
 	return s.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String(key), UploadId: up.UploadId,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: done}})
@@ -49,7 +50,7 @@ func (s *scene) multipart(key string, algorithm types.ChecksumAlgorithm, parts .
 func TestMultipartRoundTrip(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	a, b := content(partSize), content(1000)
-	for _, algorithm := range []types.ChecksumAlgorithm{"", "CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"} {
+	for _, algorithm := range []types.ChecksumAlgorithm{"", "CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512"} {
 		out, err := s.multipart("k", algorithm, a, b)
 		if err != nil {
 			t.Fatalf("%s: %v", algorithm, err)

@@ -101,7 +101,7 @@ func (r *request) algorithmHeader(name string) (checksum.Algorithm, error) {
 	}
 	a, ok := checksum.Parse(v)
 	if !ok {
-		return "", s3err.Newf(s3err.InvalidRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+		return "", s3err.Newf(s3err.InvalidRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: %v", checksum.Algorithms())
 	}
 	return a, nil
 }

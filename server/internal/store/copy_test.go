@@ -127,7 +127,7 @@ func TestCopyConditions(t *testing.T) {
 			"source the same": {CopyInput{SrcCond: Conditions{IfNoneMatch: []string{o.ETag}}}, ErrPrecondition},
 			"dst exists":      {CopyInput{DstCond: Conditions{IfNoneMatch: anything}}, ErrPrecondition},
 			"dst changed":     {CopyInput{DstCond: Conditions{IfMatch: no}}, ErrPrecondition},
-			"algorithm":       {CopyInput{Algorithm: "MD5"}, ErrChecksumAlgorithm},
+			"algorithm":       {CopyInput{Algorithm: "MD4"}, ErrChecksumAlgorithm},
 			"key":             {CopyInput{DstKey: strings.Repeat("x", 1025)}, ErrKeyTooLong},
 			"all well": {CopyInput{DstKey: "new", DstCond: Conditions{IfNoneMatch: anything},
 				SrcCond: Conditions{IfMatch: []string{o.ETag}}}, nil},
