@@ -52,6 +52,8 @@ func toErrno(err error) syscall.Errno {
 		return syscall.ENOSPC
 	case is(volume.ErrTooBig, s3client.ErrTooLarge):
 		return syscall.EFBIG
+	case is(volume.ErrTooManyLinks):
+		return syscall.EMLINK
 	case is(volume.ErrCrossDevice):
 		return syscall.EXDEV
 	case is(volume.ErrPermission):

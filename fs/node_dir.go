@@ -54,9 +54,17 @@ func (n *node) Mknod(ctx context.Context, name string, mode, dev uint32, out *fu
 	return n.entry(ctx, v, st, out), 0
 }
 
-// Link implements fusefs.NodeLinker: an object has one key, so there are no hard links.
-func (n *node) Link(context.Context, fusefs.InodeEmbedder, string, *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	return nil, syscall.EPERM
+// Link implements fusefs.NodeLinker.
+func (n *node) Link(ctx context.Context, target fusefs.InodeEmbedder, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	file, ok := target.(*node)
+	if !ok {
+		return nil, syscall.EXDEV
+	}
+	st, err := n.fs.vol.Link(detached(ctx), file.v, n.v, name)
+	if err != nil {
+		return nil, n.fs.errno("link", file.v, err)
+	}
+	return n.entry(ctx, file.v, st, out), 0
 }
 
 // Unlink implements fusefs.NodeUnlinker.

@@ -8,8 +8,6 @@ import (
 
 // notPromised are the tests of go-fuse's suite that ask for what an S3 mount does not promise.
 var notPromised = map[string]string{
-	"Link":             "an object has one key: link(2) answers EPERM",
-	"LinkUnlinkRename": "an object has one key: link(2) answers EPERM",
 	"FcntlFlockLocksFile": "it wants two descriptors of one process to conflict, which POSIX locks never do (fcntl(2)); " +
 		"the locks are the kernel's own",
 	"OpenSymlinkRace": "a name that is replaced twice between the kernel's lookup and its open answers ESTALE, as on NFS: " +

@@ -35,6 +35,12 @@ func (r *requests) Symlink(cancel <-chan struct{}, header *fuse.InHeader, target
 	return r.RawFileSystem.Symlink(cancel, header, target, name, out)
 }
 
+// Link implements fuse.RawFileSystem.
+func (r *requests) Link(cancel <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
+	defer r.nodes.release(cancel)
+	return r.RawFileSystem.Link(cancel, in, name, out)
+}
+
 // Create implements fuse.RawFileSystem.
 func (r *requests) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	defer r.nodes.release(cancel)

@@ -49,6 +49,7 @@ type Attr struct {
 	Mode                uint32 // whole st_mode, with type bits
 	UID, GID            uint32
 	Rdev                uint64 // device nodes only, as in st_rdev
+	Links               uint32 // names of the file, where it is kept as one with several (package links); else 0
 	Mtime, Atime, Ctime time.Time
 	Xattrs              map[string][]byte // full names ("user.a"); nil: the object has none and never had
 	LinkTarget          string            // target of a symlink kept in metadata (geesefs); pail keeps it in the body
@@ -78,6 +79,9 @@ func Decode(info s3client.ObjectInfo, d Defaults) Attr {
 		Mtime:  m.time(modified, "mtime", "file-mtime", "goog-reserved-file-mtime"),
 		Ctime:  m.time(modified, "ctime"),
 		Xattrs: decodeXattrs(info.Meta["xattr"]),
+	}
+	if n, ok := parseUint(info.Meta[linksName], 10, 1<<31-1); ok {
+		a.Links = uint32(n)
 	}
 	a.Atime = m.time(a.Mtime, "atime", "file-atime")
 	target, isLink := m.linkTarget()

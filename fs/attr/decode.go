@@ -12,6 +12,9 @@ import (
 // linkTargetName is geesefs's default --symlink-attr.
 const linkTargetName = "--symlink-target"
 
+// linksName is the number of names of a file with several.
+const linksName = "pail-nlink"
+
 // modeValue is a mode found in metadata; ok is false where there was none.
 type modeValue struct {
 	mode uint32

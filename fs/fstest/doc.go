@@ -12,7 +12,7 @@
 // local filesystem is the expectation, so that a script contains none. Where a mount promises something else on
 // purpose, the line says so and why, after "#=":
 //
-//	link a b #= EPERM: an object has one key
+//	rename a b EXCHANGE #= EINVAL: a copy is no rename
 //
 // Such a call is not made on the local side.
 //

@@ -25,6 +25,7 @@ import (
 	"pail/fs/stage"
 	"pail/fs/upload"
 	"pail/fs/volume"
+	"pail/s3client"
 	"pail/s3client/memclient"
 )
 
@@ -57,7 +58,7 @@ type bucket struct {
 const (
 	able    = "able"    // mount an empty bucket of a service that can do everything
 	plain   = "plain"   // mount one of a service without extensions
-	direct  = "direct"  // the same, and remember nothing
+	direct  = "direct"  // mount one of a service that compares versions, and remember nothing
 	remount = "remount" // end the mount and make another one of the same bucket
 )
 
@@ -77,7 +78,7 @@ func serve(dir string, in io.Reader, out io.Writer) error {
 			b.client = memclient.New(memclient.Options{})
 			b.memory = time.Second
 		case direct:
-			b.client = memclient.New(memclient.Options{})
+			b.client = memclient.New(memclient.Options{Capabilities: s3client.Capabilities{ConditionalPut: true}})
 			b.memory = time.Nanosecond
 		}
 		if err = b.mount(); err == nil {
@@ -233,7 +234,7 @@ func (s *server) scenario(t *testing.T, kind, script string) {
 	if err := p.Run(calls); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.remount(t, p, strings.Contains(script, "rename")); err != nil {
+	if err := s.remount(t, p, strings.Contains(script, "rename") || strings.Contains(script, "link ")); err != nil {
 		t.Errorf("%s\n%v", strings.TrimSpace(script), err)
 	}
 	t.Logf("%d comparisons agree", p.Compared)

@@ -109,18 +109,6 @@ func TestRename(t *testing.T) {
 	all.run(t)
 }
 
-func TestHardLinksAreRefused(t *testing.T) {
-	scenarios{"link": `
-		open f a O_CREAT|O_RDWR 0644
-		mkdir d 0755
-		link a b #= EPERM: an object has one key
-		link d e
-		link none e
-		link a d
-		link a none/e
-		link a a/e`}.run(t)
-}
-
 // exchange is what two names can change places in.
 const exchange = `
 			open f a O_CREAT|O_RDWR 0644

@@ -81,12 +81,19 @@ func (p *Pair) states() (local, mount state, err error) {
 // compare says what is different after a call.
 func (p *Pair) compare(localBefore, local, mountBefore, mount state) error {
 	was, is := localBefore.inodes(), mountBefore.inodes()
+	same, back := map[uint64]uint64{}, map[uint64]uint64{} // inode numbers of one side by those of the other
 	for _, path := range slices.Sorted(maps.Keys(local)) {
 		l, m := local[path], mount[path]
 		p.Compared += 2
 		if l.what != m.what {
 			return fmt.Errorf("%.80s is on the mount\n\t%q, locally\n\t%q", path, m.what, l.what)
 		}
+		there, ok := same[l.ino]
+		here, known := back[m.ino]
+		if ok != known || ok && (there != m.ino || here != l.ino) {
+			return fmt.Errorf("%.80s is the same file as another name on one side only", path)
+		}
+		same[l.ino], back[m.ino] = m.ino, l.ino
 		lb, lok := was[l.ino]
 		mb, mok := is[m.ino]
 		if want, got := changes(lb, l, lok), changes(mb, m, mok); got != want {

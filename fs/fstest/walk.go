@@ -11,9 +11,9 @@ var walkNames = []string{
 	"a", "b", "d", "d/a", "d/b", "e", "e/a", "d/s", "d/s/a", "e/s", "e/s/b", "l", "l/a", "e/..", "d/.", "a/", "d/", "none/a",
 }
 
-// Walk returns a script of n random calls. The same seed gives the same script.
-func Walk(seed uint64, n int) []Call {
-	w := walker{rand.New(rand.NewPCG(seed, 0))}
+// Walk returns a script of n random calls, with hard links or without. The same seed gives the same script.
+func Walk(seed uint64, n int, links bool) []Call {
+	w := walker{rand.New(rand.NewPCG(seed, 0)), links}
 	lines := make([]string, n)
 	for i := range lines {
 		lines[i] = w.line()
@@ -25,7 +25,10 @@ func Walk(seed uint64, n int) []Call {
 	return calls
 }
 
-type walker struct{ *rand.Rand }
+type walker struct {
+	*rand.Rand
+	links bool
+}
 
 func (w walker) of(choices ...string) string { return choices[w.IntN(len(choices))] }
 func (w walker) path() string                { return walkNames[w.IntN(len(walkNames))] }
@@ -99,6 +102,10 @@ func (w walker) line() string {
 		func() string { return "fstat " + w.slot() },
 		func() string { return "stat " + w.path() },
 		func() string { return "list " + w.path() },
+	}
+	if w.links {
+		link := func() string { return fmt.Sprintf("link %s %s", w.path(), w.path()) }
+		kinds = append(kinds, link, link, link)
 	}
 	return w.who() + kinds[w.IntN(len(kinds))]()
 }

@@ -16,7 +16,7 @@ func TestRandomCalls(t *testing.T) {
 	for i := range walks {
 		for _, kind := range []string{able, plain, direct} {
 			t.Run(fmt.Sprintf("%d/%s", seed+i, kind), func(t *testing.T) {
-				s.walk(t, kind, fstest.Walk(uint64(seed+i), length))
+				s.walk(t, kind, fstest.Walk(uint64(seed+i), length, kind != plain))
 			})
 		}
 	}

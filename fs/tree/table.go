@@ -2,6 +2,7 @@ package tree
 
 import (
 	"hash/fnv"
+	"slices"
 	"strings"
 	"sync"
 	"weak"
@@ -30,8 +31,15 @@ type Node[T any] struct {
 	// guarded by Table.mu
 	parent   *Node[T] // nil for the root
 	name     string
+	others   []edge[T] // further names, see Share
 	removed  bool
 	children map[string]weak.Pointer[Node[T]]
+}
+
+// edge is a name in a directory.
+type edge[T any] struct {
+	dir  *Node[T]
+	name string
 }
 
 // Ino returns the inode number.
@@ -73,14 +81,22 @@ func (n *Node[T]) childLocked(name string) *Node[T] {
 
 // Add returns the live inode of a name, and makes it with make where there is none.
 func (t *Table[T]) Add(dir *Node[T], name string, make func(*Node[T]) *T) *Node[T] {
+	return t.AddAs(dir, name, 0, make)
+}
+
+// AddAs is Add for an inode that has the number ino, if that is free.
+func (t *Table[T]) AddAs(dir *Node[T], name string, ino uint64, make func(*Node[T]) *T) *Node[T] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n := dir.childLocked(name); n != nil {
 		return n
 	}
 	t.sweepIfDueLocked()
-	path, _ := dir.pathLocked()
-	n := &Node[T]{ino: t.freeInoLocked(join(path, name)), name: name, parent: dir}
+	if ino <= RootIno || !t.isFreeLocked(ino) {
+		path, _ := dir.pathLocked()
+		ino = t.freeInoLocked(join(path, name))
+	}
+	n := &Node[T]{ino: ino, name: name, parent: dir}
 	n.value = make(n)
 	t.mu.inos[n.ino] = weak.Make(n)
 	t.linkLocked(dir, name, n)
@@ -128,13 +144,16 @@ func (t *Table[T]) RemoveAt(n *Node[T], path string) bool {
 
 func (t *Table[T]) detachLocked(n *Node[T]) {
 	n.removed = true
-	if n.parent.childLocked(n.name) == n {
-		t.unlinkLocked(n.parent, n.name)
+	for _, e := range append(n.others, edge[T]{n.parent, n.name}) {
+		if e.dir.childLocked(e.name) == n {
+			t.unlinkLocked(e.dir, e.name)
+		}
 	}
+	n.others = nil
 }
 
 // Rename moves the inode of one name, if there is a live one, to another name. The live inode that had this name is
-// removed and returned; nil if there was none.
+// removed and returned; nil if there was none, or if it has another path.
 func (t *Table[T]) Rename(fromDir *Node[T], from string, toDir *Node[T], to string) (replaced *Node[T]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -143,15 +162,33 @@ func (t *Table[T]) Rename(fromDir *Node[T], from string, toDir *Node[T], to stri
 	if n == replaced {
 		return nil
 	}
-	if replaced != nil {
-		t.detachLocked(replaced)
+	if replaced != nil && !t.dropLocked(replaced, edge[T]{toDir, to}) {
+		replaced = nil
 	}
-	t.unlinkLocked(fromDir, from)
-	if n != nil {
+	if n == nil {
+		t.unlinkLocked(fromDir, from)
+		return replaced
+	}
+	if n.parent == fromDir && n.name == from {
+		t.unlinkLocked(fromDir, from)
 		n.parent, n.name = toDir, to
-		t.linkLocked(toDir, to, n)
+	} else {
+		t.dropLocked(n, edge[T]{fromDir, from})
+		n.others = append(n.others, edge[T]{toDir, to})
 	}
+	t.linkLocked(toDir, to, n)
 	return replaced
+}
+
+// dropLocked takes a name from n, and reports whether n is removed by that.
+func (t *Table[T]) dropLocked(n *Node[T], e edge[T]) bool {
+	if n.parent == e.dir && n.name == e.name {
+		t.detachLocked(n)
+		return true
+	}
+	n.others = slices.DeleteFunc(n.others, func(other edge[T]) bool { return other == e })
+	t.unlinkLocked(e.dir, e.name)
+	return false
 }
 
 // Exchange lets two inodes change places. It does nothing where one of them has been removed.
@@ -271,11 +308,15 @@ func (t *Table[T]) sweepLocked() {
 
 func (t *Table[T]) freeInoLocked(path string) uint64 {
 	for salt := uint64(0); ; salt++ {
-		ino := hash(path, salt)
-		if p, used := t.mu.inos[ino]; !used || p.Value() == nil {
+		if ino := hash(path, salt); t.isFreeLocked(ino) {
 			return ino
 		}
 	}
+}
+
+func (t *Table[T]) isFreeLocked(ino uint64) bool {
+	p, used := t.mu.inos[ino]
+	return !used || p.Value() == nil
 }
 
 // hash maps a path to an inode number. 0 and the root's number are not given out, nor is the top bit set: some programs

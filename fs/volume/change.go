@@ -36,6 +36,11 @@ func (v *Volume) change(ctx context.Context, n *Inode, fn func(*attr.Attr) error
 		return Stat{}, err
 	}
 	defer unlock()
+	return v.changeGated(ctx, n, fn)
+}
+
+// changeGated is change for a caller that holds the gate, and n's path still.
+func (v *Volume) changeGated(ctx context.Context, n *Inode, fn func(*attr.Attr) error) (Stat, error) {
 	if st, done, err := n.changeLocal(fn); done {
 		return st, err
 	}

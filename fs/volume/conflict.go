@@ -120,6 +120,9 @@ func (v *Volume) storeAgain(ctx context.Context, n *Inode, c *content, snap *sta
 // and every handle that wrote is told once.
 func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version, other readahead.Source) error {
 	at, _ := v.table.Path(n.node)
+	if name, ok := v.table.OtherPath(n.node); ok {
+		at = name // where users see it
+	}
 	beside := version{meta: next.meta, system: next.system}
 	besidePath := v.conflictPath(at)
 	beside.key = v.keys.File(besidePath)

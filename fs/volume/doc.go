@@ -24,6 +24,12 @@
 // A file that is unlinked or replaced while it is open has its content fetched into local storage first, and lives on
 // there until its last handle closes.
 //
+// # Hard links
+//
+// Package links says how a file with several names is kept. Its inode has the path of the object in .pail/inodes, so all
+// that is said of an inode's path and key holds for it; its names are further names in the table. In the cache, a name's
+// path has what its own object says (object.pointer), and Lookup goes on from there.
+//
 // # Directories
 //
 // A directory whose last entry goes stays: it gets a marker before, if it is not known to have one. A rename is one

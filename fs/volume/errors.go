@@ -18,6 +18,7 @@ var (
 	ErrNoSpace      = errors.New("no space")
 	ErrTooBig       = errors.New("too big")
 	ErrPermission   = errors.New("not permitted")
+	ErrTooManyLinks = errors.New("has as many names as a file can have")
 	ErrCrossDevice  = errors.New("cannot be done in one step")
 	ErrBadHandle    = errors.New("the handle was not opened for this")
 	ErrClosed       = errors.New("the volume is closed")

@@ -72,6 +72,8 @@ func (v *Volume) side(ctx context.Context, p place, at string) (side, error) {
 		return side{}, ErrNotExist
 	case found.view || v.keys.Synthetic(at):
 		return side{}, ErrPermission
+	case isPointer(*found):
+		return side{}, ErrNotSupported
 	}
 	if _, ok := v.keys.ClashAlias(at); ok {
 		return side{}, ErrNotSupported

@@ -77,4 +77,8 @@ func TestExchangeRefuses(t *testing.T) {
 	m.want(m.exchange("d/f", "d"), volume.ErrInvalid)
 	m.ok(m.exchange("d/f", "d/f"))
 	m.want(m.exchange("none", "none"), volume.ErrNotExist)
+	m.put("a", "1")
+	m.ok(m.link("a", "b"))
+	m.want(m.exchange("a", "d"), volume.ErrNotSupported)
+	m.want(m.exchange("d", "b"), volume.ErrNotSupported)
 }

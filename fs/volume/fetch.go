@@ -9,6 +9,7 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/keymap"
+	"pail/fs/links"
 	"pail/fs/tree"
 	"pail/s3client"
 )
@@ -106,6 +107,9 @@ func (v *Volume) ask(ctx context.Context, path string) (object, error) {
 	}
 	if v.keys.Synthetic(path) {
 		return v.askSynthetic(ctx, path)
+	}
+	if _, _, shared := links.ParseInode(path); shared {
+		return v.headObject(ctx, v.keys.File(path))
 	}
 	if _, ok := v.keys.MarkerContent(path); ok {
 		o, err := v.headObject(ctx, v.keys.File(path))
@@ -280,6 +284,9 @@ func (v *Volume) childPath(dir *Inode, name string) (string, error) {
 	}
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
 		return "", ErrInvalid
+	}
+	if v.hidden(dir, name) {
+		return "", ErrPermission
 	}
 	path, err := dir.path()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"pail/fs/links"
 	"pail/fs/tree"
 )
 
@@ -68,7 +69,8 @@ func (g *glances) end() {
 // glance reads the directory that holds a path, or waits for a reading on its way, if that is worth while. It returns as
 // soon as something fresh is known of the path, and reports whether that may be so.
 func (v *Volume) glance(ctx context.Context, path string) bool {
-	if path == "" || v.opt.TTL <= 0 || v.opt.NegativeTTL <= 0 {
+	_, _, shared := links.ParseInode(path) // of which nobody looks up another for that
+	if path == "" || shared || v.opt.TTL <= 0 || v.opt.NegativeTTL <= 0 {
 		return false
 	}
 	dir := tree.Dir(path)

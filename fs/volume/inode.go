@@ -83,17 +83,22 @@ func (v *Volume) inode(p place, typ uint32) *Inode {
 func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 	for {
 		n := v.table.Add(p.dir.node, p.name, v.makeInode(typ)).Value()
-		if n.typ == typ {
+		further := !v.table.IsPath(n.node, p.dir.node, p.name)
+		if n.typ == typ && !further {
 			return n
 		}
 		n.mu.Lock()
 		later := n.overtakenLocked(s)
-		if !later && !n.unsavedLocked() {
+		if !later && !further && !n.unsavedLocked() {
 			n.abandonLocked()
 		}
 		n.unlock()
 		if later {
 			return nil
+		}
+		if further { // of a file with several names, of which another client has replaced this one
+			v.table.Unlink(p.dir.node, p.name)
+			continue
 		}
 		v.table.Remove(n.node) // also with changes, which are stored under its last path
 	}

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 
+	"pail/fs/links"
 	"pail/fs/tree"
 )
 
 // Lookup returns the inode of a name in a directory. Within the TTL it needs no request.
 func (v *Volume) Lookup(ctx context.Context, dir *Inode, name string) (*Inode, Stat, error) {
 	p := place{dir, name}
+	if v.hidden(dir, name) {
+		return nil, Stat{}, ErrNotExist
+	}
 	for {
 		path, err := v.childPath(dir, name)
 		if err != nil {
@@ -28,6 +32,13 @@ func (v *Volume) Lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 		}
 		if err == nil && arriving && v.child(p) == nil {
 			return nil, Stat{}, ErrNotExist // not yet
+		}
+		if _, shared := o.pointer(); shared && err == nil {
+			n, st, err := v.lookupShared(ctx, p, path, o, s)
+			if errors.Is(err, errAgain) {
+				continue
+			}
+			return n, st, err
 		}
 		if err != nil {
 			if n := v.child(p); n != nil && errors.Is(err, ErrNotExist) {
@@ -111,6 +122,10 @@ func (v *Volume) current(ctx context.Context, n *Inode) (object, error) {
 		if err == nil && typeOf(o) != n.typ {
 			err = ErrStale
 		}
+		if err == nil && v.leadsElsewhere(ctx, o) {
+			v.names.Forget(path)
+			err = ErrStale
+		}
 		if err != nil && (v.isMoving(n) || n.isLeaving()) { // whoever holds locks that this waits for is not here
 			unlock, err := v.lockInode(ctx, n)
 			if err != nil {
@@ -122,6 +137,9 @@ func (v *Volume) current(ctx context.Context, n *Inode) (object, error) {
 		if err != nil {
 			if errors.Is(err, ErrNotExist) || errors.Is(err, ErrStale) {
 				v.detach(n, path, s)
+			}
+			if _, _, shared := links.ParseInode(path); shared && errors.Is(err, ErrNotExist) {
+				err = ErrStale // one of its names may be a plain object by now
 			}
 			return object{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pail/fs/attr"
+	"pail/fs/links"
 	"pail/s3client"
 )
 
@@ -37,6 +38,9 @@ func (v *Volume) newObject(info s3client.ObjectInfo) object {
 	}
 	o.full = true
 	o.attr = attr.Decode(info, v.opt.Defaults)
+	if _, _, shared := links.ParseInode(info.Key); !shared {
+		o.attr.Links = 0 // a copy
+	}
 	switch o.dir = attr.IsDir(o.attr.Mode); {
 	case !o.dir || strings.HasSuffix(info.Key, "/"):
 	case info.Size > 0: // only an empty object stands for a directory
@@ -110,6 +114,9 @@ func (n *Inode) statLocked(o object, size int64) Stat {
 	st := Stat{Attr: o.attr, Ino: n.Ino(), Nlink: 1, Size: uint64(max(size, 0))}
 	if o.dir {
 		st.Size, st.Nlink = dirSize, 2
+	}
+	if o.attr.Links > 0 {
+		st.Nlink = o.attr.Links
 	}
 	n.timesLocked(&st.Attr)
 	if n.mu.removed {

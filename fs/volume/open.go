@@ -111,7 +111,7 @@ func (v *Volume) validate(n *Inode, path string, o object, s tree.Stamp, err err
 		return object{}, s, nil
 	case err != nil:
 		return object{}, s, err
-	case typeOf(o) != attr.Regular:
+	case typeOf(o) != attr.Regular || isPointer(o):
 		v.names.Forget(path)
 		v.detach(n, path, s)
 		return object{}, s, fmt.Errorf("%w: it is no regular file any more", ErrStale)

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"pail/fs/attr"
+	"pail/fs/links"
 	"pail/fs/tree"
 	"pail/s3client"
 )
@@ -111,6 +112,9 @@ func (d *DirHandle) entry(it *dirItem) (DirEntry, bool) {
 		}
 	}
 	e.Ino = v.table.InoOf(d.n.node, it.name)
+	if ptr, ok := it.obj.pointer(); ok && v.child(place{d.n, it.name}) == nil {
+		e.Ino = links.Number(ptr.ID())
+	}
 	if n := v.child(place{d.n, it.name}); n != nil {
 		e.Mode = n.typ
 	} else if it.fixed != 0 {
@@ -148,7 +152,7 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 	items, more := d.mu.listing.take(got)
 	d.mu.window = append(make([]dirItem, 0, len(keep)+len(items)), keep...)
 	for _, it := range items {
-		if !d.mu.local[it.name] {
+		if !d.mu.local[it.name] && !d.n.v.hidden(d.n, it.name) {
 			d.mu.window = append(d.mu.window, it)
 		}
 	}
@@ -219,6 +223,9 @@ func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, erro
 	if _, _, s := v.names.Get(at); it.stamp.Before(s) { // something has happened since
 		return v.Lookup(ctx, d.n, name)
 	}
+	if isPointer(it.obj) {
+		return v.Lookup(ctx, d.n, name)
+	}
 	if !v.complete(it.obj) {
 		d.fillFrom(ctx, name)
 		return v.Lookup(ctx, d.n, name)
@@ -228,7 +235,7 @@ func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, erro
 		return nil, Stat{}, err
 	}
 	arriving := v.isArriving(at)
-	if now, _ := v.childPath(d.n, name); arriving || now != at {
+	if now, _ := v.childPath(d.n, name); arriving || now != at || isPointer(o) {
 		return v.Lookup(ctx, d.n, name)
 	}
 	n := v.found(place{d.n, name}, at, o, s)

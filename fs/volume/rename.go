@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"pail/fs/attr"
+	"pail/fs/links"
 	"pail/s3client"
 )
 
@@ -14,6 +15,8 @@ type move struct {
 	src, dst  place
 	from, to  string // paths
 	noReplace bool
+
+	name, over *links.Pointer // what is moved, and what it replaces, where these are names of files with several
 }
 
 // Rename gives a file or directory another name. What had that name is replaced, if the types allow it; its open
@@ -49,27 +52,31 @@ func (v *Volume) Rename(ctx context.Context, fromDir *Inode, fromName string, to
 	if err != nil {
 		return err
 	}
-	defer unlock()
 	m.from, m.to = paths[0], paths[1]
 	switch {
 	case m.from == m.to && m.noReplace:
-		return ErrExist
+		err = ErrExist
 	case m.from == m.to:
-		return nil
 	case below(m.to, m.from) && o.dir:
-		return ErrInvalid
+		err = ErrInvalid
 	case below(m.to, m.from):
-		return ErrNotDir
+		err = ErrNotDir
+	default:
+		err = rename(ctx, &m)
 	}
-	return rename(ctx, m)
+	unlock()
+	if err == nil {
+		v.renamedNames(ctx, m)
+	}
+	return err
 }
 
-func (v *Volume) renameFile(ctx context.Context, m move) error {
+func (v *Volume) renameFile(ctx context.Context, m *move) error {
 	if err := nameError(v.keys.CheckFile(m.to)); err != nil {
 		return err
 	}
 	n, target, err := v.renamed(ctx, m)
-	if err != nil {
+	if err != nil || n == target {
 		return err
 	}
 	open, err := lockGates(ctx, n, target)
@@ -88,27 +95,30 @@ func (v *Volume) renameFile(ctx context.Context, m move) error {
 		}
 	}
 	stay := func() {}
-	if target != nil {
+	if target != nil && m.over == nil {
 		if stay, err = v.leave(ctx, target); err != nil {
 			return err
 		}
 	}
-	defer v.moving(n)()
+	if m.name == nil {
+		defer v.moving(n)()
+	}
 	defer v.arriving(m.to)()
-	o, err := v.moveObject(ctx, m)
+	o, err := v.moveObject(ctx, *m)
 	if err != nil {
 		stay()
 		v.names.Forget(m.from)
 		v.names.Forget(m.to)
 		return err
 	}
-	v.moved(m, n, target, o)
+	v.moved(*m, n, target, o)
 	return nil
 }
 
 // renamed returns the inode of a file that is to be renamed, and the one that has the new name, if any. Both are in the
-// table from now on, so that nobody opens the files by others.
-func (v *Volume) renamed(ctx context.Context, m move) (n, target *Inode, err error) {
+// table from now on, so that nobody opens the files by others. They are one where both names are of one file: then there
+// is nothing to do (rename(2)).
+func (v *Volume) renamed(ctx context.Context, m *move) (n, target *Inode, err error) {
 	src, err := v.exists(ctx, m.src, m.from)
 	switch {
 	case err != nil:
@@ -118,12 +128,16 @@ func (v *Volume) renamed(ctx context.Context, m move) (n, target *Inode, err err
 	case src.dir:
 		return nil, nil, ErrStale // since it was looked at first
 	}
+	if ptr, ok := src.pointer(); ok {
+		m.name = &ptr
+	}
 	dst, err := v.exists(ctx, m.dst, m.to)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case dst == nil:
-		return v.inode(m.src, src.mode()), nil, nil
+		n, err = v.named(ctx, m.src, src)
+		return n, nil, err
 	case m.noReplace:
 		return nil, nil, ErrExist
 	case dst.dir:
@@ -131,7 +145,16 @@ func (v *Volume) renamed(ctx context.Context, m move) (n, target *Inode, err err
 	case dst.view:
 		return nil, nil, ErrPermission
 	}
-	return v.inode(m.src, src.mode()), v.inode(m.dst, dst.mode()), nil
+	if ptr, ok := dst.pointer(); ok {
+		m.over = &ptr
+	}
+	if n, err = v.named(ctx, m.src, src); err == nil {
+		target, err = v.named(ctx, m.dst, dst)
+	}
+	if n == target {
+		m.name, m.over = nil, nil
+	}
+	return n, target, err
 }
 
 // moveObject moves whatever version of the file is there.
@@ -144,7 +167,7 @@ func (v *Volume) moveObject(ctx context.Context, m move) (object, error) {
 		if err != nil {
 			return object{}, err
 		}
-		if o.dir {
+		if o.dir || isPointer(o) != (m.name != nil) {
 			return object{}, ErrStale
 		}
 		o.info, err = v.moveVersion(ctx, v.keys.File(m.to), o.info, m.noReplace)
@@ -194,7 +217,11 @@ func (v *Volume) moved(m move, n, target *Inode, o object) {
 	n.mu.renamed = v.opt.Now()
 	n.mu.Unlock()
 	v.replace(m, target)
-	v.rebase(n, m.to, o, unchanged)
+	if m.name != nil {
+		v.present(m.to, o)
+	} else {
+		v.rebase(n, m.to, o, unchanged)
+	}
 	v.vacated(m.src, m.from, nil)
 	m.dst.dir.touch()
 }
@@ -204,13 +231,35 @@ func (v *Volume) replace(m move, target *Inode) {
 	if old := v.table.Rename(m.src.dir.node, m.src.name, m.dst.dir.node, m.dst.name); old != nil && old.Value() != target {
 		v.removed(old.Value()) // looked up meanwhile
 	}
-	if target != nil {
+	if target != nil && m.over == nil {
 		v.removed(target)
 	}
 }
 
+// renamedNames brings the lists of names up to date after a rename.
+func (v *Volume) renamedNames(ctx context.Context, m move) {
+	if m.over != nil {
+		v.dropName(ctx, *m.over, v.keys.File(m.to))
+	}
+	if m.name == nil {
+		return
+	}
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	_, err := v.changeNames(ctx, *m.name, func(list *links.Names) error {
+		if _, ok := list.Keys[m.name.Name]; ok {
+			list.Keys[m.name.Name] = v.keys.File(m.to)
+		}
+		return nil
+	})
+	if err != nil {
+		v.log.Warn("the list of a file's names has an old one", "list", m.name.List(), "error", err)
+	}
+}
+
 // renameDir renames a directory with all that is below it.
-func (v *Volume) renameDir(ctx context.Context, m move) error {
+func (v *Volume) renameDir(ctx context.Context, mv *move) error {
+	m := *mv
 	if v.keys.Synthetic(m.from) {
 		return ErrPermission
 	}

@@ -22,9 +22,17 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
 	at := paths[0]
 	o, err := v.exists(ctx, p, at)
+	if o != nil && err == nil && isPointer(*o) {
+		err = v.unlinkName(ctx, p, at)
+		if unlock(); err == nil {
+			ptr, _ := o.pointer()
+			v.dropName(ctx, ptr, o.info.Key)
+		}
+		return err
+	}
+	defer unlock()
 	switch {
 	case err != nil:
 		return err
@@ -42,6 +50,20 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	}
 	defer open()
 	return v.unlinkGated(ctx, p, n, at)
+}
+
+// unlinkName removes one of the names of a file with several.
+func (v *Volume) unlinkName(ctx context.Context, p place, at string) error {
+	if err := v.ensureMarker(ctx, p.dir); err != nil {
+		return err
+	}
+	if err := v.deleteKeys(ctx, v.keys.File(at)); err != nil {
+		v.names.Forget(at)
+		return err
+	}
+	v.table.Unlink(p.dir.node, p.name)
+	v.vacated(p, at, nil)
+	return nil
 }
 
 func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string) error {
@@ -110,7 +132,9 @@ func (v *Volume) vacated(p place, at string, n *Inode) {
 	}
 	v.names.SetAbsent(at)
 	if again := v.child(p); again != nil && again != n {
-		v.removed(again)
+		if v.table.Unlink(p.dir.node, p.name); v.child(p) == again {
+			v.removed(again)
+		}
 	}
 	p.dir.touch()
 }
@@ -209,9 +233,10 @@ func (v *Volume) mustBeEmpty(ctx context.Context, n *Inode, at string) error {
 	return nil
 }
 
-// known returns what kind of thing is at a path. Its attributes may be missing.
+// known returns what kind of thing is at a path. The attributes of a directory may be missing; those of a file say
+// whether it is a name of one with several.
 func (v *Volume) known(ctx context.Context, at string) (object, error) {
-	if o, state, _ := v.names.Get(at); state == tree.Present && o.mode() != 0 {
+	if o, state, _ := v.names.Get(at); state == tree.Present && (o.dir || o.full) {
 		return o, nil
 	}
 	o, _, err := v.resolve(ctx, at)
@@ -220,7 +245,7 @@ func (v *Volume) known(ctx context.Context, at string) (object, error) {
 
 // exists returns what a rename finds at a place; nil if nothing.
 func (v *Volume) exists(ctx context.Context, p place, at string) (*object, error) {
-	if n := v.child(p); n != nil && n.unsaved() {
+	if n := v.child(p); n != nil && n.unsaved() && v.table.IsPath(n.node, p.dir.node, p.name) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		o := n.mu.obj

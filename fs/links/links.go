@@ -1,0 +1,141 @@
+package links
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"pail/s3client"
+)
+
+// Hidden is the name in the root of a mount that listings do not show and that cannot be looked up.
+const Hidden = ".pail"
+
+const (
+	inodes = Hidden + "/inodes/"
+	lists  = Hidden + "/links/"
+)
+
+// Max is how many names a file may have. The list has to be read and written at once for each change.
+const Max = 1000
+
+// Metadata of a name.
+const (
+	metaInode = "pail-inode" // the key of the file, URL-encoded
+	metaName  = "pail-name"  // which of its names
+)
+
+// NewID returns an ID for the file with this inode number, which it says.
+func NewID(ino uint64) string { return fmt.Sprintf("%016x-%s", ino, strings.ToLower(rand.Text()[:16])) }
+
+// NewName returns what tells a name from the others, whatever it is renamed to.
+func NewName() string { return strings.ToLower(rand.Text()[:16]) }
+
+// Inode returns the path, from the root of a mount, of the file with this ID.
+func Inode(id string) string { return inodes + id }
+
+// ParseInode reads a path, or a key, that ends as Inode makes them: what comes before, and the ID. ok is false for others.
+func ParseInode(path string) (prefix, id string, ok bool) {
+	i := strings.LastIndexByte(path, '/') + 1
+	prefix, ok = strings.CutSuffix(path[:i], inodes)
+	if !ok || prefix != "" && !strings.HasSuffix(prefix, "/") || !validID(path[i:]) {
+		return "", "", false
+	}
+	return prefix, path[i:], true
+}
+
+func validID(id string) bool {
+	number, rest, ok := strings.Cut(id, "-")
+	_, err := strconv.ParseUint(number, 16, 64)
+	return ok && err == nil && len(number) == 16 && rest != "" && strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+}
+
+// Number returns the inode number that an ID says.
+func Number(id string) uint64 {
+	n, _ := strconv.ParseUint(id[:min(16, len(id))], 16, 64)
+	return n
+}
+
+// Pointer is what the object of a name says.
+type Pointer struct {
+	Key  string // of the file
+	Name string // which of its names
+}
+
+// Meta returns keep with the metadata of p; keep itself is not changed.
+func (p Pointer) Meta(keep s3client.Meta) s3client.Meta {
+	m := s3client.Meta{metaInode: url.PathEscape(p.Key), metaName: p.Name}
+	for name, value := range keep {
+		m[name] = value
+	}
+	return m
+}
+
+// Body returns the bytes of p's object, for people.
+func (p Pointer) Body() []byte {
+	return fmt.Appendf(nil, "This is one of several names of a file (a hard link of pail). Its content is in the object\n%s\n", p.Key)
+}
+
+// ID returns the ID of the file.
+func (p Pointer) ID() string {
+	_, id, _ := ParseInode(p.Key)
+	return id
+}
+
+// List returns the key of the list of names.
+func (p Pointer) List() string {
+	prefix, id, _ := ParseInode(p.Key)
+	return prefix + lists + id
+}
+
+// ParsePointer reads metadata. ok is false where it is not that of a name.
+func ParsePointer(meta s3client.Meta) (p Pointer, ok bool) {
+	value, ok := meta[metaInode]
+	if !ok {
+		return Pointer{}, false
+	}
+	key, err := url.PathUnescape(value)
+	if err != nil || meta[metaName] == "" {
+		return Pointer{}, false
+	}
+	if _, _, ok := ParseInode(key); !ok {
+		return Pointer{}, false
+	}
+	return Pointer{Key: key, Name: meta[metaName]}, true
+}
+
+// Names is the list of a file's names.
+type Names struct {
+	// Keys has a key for each name: where it was made or last renamed to by itself. A directory above it may have been
+	// renamed since.
+	Keys map[string]string `json:"names"`
+	// Closed says that the last name is becoming a plain object again; no other may be added.
+	Closed bool `json:"closed,omitempty"`
+}
+
+// Encode returns the body of the list.
+func (n Names) Encode() []byte {
+	body, _ := json.Marshal(n) // strings and a bool
+	return body
+}
+
+// MaxList is the largest list in bytes: JSON takes up to six for one of a key's.
+const MaxList = Max * (6*s3client.MaxKeyLength + 64)
+
+var errList = errors.New("not a list of a file's names")
+
+// ParseNames reads the body of a list.
+func ParseNames(body []byte) (Names, error) {
+	var n Names
+	if err := json.Unmarshal(body, &n); err != nil {
+		return Names{}, fmt.Errorf("%w: %w", errList, err)
+	}
+	if n.Keys == nil {
+		return Names{}, errList
+	}
+	return n, nil
+}

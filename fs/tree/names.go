@@ -1,0 +1,72 @@
+package tree
+
+// Share gives n the path of another name, and keeps the one that it has as a further name. An inode with several names
+// has its path where no user looks; all of them find it.
+func (t *Table[T]) Share(n, dir *Node[T], name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n.removed || n.parent == nil {
+		return
+	}
+	n.others = append(n.others, edge[T]{n.parent, n.name})
+	n.parent, n.name = dir, name
+	t.linkLocked(dir, name, n)
+}
+
+// Unshare gives n the path of its only name: it loses the path that it has and all further names.
+func (t *Table[T]) Unshare(n, dir *Node[T], name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n.removed || n.parent == nil {
+		return
+	}
+	t.detachLocked(n)
+	if there := dir.childLocked(name); there != nil {
+		t.dropLocked(there, edge[T]{dir, name})
+	}
+	n.removed, n.parent, n.name = false, dir, name
+	t.linkLocked(dir, name, n)
+}
+
+// Link gives n a further name. It takes it from the live inode that has it.
+func (t *Table[T]) Link(n, dir *Node[T], name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	there := dir.childLocked(name)
+	if there == n || n.removed {
+		return
+	}
+	if there != nil {
+		t.dropLocked(there, edge[T]{dir, name})
+	}
+	n.others = append(n.others, edge[T]{dir, name})
+	t.linkLocked(dir, name, n)
+}
+
+// Unlink takes a further name from the live inode that has it. It does nothing where that is the inode's path.
+func (t *Table[T]) Unlink(dir *Node[T], name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := dir.childLocked(name); n != nil && (n.parent != dir || n.name != name) {
+		t.dropLocked(n, edge[T]{dir, name})
+	}
+}
+
+// IsPath reports whether a name is where n has its path, rather than a further one.
+func (t *Table[T]) IsPath(n, dir *Node[T], name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return n.parent == dir && n.name == name
+}
+
+// OtherPath returns the path of one of n's further names, and false where it has none.
+func (t *Table[T]) OtherPath(n *Node[T]) (path string, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range n.others {
+		if path, ok := e.dir.pathLocked(); ok {
+			return join(path, e.name), true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,260 @@
+package volume_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pail/fs/keymap"
+	"pail/fs/links"
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+// linking runs a test on services that hard links can be made on.
+func linking(t *testing.T, test func(t *testing.T, caps s3client.Capabilities)) {
+	t.Helper()
+	t.Run("full", func(t *testing.T) { test(t, memclient.Full()) })
+	t.Run("conditional", func(t *testing.T) { test(t, s3client.Capabilities{ConditionalPut: true}) })
+}
+
+func (m *mount) link(from, to string) error {
+	m.t.Helper()
+	n, _, err := m.walk(from)
+	if err != nil {
+		return err
+	}
+	dir, name := m.parent(to)
+	_, err = m.Link(ctx, n, dir, name)
+	return err
+}
+
+// second mounts the bucket a second time.
+func (m *mount) second() *mount {
+	m.t.Helper()
+	return mountOn(m.t, m.mem.Another(), m.clock, ttl(0))
+}
+
+func (m *mount) nlink(path string, want uint32) {
+	m.t.Helper()
+	if st := m.stat(path); st.Nlink != want {
+		m.t.Errorf("%q has %d names, want %d", path, st.Nlink, want)
+	}
+}
+
+func TestHardLinksAreOneFile(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.mkdir("d")
+		m.put("a", "hello")
+		ino := m.stat("a").Ino
+		m.ok(m.link("a", "d/b"))
+		other := m.second()
+		for _, m := range []*mount{m, other} {
+			m.nlink("a", 2)
+			m.nlink("d/b", 2)
+			if m.stat("a").Ino != ino || m.stat("d/b").Ino != ino {
+				t.Errorf("numbers are %d and %d, want %d", m.stat("a").Ino, m.stat("d/b").Ino, ino)
+			}
+			m.names("", "a", "d")
+		}
+		h := other.open("d/b", readWrite)
+		other.writeAll(h, "J", 0)
+		other.close(h)
+		if got := m.get("a"); got != "Jello" {
+			t.Errorf("a holds %q", got)
+		}
+		m.ok(m.unlink("a"))
+		if got := m.object("d/b"); got != "Jello" {
+			t.Errorf("the object of the only name holds %q", got)
+		}
+		if got := strings.Join(m.mem.Keys(), " "); got != "d/ d/b" {
+			t.Errorf("keys are %q", got)
+		}
+		other.nlink("d/b", 1)
+		m.nlink("d/b", 1)
+	})
+}
+
+// What tools that know nothing of links do to one name does nothing to the others.
+func TestToolsCannotHarmOtherNames(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps, ttl(0))
+		m.put("a", "hello")
+		m.ok(m.link("a", "b"))
+		m.ok(m.link("a", "c"))
+		if got := m.object("a"); !strings.Contains(got, "\n.pail/inodes/") {
+			t.Errorf("the object of a name says %q", got)
+		}
+		m.foreignDelete("a")
+		m.foreign("b", "other")
+		m.missing("a")
+		if got := m.get("b"); got != "other" {
+			t.Errorf("b holds %q", got)
+		}
+		if got := m.get("c"); got != "hello" {
+			t.Errorf("c holds %q", got)
+		}
+		_, err := m.mem.Another().Copy(ctx, "copy", "c", s3client.CopyOptions{})
+		m.ok(err)
+		if got := m.get("copy"); got != "hello" {
+			t.Errorf("the copy of a name holds %q", got)
+		}
+		m.ok(m.unlink("copy"))
+		m.ok(m.unlink("b"))
+		if got := m.get("c"); got != "hello" {
+			t.Errorf("c holds %q", got)
+		}
+		for _, key := range m.mem.Keys() {
+			if strings.HasPrefix(key, ".pail/inodes/") {
+				m.foreignDelete(key)
+			}
+		}
+		n, _, err := m.walk("c")
+		m.ok(err)
+		_, err = m.Open(ctx, n, readOnly)
+		m.want(err, volume.ErrStale)
+		m.ok(m.unlink("c"))
+		m.names("")
+	})
+}
+
+func TestLastNameAfterADirectoryRename(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.mkdir("d")
+		m.put("d/a", "hello")
+		m.ok(m.link("d/a", "b"))
+		m.ok(m.rename("d", "e"))
+		m.ok(m.unlink("b"))
+		m.nlink("e/a", 1)
+		if got := m.second().get("e/a"); got != "hello" {
+			t.Errorf("e/a holds %q", got)
+		}
+		m.ok(m.unlink("e/a"))
+		if got := strings.Join(m.mem.Keys(), " "); got != "e/" {
+			t.Errorf("keys are %q", got)
+		}
+	})
+}
+
+func TestNamesOfAFileAreLimited(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	m.put("a", "x")
+	m.ok(m.link("a", "b"))
+	list := m.mem.Keys()[1]
+	names, err := links.ParseNames([]byte(m.object(list)))
+	m.ok(err)
+	for i := 2; i < links.Max; i++ {
+		names.Keys[fmt.Sprint(i)] = fmt.Sprint("name ", i)
+	}
+	m.foreign(list, string(names.Encode()))
+	m.want(m.link("a", "more"), volume.ErrTooManyLinks)
+	m.missing("more")
+}
+
+func TestHardLinksAreHidden(t *testing.T) {
+	m := newMount(t, memclient.Full(), ttl(0))
+	m.put("a", "x")
+	m.ok(m.link("a", "b"))
+	m.missing(links.Hidden)
+	_, _, err := m.Mkdir(ctx, m.Root(), links.Hidden, 0o755, who)
+	m.want(err, volume.ErrPermission)
+	m.want(m.rename("a", links.Hidden), volume.ErrPermission)
+	m.names("", "a", "b")
+	below := mountOn(t, m.mem.Another(), m.clock, func(o *volume.Options, _ *upload.Options) { o.Keys = keymap.New("p/") })
+	below.put("c", "y")
+	below.ok(below.link("c", "e"))
+	if got := m.get("p/e"); got != "y" {
+		t.Errorf("through the mount of the whole bucket it is %q", got)
+	}
+}
+
+// Wherever a request fails, or its answer is lost, every name that was there has its content; and a name that was to go
+// or to come is whole or not there.
+func TestHardLinksSurviveFailures(t *testing.T) {
+	down := errors.New("no answer")
+	operations := map[string]struct {
+		begin func(*mount)
+		do    func(*mount) error
+		stay  []string // names that are there whatever happens
+		maybe []string
+	}{
+		"link":          {func(m *mount) {}, func(m *mount) error { return m.link("a", "b") }, []string{"a"}, []string{"b"}},
+		"further link":  {func(m *mount) { m.ok(m.link("a", "c")) }, func(m *mount) error { return m.link("a", "b") }, []string{"a", "c"}, []string{"b"}},
+		"unlink to one": {func(m *mount) { m.ok(m.link("a", "b")) }, func(m *mount) error { return m.unlink("b") }, []string{"a"}, []string{"b"}},
+		"unlink": {func(m *mount) { m.ok(m.link("a", "b")); m.ok(m.link("a", "c")) },
+			func(m *mount) error { return m.unlink("b") }, []string{"a", "c"}, []string{"b"}},
+		"rename": {func(m *mount) { m.ok(m.link("a", "c")) }, func(m *mount) error { return m.rename("c", "b") }, []string{"a"}, []string{"b", "c"}},
+		"replace": {func(m *mount) { m.ok(m.link("a", "b")); m.put("c", "content") },
+			func(m *mount) error { return m.rename("c", "b") }, []string{"a", "b"}, []string{"c"}},
+	}
+	for name, op := range operations {
+		t.Run(name, func(t *testing.T) {
+			linking(t, func(t *testing.T, caps s3client.Capabilities) {
+				for _, dead := range []bool{false, true} { // one request fails, or all from it on
+					for failing := 1; ; failing++ {
+						m := newMount(t, caps)
+						m.put("a", "content")
+						op.begin(m)
+						requests := 0
+						m.faults.set(func(string, string) error {
+							if requests++; requests == failing || dead && requests > failing {
+								return down
+							}
+							return nil
+						})
+						_ = op.do(m) // may fail or not
+						m.faults.set(nil)
+						m.clock.advance(time.Hour)
+						for _, m := range []*mount{m, m.second()} {
+							m.whole(fmt.Sprint("request ", failing, " fails"), op.stay, op.maybe)
+						}
+						if requests < failing {
+							break
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestHardLinkMeetsAnotherClient(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.put("a", "content")
+		m.missing("b")
+		m.foreign("b", "other")
+		m.want(m.link("a", "b"), volume.ErrExist)
+		m.clock.advance(time.Hour)
+		m.whole("refused", []string{"a"}, nil)
+		m.second().whole("refused", []string{"a"}, nil)
+		m.nlink("a", 1)
+		if got := strings.Join(m.mem.Keys(), " "); got != "a b" {
+			t.Errorf("keys are %q", got)
+		}
+		m.foreign("a", "another")
+		m.ok(m.link("a", "c"))
+		if got := m.get("c"); got != "another" {
+			t.Errorf("c holds %q", got)
+		}
+	})
+}
+
+// whole checks that names have their content; some may be gone.
+func (m *mount) whole(when string, stay, maybe []string) {
+	m.t.Helper()
+	for i, name := range append(stay[:len(stay):len(stay)], maybe...) {
+		if _, _, err := m.walk(name); i >= len(stay) && errors.Is(err, volume.ErrNotExist) {
+			continue
+		}
+		if got := m.get(name); got != "content" {
+			m.t.Errorf("%s: %q holds %q", when, name, got)
+		}
+	}
+}

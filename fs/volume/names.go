@@ -1,0 +1,288 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"path"
+
+	"pail/fs/attr"
+	"pail/fs/links"
+	"pail/fs/tree"
+	"pail/s3client"
+)
+
+// changeNames changes the list of a file's names, as often as another client is quicker. A list that is not there is
+// ErrNotExist.
+func (v *Volume) changeNames(ctx context.Context, ptr links.Pointer, fn func(*links.Names) error) (links.Names, error) {
+	const attempts = 16
+	for i := 1; ; i++ {
+		list, tag, err := v.readNames(ctx, ptr)
+		if err != nil {
+			return list, err
+		}
+		if err := fn(&list); err != nil {
+			return list, err
+		}
+		_, err = v.client.Put(ctx, ptr.List(), bytes.NewReader(list.Encode()), s3client.PutOptions{IfMatch: tag})
+		if err == nil || i == attempts || !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
+			return list, err
+		}
+	}
+}
+
+func (v *Volume) readNames(ctx context.Context, ptr links.Pointer) (list links.Names, tag s3client.ETag, err error) {
+	got, err := v.client.Get(ctx, ptr.List(), s3client.GetOptions{})
+	if notFound(err) {
+		return list, "", errors.Join(ErrNotExist, err)
+	}
+	if err != nil {
+		return list, "", err
+	}
+	body, err := io.ReadAll(io.LimitReader(got.Body, links.MaxList))
+	if closeErr := got.Body.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return list, "", err
+	}
+	list, err = links.ParseNames(body)
+	return list, got.Info.ETag, err
+}
+
+// dropName takes a name that is gone off its file's list. With the last one the file goes; when one is left, it becomes a
+// plain object. Nobody waits for the result but the log: the name is gone, and what fails leaves too much.
+func (v *Volume) dropName(ctx context.Context, ptr links.Pointer, key string) {
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	if err := v.dropNameNow(ctx, ptr, key); err != nil {
+		v.log.Warn("a name of a file with several is removed, but not from the list of its names", "list", ptr.List(), "error", err)
+	}
+}
+
+func (v *Volume) dropNameNow(ctx context.Context, ptr links.Pointer, key string) error {
+	n, err := v.shared(ctx, ptr)
+	if err != nil {
+		return err
+	}
+	unlock, err := v.lockInode(ctx, n)
+	if err != nil {
+		return err
+	}
+	list, left, err := v.unlist(ctx, ptr, key)
+	switch {
+	case err != nil:
+	case len(list.Keys) == 0:
+		err = v.removeShared(ctx, n, ptr)
+	default:
+		err = v.count(ctx, n, len(list.Keys))
+	}
+	unlock()
+	if err == nil && left != "" {
+		return v.unshare(ctx, n, ptr, list, left)
+	}
+	return err
+}
+
+// unlist takes a name off the list; left is the only one that is left, if it is where the list says. A name that is
+// still somewhere else stays: it was copied, and the copy is what was removed.
+func (v *Volume) unlist(ctx context.Context, ptr links.Pointer, key string) (list links.Names, left string, err error) {
+	list, err = v.changeNames(ctx, ptr, func(l *links.Names) error {
+		if at, ok := l.Keys[ptr.Name]; !ok {
+			return ErrNotExist
+		} else if at != key && v.isName(ctx, at, ptr) {
+			return ErrExist
+		}
+		delete(l.Keys, ptr.Name)
+		left = ""
+		for name, at := range l.Keys {
+			if len(l.Keys) == 1 && v.isName(ctx, at, links.Pointer{Key: ptr.Key, Name: name}) {
+				l.Closed, left = true, name
+			}
+		}
+		return nil
+	})
+	return list, left, err
+}
+
+// isName reports whether the object of a key is a certain name.
+func (v *Volume) isName(ctx context.Context, key string, ptr links.Pointer) bool {
+	info, err := v.client.Head(ctx, key)
+	there, ok := links.ParsePointer(info.Meta)
+	return err == nil && ok && there == ptr
+}
+
+// removeShared removes a file that has no name any more. Who has it open goes on using it.
+func (v *Volume) removeShared(ctx context.Context, n *Inode, ptr links.Pointer) error {
+	stay, err := v.leave(ctx, n)
+	if err != nil {
+		return err
+	}
+	if err := v.deleteKeys(ctx, ptr.Key, ptr.List()); err != nil {
+		stay()
+		return err
+	}
+	home, _ := v.table.Path(n.node)
+	v.removed(n)
+	v.names.SetAbsent(home)
+	return nil
+}
+
+// unshare makes a file whose only name is listed and closed a plain object under that name.
+func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list links.Names, name string) error {
+	at, _, ok := v.keys.Path(list.Keys[name])
+	home, _ := v.table.Path(n.node)
+	if !ok {
+		return nil
+	}
+	release, err := v.paths.own(ctx, at, home)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := n.gate.lock(ctx); err != nil {
+		return err
+	}
+	defer n.gate.unlock()
+	if now, err := n.path(); err != nil || now != home || !v.isName(ctx, list.Keys[name], links.Pointer{Key: ptr.Key, Name: name}) {
+		return err // it is as good as it is
+	}
+	if err := v.commitWithin(ctx, n); err != nil {
+		return err
+	}
+	defer v.moving(n)()
+	o, err := v.moveBack(ctx, n, list.Keys[name])
+	if err != nil {
+		v.names.Forget(at)
+		return err
+	}
+	v.table.Unshare(n.node, v.dirAt(tree.Dir(at)).node, path.Base(at))
+	v.rebase(n, at, o, unchanged)
+	n.mu.Lock()
+	n.mu.obj.attr.Links = 0
+	n.mu.Unlock()
+	v.names.SetAbsent(home)
+	return v.deleteKeys(ctx, ptr.List())
+}
+
+// moveBack moves the bytes of a file over its only name.
+func (v *Volume) moveBack(ctx context.Context, n *Inode, key string) (object, error) {
+	o, err := v.current(ctx, n)
+	if err == nil && !o.sys {
+		o, err = v.headObject(ctx, o.info.Key)
+	}
+	if err != nil {
+		return o, err
+	}
+	from := o.info
+	o.attr.Links = 0
+	opt := s3client.CopyOptions{Replace: true, Meta: attr.Encode(o.attr, o.info.Meta), System: o.info.System, SrcIfMatch: from.ETag}
+	to := key
+	if v.caps.RenameObject {
+		to = from.Key // no bytes are copied
+	}
+	info, err := v.copyObject(ctx, to, from, opt)
+	info.Key, info.Size, info.Meta, info.System = to, from.Size, opt.Meta, opt.System
+	o.info, o.at = info, v.opt.Now()
+	if err != nil {
+		return o, err
+	}
+	if v.caps.RenameObject {
+		o.info, err = v.moveVersion(ctx, key, info, false)
+		return o, err
+	}
+	return o, v.deleteKeys(ctx, from.Key)
+}
+
+// shared returns the inode of a file with several names.
+func (v *Volume) shared(ctx context.Context, ptr links.Pointer) (*Inode, error) {
+	home, _, ok := v.keys.Path(ptr.Key)
+	if !ok {
+		return nil, ErrCrossDevice
+	}
+	o, s, err := v.resolve(ctx, home)
+	if err != nil {
+		return nil, err
+	}
+	return v.sharedInode(home, o, s)
+}
+
+func (v *Volume) sharedInode(home string, o object, s tree.Stamp) (*Inode, error) {
+	_, id, _ := links.ParseInode(home)
+	dir := v.dirAt(tree.Dir(home))
+	n := v.table.AddAs(dir.node, id, links.Number(id), v.makeInode(typeOf(o))).Value()
+	if n.typ != typeOf(o) {
+		return nil, ErrStale
+	}
+	n.adopt(o, s)
+	return n, nil
+}
+
+// lookupShared returns the file that a name leads to; errAgain if the name has changed meanwhile. A name that leads
+// nowhere is a file that cannot be opened.
+func (v *Volume) lookupShared(ctx context.Context, p place, at string, name object, s tree.Stamp) (*Inode, Stat, error) {
+	ptr, _ := name.pointer()
+	home, _, ok := v.keys.Path(ptr.Key)
+	if !ok {
+		return v.lookupBroken(p, at, name, s)
+	}
+	o, t, err := v.resolve(ctx, home)
+	if errors.Is(err, ErrNotExist) { // removed, or a plain object again
+		now, t, err := v.fetch(ctx, at)
+		if err != nil {
+			return nil, Stat{}, err
+		}
+		if there, ok := now.pointer(); !ok || there != ptr {
+			return nil, Stat{}, errAgain
+		}
+		return v.lookupBroken(p, at, now, t)
+	}
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	n, err := v.sharedInode(home, o, t)
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	if old := v.child(p); old != nil && old != n {
+		v.detach(old, at, s)
+	}
+	v.table.Link(n.node, p.dir.node, p.name)
+	if _, state, t := v.names.Get(at); s.Before(t) && (state == tree.Absent || state == tree.WasAbsent) {
+		v.table.Unlink(p.dir.node, p.name)
+		return nil, Stat{}, errAgain
+	}
+	return n, v.stat(n, o), nil
+}
+
+func (v *Volume) lookupBroken(p place, at string, name object, s tree.Stamp) (*Inode, Stat, error) {
+	n := v.found(p, at, name, s)
+	if n == nil {
+		return nil, Stat{}, errAgain
+	}
+	return n, v.stat(n, name), nil
+}
+
+// leadsElsewhere reports whether o is a name of a file that is kept elsewhere, and that is there.
+func (v *Volume) leadsElsewhere(ctx context.Context, o object) bool {
+	ptr, ok := o.pointer()
+	if !ok {
+		return false
+	}
+	home, _, ok := v.keys.Path(ptr.Key)
+	if ok {
+		_, _, err := v.resolve(ctx, home)
+		ok = !errors.Is(err, ErrNotExist)
+	}
+	return ok
+}
+
+// named returns the inode of a name that o was found at.
+func (v *Volume) named(ctx context.Context, p place, o *object) (*Inode, error) {
+	if _, shared := o.pointer(); !shared {
+		return v.inode(p, o.mode()), nil
+	}
+	n, _, err := v.Lookup(ctx, p.dir, p.name)
+	return n, err
+}
