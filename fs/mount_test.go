@@ -61,7 +61,7 @@ type reply struct {
 // serveBucket mounts an empty bucket at dir and takes orders until standard input ends.
 func serveBucket(dir string) error {
 	ctx := context.Background()
-	client := memclient.New(memclient.Options{Bucket: "bucket"})
+	client := memclient.New(memclient.Options{Bucket: "bucket", Capabilities: s3client.Capabilities{ConditionalPut: true}})
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	vol, err := newVolume(ctx, client.Another(), log)
 	if err != nil {
