@@ -34,6 +34,7 @@ type bucket struct {
 	volume  *volume.Volume
 	area    *stage.Area
 	pool    *readahead.Pool
+	journal *mountJournal // nil without writeback
 }
 
 // openBucket checks that bucket, prefix and credentials work, and makes the volume. The volume is closed by who mounts it,
@@ -70,6 +71,9 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 		NoCopy:             m.NoCopy,
 		Log:                log,
 	})
+	if b.journal, err = openJournal(m, log); err != nil {
+		return nil, errors.Join(err, b.close(ctx))
+	}
 	b.volume, err = volume.New(b.volumeOptions(client, caps, uploader, log))
 	if err != nil {
 		return nil, errors.Join(err, b.close(ctx))
@@ -78,8 +82,8 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 }
 
 // close frees what is below the volume.
-func (b *bucket) close(context.Context) error {
-	return errors.Join(b.pool.Close(), b.area.Close())
+func (b *bucket) close(ctx context.Context) error {
+	return errors.Join(b.closeJournal(ctx), b.pool.Close(), b.area.Close())
 }
 
 // sourceName is the first field of the mount table.
@@ -115,6 +119,9 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		Parallel:   m.MaxRequests,
 		BucketSize: m.BucketSize,
 		Log:        log,
+	}
+	if b.journal != nil {
+		o.Journal = b.journal.Journal
 	}
 	if m.NegativeCache {
 		o.NegativeTTL = min(negativeTTL, m.AttrTTL)

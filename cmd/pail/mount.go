@@ -140,7 +140,7 @@ func (b *bucket) serve(ctx context.Context, dir string, child *daemon.Child, log
 	}
 	logs.log.Info("mounted", "source", b.source, "mountpoint", dir, "version", versionText())
 	s := &supervisor{session: session, signals: signals, log: logs.log, reopen: logs.reopen, louder: logs.louder}
-	if err = s.run(); err != nil {
+	if err = errors.Join(s.run(), b.closeJournal(ctx)); err != nil {
 		logs.log.Error("unmounted, but not everything is in order", "mountpoint", dir, "error", err)
 		return err
 	}

@@ -17,7 +17,8 @@ import (
 const statusUsage = `usage: pail status [MOUNTPOINT] [--json]
 
 Shows your mounts, or one of them: where they are, what is mounted, the process and since when it runs, and the files
-whose changes are not on the server yet; then the last warnings and errors of each. With --json, one object a line.
+whose changes are not on the server yet; then files that keep what was written here where another client was quicker,
+and the last warnings and errors of each. With --json, one object a line.
 
 The exit status is 1 if MOUNTPOINT is no mount of yours, or the process of a mount is gone.
 `
@@ -27,6 +28,8 @@ type mountReport struct {
 	OpenFiles    int          `json:"open_files"`
 	UnsentFiles  int          `json:"unsent_files"`
 	UnsentBytes  int64        `json:"unsent_bytes"` // the size of these files
+	Journaled    bool         `json:"journaled"`    // a journal keeps them, if the mount has one
+	Conflicts    []string     `json:"conflicts"`    // files that keep what was written here and came too late, oldest first
 	CacheEntries int          `json:"cache_entries"`
 	Version      string       `json:"version"`
 	Recent       []recentLine `json:"recent"` // warnings and errors, oldest first
@@ -37,6 +40,7 @@ func (b *bucket) report(recent *recentLog) mountReport {
 	s := b.volume.Status()
 	return mountReport{
 		OpenFiles: s.Open, UnsentFiles: s.Unsaved, UnsentBytes: s.Bytes, CacheEntries: s.Names,
+		Journaled: b.journal != nil, Conflicts: s.Conflicts,
 		Version: versionText(), Recent: recent.last(),
 	}
 }
@@ -169,10 +173,16 @@ func writeStatus(w io.Writer, first bool, s mountStatus) error {
 		unsent = "nothing"
 	case s.Report != nil:
 		unsent = fmt.Sprintf("%d of %d open files, %s", s.Report.UnsentFiles, s.Report.OpenFiles, progress.Bytes(s.Report.UnsentBytes))
+		if s.Report.Journaled {
+			unsent = fmt.Sprintf("%d files, %s, kept in the journal", s.Report.UnsentFiles, progress.Bytes(s.Report.UnsentBytes))
+		}
 	}
 	since := s.Since.Local().Format(time.DateTime)
 	fmt.Fprintf(&b, format, plain(s.Mountpoint), plain(s.Source), s.State, fmt.Sprint(s.PID), since, unsent)
 	if s.Report != nil {
+		for _, path := range s.Report.Conflicts {
+			fmt.Fprintf(&b, "  another client was quicker: the version written here is %s\n", plain(path))
+		}
 		for _, line := range s.Report.Recent {
 			fmt.Fprintf(&b, "  %s  %s\n", line.Time.Local().Format(time.DateTime), line.Text)
 		}

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"pail/cmd/internal/daemon"
 	"pail/cmd/internal/mountpoint"
+	"pail/cmd/internal/progress"
 	"pail/fs"
 )
 
@@ -24,7 +26,7 @@ func umount(args []string, _ func(string) string, stdout, stderr io.Writer) int 
 	if len(args) != 1 || args[0] == "" || args[0][0] == '-' {
 		return fail(stderr, errors.New("umount takes one mountpoint: pail umount MOUNTPOINT"))
 	}
-	note, err := unmountAndWait(args[0])
+	note, err := unmountAndWait(args[0], progress.New(stderr))
 	if err != nil {
 		return fail(stderr, err)
 	}
@@ -35,7 +37,7 @@ func umount(args []string, _ func(string) string, stdout, stderr io.Writer) int 
 }
 
 // unmountAndWait takes the mount at dir away and returns when its process has ended; note tells of something unusual.
-func unmountAndWait(dir string) (note string, err error) {
+func unmountAndWait(dir string, bar *progress.Bar) (note string, err error) {
 	dir, err = mountpoint.Resolve(dir)
 	if err != nil {
 		return "", err
@@ -63,7 +65,7 @@ func unmountAndWait(dir string) (note string, err error) {
 		closeWaiters(waiters)
 		return "", err
 	}
-	return "", waitAll(waiters, dir)
+	return "", waitAll(waiters, dir, bar)
 }
 
 // mountType is the type of pail's mounts in the mount table.
@@ -77,15 +79,42 @@ func runsOf(dir string) []*daemon.Waiter {
 	return daemon.Find(runs, dir)
 }
 
-func waitAll(waiters []*daemon.Waiter, dir string) error {
+func waitAll(waiters []*daemon.Waiter, dir string, bar *progress.Bar) error {
 	var failed []error
 	for _, w := range waiters {
-		if _, err := w.Wait(); err != nil {
+		if err := waitFor(w, bar); err != nil {
 			failed = append(failed, fmt.Errorf("%s is unmounted, but not everything is on the server: %w", dir, err))
 		}
 	}
 	return errors.Join(failed...)
 }
+
+// waitFor returns when a mount has ended, and draws how much it has sent meanwhile.
+func waitFor(w *daemon.Waiter, bar *progress.Bar) error {
+	ended := make(chan error, 1)
+	go func() {
+		_, err := w.Wait()
+		ended <- err
+	}()
+	defer bar.Clear()
+	for most := int64(0); ; {
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(askEvery):
+		}
+		var report mountReport
+		if bar == nil || w.Ask(&report) != nil {
+			continue
+		}
+		most = max(most, report.UnsentBytes)
+		text := fmt.Sprintf("sending %d files, %s", report.UnsentFiles, progress.Bytes(report.UnsentBytes))
+		bar.Set(text, most-report.UnsentBytes, most)
+	}
+}
+
+// askEvery is how often a mount that is ending is asked what is left.
+const askEvery = 200 * time.Millisecond
 
 func closeWaiters(waiters []*daemon.Waiter) {
 	for _, w := range waiters {

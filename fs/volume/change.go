@@ -26,6 +26,15 @@ func (v *Volume) change(ctx context.Context, n *Inode, fn func(*attr.Attr) error
 	if err := v.writable(); err != nil {
 		return Stat{}, err
 	}
+	st, err := v.changeAny(ctx, n, fn)
+	if err == nil {
+		err = v.secureClosed(ctx, n)
+	}
+	return st, err
+}
+
+// changeAny is change, of which a part may be local only.
+func (v *Volume) changeAny(ctx context.Context, n *Inode, fn func(*attr.Attr) error) (Stat, error) {
 	if st, done, err := n.changeLocal(fn); done {
 		return st, err
 	}

@@ -42,20 +42,24 @@ func (v *Volume) commitNow(ctx context.Context, n *Inode) error {
 
 // lockInode holds n's path still and takes its gate.
 func (v *Volume) lockInode(ctx context.Context, n *Inode) (unlock func(), err error) {
+	return v.lockWith(ctx, n, n.gate)
+}
+
+func (v *Volume) lockWith(ctx context.Context, n *Inode, lock gate) (unlock func(), err error) {
 	for {
 		path, _ := v.table.Path(n.node)
 		release, err := v.paths.share(ctx, path)
 		if err != nil {
 			return nil, err
 		}
-		if err := n.gate.lock(ctx); err != nil {
+		if err := lock.lock(ctx); err != nil {
 			release()
 			return nil, err
 		}
 		if now, _ := v.table.Path(n.node); now == path {
-			return func() { n.gate.unlock(); release() }, nil
+			return func() { lock.unlock(); release() }, nil
 		}
-		n.gate.unlock()
+		lock.unlock()
 		release()
 	}
 }
@@ -63,6 +67,7 @@ func (v *Volume) lockInode(ctx context.Context, n *Inode) (unlock func(), err er
 // commitGated is commit for a caller that holds the gate, and n's path still. What is written while it sends is left to
 // the next commit.
 func (v *Volume) commitGated(ctx context.Context, n *Inode) error {
+	defer v.settleJournal(n)
 	n.mu.Lock()
 	if !n.unsavedLocked() {
 		n.mu.Unlock()
@@ -99,11 +104,18 @@ type version struct {
 // storeContent stores the bytes of c with n's attributes. All that n's path leads to stays as it is until the service
 // has the new object whole.
 func (v *Volume) storeContent(ctx context.Context, n *Inode, c *content) error {
-	snap, next, err := v.freeze(ctx, n, c)
+	unlock, err := v.keepName(ctx, n)
 	if err != nil {
 		return err
 	}
+	snap, next, err := v.freeze(ctx, n, c)
+	if err != nil {
+		unlock()
+		return err
+	}
 	defer snap.Release(false)
+	v.journalAhead(n, c, snap, next)
+	unlock()
 	return v.storeSnapshot(ctx, n, c, snap, next)
 }
 
@@ -123,6 +135,7 @@ func (v *Volume) freeze(ctx context.Context, n *Inode, c *content) (*stage.Snaps
 
 // storeSnapshot stores a snapshot of c as the next version.
 func (v *Volume) storeSnapshot(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version) error {
+	v.noteSending(n, c, snap.Size(), next.meta)
 	info, err := v.send(ctx, snap, next)
 	switch {
 	case err == nil:
@@ -173,6 +186,7 @@ func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next vers
 	defer n.mu.Unlock()
 	c.base, c.stored, c.sent = info, true, nil
 	n.mu.obj.info, n.mu.obj.at = info, v.opt.Now()
+	n.mu.log.covered = next.changes + 1
 	if n.mu.changes == next.changes {
 		n.mu.dirty = false
 	}
@@ -200,6 +214,7 @@ func (v *Volume) storeAttributes(ctx context.Context, n *Inode, c *content) erro
 	n.mu.Lock()
 	o, changes := n.mu.obj, n.mu.changes
 	n.mu.Unlock()
+	v.noteSending(n, c, o.info.Size, attr.Encode(o.attr, o.info.Meta))
 	info, err := v.replaceMeta(ctx, path, o, o.attr)
 	if err == nil {
 		o.info, o.at = info, v.opt.Now()
@@ -244,6 +259,7 @@ func (v *Volume) rebase(n *Inode, path string, o object, changes int) {
 	if n.mu.changes == changes {
 		n.mu.dirty = false
 	}
+	n.mu.log.covered = max(n.mu.log.covered, changes+1)
 	if c := n.mu.content; c != nil && !n.mu.removed {
 		if c.base.ETag != o.info.ETag || c.base.Key != o.info.Key {
 			old = c.moveTo(v.openVersion(o.info))

@@ -139,6 +139,7 @@ func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage
 	}
 	v.log.Error("another client has changed a file that was being written here; the version written here is kept beside it",
 		"path", at, "kept", besidePath, "mixed_with_other_version", sub.used())
+	v.noteConflict(besidePath)
 	lost := fmt.Errorf("%w: what was written here is kept as %q", ErrStale, besidePath)
 
 	info.Key, info.Size, info.Meta, info.System = beside.key, snap.Size(), beside.meta, beside.system

@@ -22,4 +22,5 @@ var (
 	ErrCrossDevice  = errors.New("cannot be done in one step")
 	ErrBadHandle    = errors.New("the handle was not opened for this")
 	ErrClosed       = errors.New("the volume is closed")
+	ErrUnsent       = errors.New("not everything is on the service")
 )

@@ -54,6 +54,7 @@ func (v *Volume) exchange(ctx context.Context, m move) error {
 		return err
 	}
 	defer ready()
+	v.endJournaled()
 	defer v.moving(a.n, b.n)()
 	if err := v.swapKeys(ctx, a, b); err != nil {
 		return err

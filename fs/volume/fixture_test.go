@@ -13,6 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"pail/fs/attr"
+	"pail/fs/journal"
+	"pail/fs/journal/journaltest"
 	"pail/fs/keymap"
 	"pail/fs/readahead"
 	"pail/fs/stage"
@@ -52,6 +54,8 @@ type mount struct {
 	mem    *memclient.Client
 	faults *faults
 	clock  *clock
+	disk   *journaltest.MemFS // of the journal, if there is one
+	dead   bool               // it has crashed: nothing is expected of it any more
 }
 
 // setup changes the options of a mount.
@@ -99,9 +103,19 @@ func mountOn(t tb, mem *memclient.Client, c *clock, change ...setup) *mount {
 	m := &mount{Volume: v, t: t, mem: mem, faults: f, clock: c}
 	mem.ResetCounts()
 	t.Cleanup(func() {
-		f.set(nil)
-		if err := v.Close(ctx); err != nil {
+		if !m.dead {
+			f.set(nil)
+		}
+		if err := v.Close(ctx); err != nil && !m.dead {
 			t.Errorf("close volume: %v", err)
+		}
+		if opt.Journal != nil {
+			if err := opt.Journal.Close(); err != nil {
+				t.Errorf("close journal: %v", err)
+			}
+		}
+		if m.dead {
+			return
 		}
 		if err := area.Close(); err != nil && !t.Failed() {
 			t.Errorf("close stage: %v", err)
@@ -111,6 +125,47 @@ func mountOn(t tb, mem *memclient.Client, c *clock, change ...setup) *mount {
 		}
 	})
 	return m
+}
+
+// journaled gives a mount a journal on a disk.
+func journaled(t tb, disk *journaltest.MemFS) setup {
+	return func(o *volume.Options, _ *upload.Options) {
+		j, err := journal.Open(disk, journal.Options{Owner: "test", InlineMax: 512, SegmentSize: 8 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Journal = j
+	}
+}
+
+// newJournaled is newMount with a journal.
+func newJournaled(t tb, caps s3client.Capabilities, change ...setup) *mount {
+	t.Helper()
+	disk := journaltest.New()
+	m := newMount(t, caps, append(change, journaled(t, disk))...)
+	m.disk = disk
+	return m
+}
+
+// crash ends a mount as kill -9 does, and mounts again with what is on its disk.
+func (m *mount) crash(change ...setup) *mount {
+	m.t.Helper()
+	m.faults.set(func(string, string) error { return errCut })
+	disk := m.disk.Kill()
+	m.dead = true
+	after := mountOn(m.t, m.mem, m.clock, append(change, journaled(m.t, disk))...)
+	after.disk = disk
+	return after
+}
+
+// stored waits until everything is on the service.
+func (m *mount) stored() {
+	m.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); m.Status().Unsaved > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			m.t.Fatalf("%+v after 30 s", m.Status())
+		}
+	}
 }
 
 func ttl(d time.Duration) setup {

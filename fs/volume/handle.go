@@ -187,8 +187,8 @@ func (h *Handle) change() (*stage.File, error) {
 	return h.c.forWriting(h.n.v), nil
 }
 
-// Flush is called for every close(2). It stores what is not stored yet, and returns nil only when the service has it.
-// After an error the data is kept and stored at the next opportunity.
+// Flush is called for every close(2). It stores what is not stored yet, and returns nil only when the service has it, or
+// the journal where there is one. After an error the data is kept and stored at the next opportunity.
 func (h *Handle) Flush(ctx context.Context) error {
 	if !h.flags.Write {
 		return nil
@@ -198,7 +198,7 @@ func (h *Handle) Flush(ctx context.Context) error {
 
 // Fsync stores what is not stored yet, whoever wrote it.
 func (h *Handle) Fsync(ctx context.Context) error {
-	err := h.n.v.commit(ctx, h.n)
+	err := h.n.v.secure(ctx, h.n)
 	h.n.mu.Lock()
 	defer h.n.mu.Unlock()
 	if h.n.mu.lostSeq > h.seen && h.flags.Write {
@@ -217,7 +217,7 @@ func (h *Handle) Release() {
 	h.once.Do(func() {
 		n, v := h.n, h.n.v
 		if h.flags.Write && h.stores() {
-			if err := v.commit(context.Background(), n); err != nil {
+			if err := v.secure(context.Background(), n); err != nil {
 				path, _ := v.table.Path(n.node)
 				v.log.Error("a closed file is not stored; it is kept, and will be tried again", "path", path, "error", err)
 			}
@@ -226,7 +226,7 @@ func (h *Handle) Release() {
 		defer n.unlock()
 		n.detachHandleLocked(h)
 		if n.orphanedLocked() {
-			v.retryLater()
+			v.storeLater(n)
 		}
 	})
 }

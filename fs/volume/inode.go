@@ -18,7 +18,9 @@ type Inode struct {
 	node *tree.Node[Inode]
 	typ  uint32 // file type bits; fixed for life
 
-	gate gate // held over the requests of a commit, an attribute change, a rename and a removal
+	gate   gate // held over the requests of a commit, an attribute change, a rename and a removal
+	naming gate // held while a state is journaled, and over the requests of a rename; used with a journal only
+	still  bool // whoever has the gate has naming as well; guarded by gate
 
 	mu struct {
 		sync.Mutex
@@ -27,6 +29,8 @@ type Inode struct {
 		obj     object     // valid with content, or when removed
 		dirty   bool       // obj.attr has changes that are not stored
 		changes int        // counts changes of obj.attr
+		writes  int        // counts changes of the content
+		log     logged
 		stamp   tree.Stamp // of the last change by this mount, or answer that was used
 		removed bool       // by this mount: what handles do to it stays local
 		leaving bool       // an unlink or a rename onto it is on its way: opens wait
@@ -47,7 +51,7 @@ type Inode struct {
 func (v *Volume) makeInode(typ uint32) func(*tree.Node[Inode]) *Inode {
 	s := v.names.Begin()
 	return func(node *tree.Node[Inode]) *Inode {
-		n := &Inode{v: v, node: node, typ: typ, gate: newGate()}
+		n := &Inode{v: v, node: node, typ: typ, gate: newGate(), naming: newGate()}
 		n.mu.stamp = s
 		return n
 	}
@@ -156,6 +160,7 @@ func (n *Inode) touchFileLocked() {
 	now := n.v.opt.Now()
 	n.mu.obj.attr.Mtime, n.mu.obj.attr.Ctime = now, now
 	n.mu.changes++
+	n.mu.writes++
 }
 
 // adopt brings an open file up to date with what the service says, unless something later is known. A version that

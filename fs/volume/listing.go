@@ -26,6 +26,7 @@ type dirItem struct {
 	stamp tree.Stamp
 	fixed uint32 // type of "." and "..", and of files that are not stored
 	ino   uint64
+	held  *Inode // of a file that was not stored: it stays in the table, also when it is stored meanwhile
 }
 
 type pageResult struct {

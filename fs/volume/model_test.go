@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"pail/fs/attr"
+	"pail/fs/journal/journaltest"
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
@@ -45,6 +46,7 @@ type machine struct {
 	nodes   map[string]*refNode
 	handles []refHandle
 	change  setup
+	journal bool
 }
 
 var paths = []string{"a", "b", "c", "a/a", "a/b", "b/a", "b/b", "a/a/a", "a/b/c", "b/a/b"}
@@ -396,6 +398,7 @@ func (m *machine) foreignPut(*rapid.T) {
 		}
 	}
 	data := rapid.StringMatching(`[A-Z]{0,20}`).Draw(m.rt, "data")
+	m.drained()
 	m.foreign(p, data)
 	m.nodes[p] = &refNode{data: []byte(data), mode: 0o644}
 	for dir := parentOf(p); dir != ""; dir = parentOf(dir) {
@@ -420,6 +423,7 @@ func (m *machine) foreignDelete(*rapid.T) {
 			}
 		}
 	}
+	m.drained()
 	m.mount.foreignDelete(p)
 	delete(m.nodes, p)
 	for dir := parentOf(p); dir != "" && !m.nodes[dir].marker && len(m.below(dir)) == 0; dir = parentOf(dir) {
@@ -427,11 +431,29 @@ func (m *machine) foreignDelete(*rapid.T) {
 	}
 }
 
-// remount closes everything and mounts the bucket again.
+// remount closes everything and mounts the bucket again. With a journal, the mount may die instead of being unmounted.
 func (m *machine) remount(*rapid.T) {
 	m.closeAll()
+	if m.journal && rapid.Bool().Draw(m.rt, "crash") {
+		m.mount = m.crash(m.change)
+		return
+	}
 	m.ok(m.Close(ctx))
-	m.mount = mountOn(m.rt, m.mem, m.clock, m.change)
+	disk := m.disk
+	if m.journal {
+		disk = disk.Kill()
+		m.mount = mountOn(m.rt, m.mem, m.clock, m.change, journaled(m.rt, disk))
+	} else {
+		m.mount = mountOn(m.rt, m.mem, m.clock, m.change)
+	}
+	m.disk = disk
+}
+
+// drained stores everything, as another client sees only what is stored.
+func (m *machine) drained() {
+	if m.journal {
+		m.ok(m.Sync(ctx))
+	}
 }
 
 func (m *machine) closeAll() {
@@ -512,8 +534,8 @@ func (m *machine) checkNode(p string, n *volume.Inode, st volume.Stat) {
 	}
 }
 
-// TestModel holds the volume to a simple reference, on every kind of service and with every cache time: what the cache
-// keeps never changes what is seen.
+// TestModel holds the volume to a simple reference, on every kind of service, with every cache time and in both close
+// modes: what the cache and the journal keep never changes what is seen.
 func TestModel(t *testing.T) {
 	services := map[string]s3client.Capabilities{
 		"full": memclient.Full(), "plain": plain, "conditional": conditional,
@@ -529,7 +551,13 @@ func TestModel(t *testing.T) {
 		m.change = func(o *volume.Options, _ *upload.Options) {
 			o.TTL, o.NegativeTTL, o.MaxEntries = ttl, ttl, size
 		}
-		m.mount = mountOn(t, newBucket(caps, c), c, m.change)
+		if m.journal = rapid.Bool().Draw(t, "journal"); m.journal {
+			disk := journaltest.New()
+			m.mount = mountOn(t, newBucket(caps, c), c, m.change, journaled(t, disk))
+			m.disk = disk
+		} else {
+			m.mount = mountOn(t, newBucket(caps, c), c, m.change)
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"mkdir": m.mkdir, "rmdir": m.rmdir, "unlink": m.unlink, "create": m.create, "open": m.openFile,
 			"write": m.write, "write again": m.write, "read": m.read, "truncate": m.truncate, "flush": m.flush,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pail/fs/attr"
+	"pail/fs/journal"
 	"pail/fs/keymap"
 	"pail/fs/readahead"
 	"pail/fs/stage"
@@ -30,7 +31,8 @@ type Options struct {
 	Stage     *stage.Area
 	Readahead *readahead.Pool
 	Upload    *upload.Uploader
-	MIME      *attr.MIME // Content-Type of new files; nil knows none
+	Journal   *journal.Journal // where Flush and Fsync leave what is to be sent; nil: they wait until it is stored
+	MIME      *attr.MIME       // Content-Type of new files; nil knows none
 
 	Defaults  attr.Defaults // of objects that carry no mode or owner
 	Override  Override

@@ -176,7 +176,7 @@ func (d *DirHandle) beginLocked(at string) {
 	d.mu.local = map[string]bool{}
 	for name, n := range v.pendingIn(d.n) {
 		d.mu.local[name] = true
-		d.mu.window = append(d.mu.window, dirItem{name: name, fixed: n.typ})
+		d.mu.window = append(d.mu.window, dirItem{name: name, fixed: n.typ, held: n})
 	}
 	d.mu.listing = v.beginListing(at)
 }
@@ -230,9 +230,9 @@ func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, erro
 		d.fillFrom(ctx, name)
 		return v.Lookup(ctx, d.n, name)
 	}
-	o, s, err := v.learn(at, it.obj, it.stamp)
-	if err != nil {
-		return nil, Stat{}, err
+	o, s := it.obj, it.stamp
+	if !v.names.Put(at, o, s) { // something has happened that the cache has no room to remember
+		return v.Lookup(ctx, d.n, name)
 	}
 	arriving := v.isArriving(at)
 	if now, _ := v.childPath(d.n, name); arriving || now != at || isPointer(o) {

@@ -84,9 +84,11 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		return err
 	}
 	defer open()
-	if err := v.commitWithin(ctx, n); err != nil {
+	done, err := v.commitStill(ctx, n)
+	if err != nil {
 		return err
 	}
+	defer done()
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
 	if m.src.dir != m.dst.dir {
@@ -281,6 +283,7 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	if err := v.commitBelow(ctx, n); err != nil {
 		return err
 	}
+	v.endJournaled()
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
 	if m.src.dir != m.dst.dir {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -11,29 +12,45 @@ import (
 
 // Sync stores everything that is not stored yet, as an Fsync of every open file would, and leaves all open. The error
 // joins one for every file that could not be stored, with its path; their data stays.
-func (v *Volume) Sync(ctx context.Context) error { return v.storeOpen(ctx, func(*Inode) {}) }
+func (v *Volume) Sync(ctx context.Context) error {
+	v.journalOpen(ctx)
+	return v.storeOpen(ctx, func(*Inode) {})
+}
 
-// storeOpen stores what is not stored, until ctx ends, and calls then for each inode of which all is.
+// storeOpen stores what is not stored, until ctx ends, and calls then for each inode of which all is. It tries every file;
+// where the journal has them all, only until it has learned that the service takes none.
 func (v *Volume) storeOpen(ctx context.Context, then func(*Inode)) error {
-	var failed struct {
-		sync.Mutex
-		errs []error
-	}
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	files := v.openInodes()
+	kept := v.opt.Journal != nil && !slices.ContainsFunc(files, func(n *Inode) bool { return !n.journaled() })
+	var mu sync.Mutex
+	var errs []error
+	inARow := 0
 	var work errgroup.Group
 	work.SetLimit(v.opt.Parallel)
-	for _, n := range v.openInodes() {
+	for _, n := range files {
 		work.Go(func() error {
-			if err := v.commitNow(ctx, n); err != nil {
-				path, _ := v.table.Path(n.node)
-				failed.Lock()
-				defer failed.Unlock()
-				failed.errs = append(failed.errs, fmt.Errorf("store %q: %w", path, err))
+			err := v.commitNow(ctx, n)
+			if err == nil {
+				then(n)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				inARow = 0
 				return nil
 			}
-			then(n)
+			path, _ := v.table.Path(n.node)
+			if !kept || len(errs) < maxErrors {
+				errs = append(errs, fmt.Errorf("store %q: %w", path, err))
+			}
+			if inARow++; kept && inARow >= v.opt.Parallel {
+				giveUp()
+			}
 			return nil
 		})
 	}
 	_ = work.Wait() // the functions return nil
-	return errors.Join(failed.errs...)
+	return errors.Join(errs...)
 }

@@ -75,6 +75,7 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string) 
 		if err != nil {
 			return err
 		}
+		v.endJournaled()
 		if err := v.deleteKeys(ctx, v.keys.File(at)); err != nil { // leave may have taken long
 			stay()
 			v.names.Forget(at)
@@ -162,6 +163,7 @@ func (v *Volume) removed(n *Inode) {
 	n.mu.obj.attr.Ctime = v.opt.Now()
 	n.mu.Unlock()
 	v.table.Remove(n.node)
+	v.settleJournal(n)
 	n.closeContent()
 }
 
@@ -197,6 +199,7 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 	if n != nil {
 		n.remember(o)
 	}
+	v.endJournaled()
 	if err := v.client.Delete(ctx, v.markers(at, o)...); err != nil {
 		v.names.ForgetTree(at)
 		return err

@@ -30,6 +30,7 @@ type Volume struct {
 
 	glances *glances
 	retries *retries
+	sender  sender
 	late    lateTimes
 
 	mu struct {
@@ -39,10 +40,13 @@ type Volume struct {
 		coming map[string]struct{} // the paths that they are going to have
 		moved  tree.Stamp          // of the last rename of a directory, which changes the paths of many inodes
 		closed bool
+
+		conflicts []string // of Status
 	}
 }
 
-// New returns a volume. It asks nothing of the service.
+// New returns a volume. It asks nothing of the service, but for what the journal has: that is sent in the background, and
+// there for this mount at once.
 func New(opt Options) (*Volume, error) {
 	if opt.Client == nil || opt.Stage == nil || opt.Readahead == nil || opt.Upload == nil {
 		return nil, fmt.Errorf("%w: a volume needs Client, Stage, Readahead and Upload", ErrInvalid)
@@ -59,7 +63,14 @@ func New(opt Options) (*Volume, error) {
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
 	v.late.mu.dirs = map[*Inode]struct{}{}
+	v.sender.init()
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
+	if err := v.replay(context.Background()); err != nil {
+		return nil, err
+	}
+	for _, n := range v.openInodes() {
+		v.storeLater(n)
+	}
 	return v, nil
 }
 
@@ -82,12 +93,16 @@ func (v *Volume) Statfs(context.Context) Statfs {
 }
 
 // Close stores everything that is not stored yet, until ctx ends. The error joins one for every file that could not be,
-// with its path; their data stays, and Close may be called again. Afterwards the volume takes no more changes.
+// with its path; their data stays, and Close may be called again. With a journal, it gives up when the service takes
+// nothing, and the error says what the journal keeps for the next volume. Afterwards the volume takes no more changes.
 func (v *Volume) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.mu.closed = true
 	v.mu.Unlock()
 	v.glances.end()
+	if v.opt.Journal != nil {
+		return v.closeJournaled(ctx)
+	}
 	if err := v.retries.end(ctx); err != nil {
 		return fmt.Errorf("wait for the upload that is on its way: %w", err)
 	}

@@ -26,6 +26,9 @@ func (p *parser) check() error {
 			return err
 		}
 	}
+	if !p.m.Writeback && (p.given("journal_dir") || p.given("journal_size")) {
+		p.m.Warnings = append(p.m.Warnings, "options journal_dir and journal_size have no effect without writeback")
+	}
 	if p.m.Public {
 		for _, name := range []string{"passwd_file", "iam_role", "ecs", "profile", "use_session_token"} {
 			if p.given(name) {

@@ -75,6 +75,9 @@ type Mount struct {
 	TempDir            string // tmpdir
 	KeepFreeBytes      int64  // ensure_diskfree
 	KeepFreePercent    int    // free_space_ratio
+	Writeback          bool
+	JournalDir         string // of Writeback; "": the place of this user's
+	JournalSize        int64  // 0: as much as the disk has
 	MultipartSize      int64
 	MultipartThreshold int64
 	CopyPartSize       int64

@@ -68,6 +68,12 @@ func dataOptions() []option {
 		{name: "memory_limit", group: g, arg: "SIZE", help: "memory for data being read and written; default: a share of the machine's",
 			set: setMemoryLimit},
 		word(g, "tmpdir", "DIR", "/tmp", "place for data being written", func(m *Mount) *string { return &m.TempDir }),
+		toggle(g, "writeback", "close() and fsync() return when the data is in a journal on the local disk; it is sent in the background, "+
+			"after a crash by the next mount", func(m *Mount) *bool { return &m.Writeback }),
+		word(g, "journal_dir", "DIR", "", "the journal of writeback; default: one for each bucket and prefix in /var/lib/pail, of other users than "+
+			"root in $XDG_STATE_HOME/pail", func(m *Mount) *string { return &m.JournalDir }),
+		megabytes(g, "journal_size", "0", "data that the journal may hold, then writers wait; 0: what the disk has", 0, most,
+			func(m *Mount) *int64 { return &m.JournalSize }),
 		megabytes(g, "ensure_diskfree", "0", "space to leave free there", 0, most, func(m *Mount) *int64 { return &m.KeepFreeBytes }),
 		number(g, "free_space_ratio", "10", "space to leave free there, in percent", 0, 100, func(m *Mount) *int { return &m.KeepFreePercent }),
 		number(g, "retries", "5", "times to repeat a request that failed for the moment; 5 outlast about 20 seconds", 0, 1000, func(m *Mount) *int { return &m.Retries }),

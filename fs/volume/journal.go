@@ -1,0 +1,390 @@
+package volume
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"pail/fs/attr"
+	"pail/fs/journal"
+	"pail/fs/stage"
+	"pail/s3client"
+)
+
+// logged is what the journal has of an inode; the zero value is nothing.
+type logged struct {
+	id      uint64      // of its entries; 0: never had one
+	ref     journal.Ref // the state that is in the journal and not stored; zero: none
+	changes int         // of the inode when that state was journaled
+	writes  int         // of its content
+	covered int         // states with fewer changes are on the service
+}
+
+func (l *logged) live() bool { return l.ref != journal.Ref{} }
+
+// entry is what the journal keeps with the bytes that were written: a state of an inode, complete enough to be sent by
+// another process. NB: records of earlier versions must stay readable.
+type entry struct {
+	Path   []byte
+	Meta   []pair // the attributes, as they go to the service
+	System s3client.System
+	Size   int64
+
+	Bytes     bool // the content differs from the version that it is based on, and not only the attributes
+	Stored    bool // there is such a version
+	Base      string
+	BaseSize  int64
+	Modified  time.Time // of the base
+	Zero      []journal.Extent
+	Sent      []sentEntry
+	Journaled time.Time
+}
+
+// pair is a name and a value of metadata, of which nobody promises that they are text.
+type pair [2][]byte
+
+type sentEntry struct {
+	Size int64
+	Meta []pair
+}
+
+func pairsOf(m s3client.Meta) []pair {
+	list := make([]pair, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, pair{[]byte(name), []byte(m[name])})
+	}
+	return list
+}
+
+func metaOf(list []pair) s3client.Meta {
+	m := make(s3client.Meta, len(list))
+	for _, p := range list {
+		m[string(p[0])] = string(p[1])
+	}
+	return m
+}
+
+// secure makes what was written to n durable: in the journal where there is one, else on the service. A journal without
+// room makes the caller wait for the service.
+func (v *Volume) secure(ctx context.Context, n *Inode) error {
+	if v.opt.Journal == nil {
+		return v.commit(ctx, n)
+	}
+	err := v.journal(ctx, n)
+	if err == nil || n.journaled() { // or removed meanwhile
+		return nil
+	}
+	path, _ := v.table.Path(n.node)
+	v.log.Warn("a file does not go to the journal, but straight to the service", "path", path, "error", err)
+	if sendErr := v.commit(ctx, n); sendErr != nil {
+		return errors.Join(sendErr, err)
+	}
+	return nil
+}
+
+// secureClosed is secure for a change of the attributes of a closed file that is still to be sent. An open one has its
+// Flush to come.
+func (v *Volume) secureClosed(ctx context.Context, n *Inode) error {
+	if v.opt.Journal == nil || !n.orphaned() {
+		return nil
+	}
+	return v.secure(ctx, n)
+}
+
+// journal puts the state of n into the journal, if it is not stored and not there yet.
+func (v *Volume) journal(ctx context.Context, n *Inode) error {
+	if n.journaled() {
+		return nil
+	}
+	ctx, cancel := v.detached(ctx, n.unsavedSize())
+	defer cancel()
+	unlock, err := v.lockName(ctx, n)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if n.journaled() {
+		return nil
+	}
+	n.mu.Lock()
+	c := n.mu.content
+	kept := c.file == nil || n.mu.log.live() && n.mu.log.writes == n.mu.writes
+	n.mu.Unlock()
+	if kept {
+		return v.journalState(n, c, nil, v.nextVersion(n, c))
+	}
+	snap, next, err := v.freeze(ctx, n, c)
+	if err != nil {
+		return err
+	}
+	defer snap.Release(false)
+	return v.journalState(n, c, snap, next)
+}
+
+// journaled reports whether everything of n is stored or in the journal.
+func (n *Inode) journaled() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.unsavedLocked() || n.mu.log.live() && n.mu.log.changes == n.mu.changes
+}
+
+// lockName is lockInode with n's naming lock in place of its gate.
+func (v *Volume) lockName(ctx context.Context, n *Inode) (unlock func(), err error) {
+	return v.lockWith(ctx, n, n.naming)
+}
+
+// keepName takes n's naming lock for somebody who has its gate, unless he has it already.
+func (v *Volume) keepName(ctx context.Context, n *Inode) (unlock func(), err error) {
+	if v.opt.Journal == nil || n.still {
+		return func() {}, nil
+	}
+	if err := n.naming.lock(ctx); err != nil {
+		return nil, err
+	}
+	return n.naming.unlock, nil
+}
+
+// commitStill stores what is not stored of n, and keeps its states out of the journal until done, as its name is about to
+// change on the service. The caller has the gate.
+func (v *Volume) commitStill(ctx context.Context, n *Inode) (done func(), err error) {
+	unlock, err := v.keepName(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	n.still = true
+	done = func() {
+		n.still = false
+		unlock()
+	}
+	if err := v.commitWithin(ctx, n); err != nil {
+		done()
+		return nil, err
+	}
+	v.endJournaled()
+	return done, nil
+}
+
+// endJournaled makes durable that entries have ended, before something is done to the names that they had: an entry that
+// came back after a power cut would undo it.
+func (v *Volume) endJournaled() {
+	if v.opt.Journal == nil {
+		return
+	}
+	if err := v.opt.Journal.Barrier(); err != nil {
+		v.log.Warn("the journal cannot be synced; a power cut may bring files back that were removed or renamed", "error", err)
+	}
+}
+
+// journalAhead puts into the journal what is about to be sent, so that whoever finds the version after a crash knows it.
+// It is a courtesy: without room for it, it is sent all the same.
+func (v *Volume) journalAhead(n *Inode, c *content, snap *stage.Snapshot, next version) {
+	if v.opt.Journal == nil || n.journaled() {
+		return
+	}
+	if err := v.journalState(n, c, snap, next); err != nil {
+		v.log.Debug("a file is sent that is not in the journal", "key", next.key, "error", err)
+	}
+}
+
+// journalState puts a state of n into the journal. snap nil keeps the bytes that the journal has, or says that only
+// attributes have changed. The caller keeps the name.
+func (v *Volume) journalState(n *Inode, c *content, snap *stage.Snapshot, next version) error {
+	n.mu.Lock()
+	if n.mu.log.id == 0 {
+		n.mu.log.id = v.opt.Journal.NewID()
+	}
+	id, kept, writes := n.mu.log.id, snap == nil && n.mu.log.live(), n.mu.writes
+	e := n.entryLocked(c, next)
+	n.mu.Unlock()
+	change := journal.Change{ID: id}
+	switch {
+	case snap != nil:
+		change.Content = e.freeze(snap, c.file)
+	case !kept:
+		change.Content = &journal.Content{}
+	}
+	path, err := n.path()
+	if err != nil {
+		return err
+	}
+	e.Path, e.Journaled = []byte(path), v.opt.Now()
+	if change.Info, err = json.Marshal(e); err != nil {
+		return err
+	}
+	refs, err := v.opt.Journal.Put([]journal.Change{change})
+	defer v.settleJournal(n) // it may have been stored or removed meanwhile
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err != nil {
+		if len(refs) > 0 { // perhaps it is there all the same, and has to be ended then
+			if !n.mu.log.live() {
+				n.mu.log.changes, n.mu.log.writes = unchanged, unchanged
+			}
+			n.mu.log.ref = refs[0]
+		}
+		return journalError(err)
+	}
+	n.mu.log.ref, n.mu.log.changes, n.mu.log.writes = refs[0], next.changes, writes
+	return nil
+}
+
+// entryLocked describes a state, all but its bytes.
+func (n *Inode) entryLocked(c *content, next version) *entry {
+	e := &entry{
+		Meta: pairsOf(next.meta), System: next.system, Size: c.size(), Bytes: c.file != nil,
+		Stored: next.stored, Base: string(next.expect.ETag), BaseSize: next.expect.Size, Modified: next.expect.LastModified,
+	}
+	for _, a := range c.sent {
+		e.Sent = append(e.Sent, sentEntry{a.size, pairsOf(a.meta)})
+	}
+	return e
+}
+
+// freeze describes the bytes of a snapshot.
+func (e *entry) freeze(snap *stage.Snapshot, file *stage.File) *journal.Content {
+	content := &journal.Content{Data: contextReader{context.Background(), file}}
+	e.Size = snap.Size()
+	for _, x := range snap.Extents() {
+		switch to := (journal.Extent{Off: x.Off, Len: x.Len}); x.Kind {
+		case stage.Data:
+			content.Extents = append(content.Extents, to)
+		case stage.Zero:
+			e.Zero = append(e.Zero, to)
+		}
+	}
+	return content
+}
+
+// noteSending remembers a version before it is sent: a state that is journaled meanwhile has to know it.
+func (v *Volume) noteSending(n *Inode, c *content, size int64, meta s3client.Meta) {
+	if v.opt.Journal == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c.sent.note(size, meta)
+}
+
+// settleJournal ends n's entry in the journal if the service has that state, or a later one, or if nobody wants it any more.
+func (v *Volume) settleJournal(n *Inode) {
+	if v.opt.Journal == nil {
+		return
+	}
+	n.mu.Lock()
+	ref := n.mu.log.ref
+	if !n.mu.log.live() || n.unsavedLocked() && n.mu.log.changes >= n.mu.log.covered {
+		n.mu.Unlock()
+		return
+	}
+	n.mu.log.ref = journal.Ref{}
+	n.mu.Unlock()
+	v.opt.Journal.Forget(ref)
+}
+
+// journalError translates errors of the journal.
+func journalError(err error) error {
+	if errors.Is(err, journal.ErrFull) {
+		return errors.Join(ErrNoSpace, err)
+	}
+	return err
+}
+
+// replay makes the inodes that the journal tells of, with what was not stored when the last mount ended.
+func (v *Volume) replay(ctx context.Context) error {
+	if v.opt.Journal == nil {
+		return nil
+	}
+	entries := v.opt.Journal.Entries()
+	for _, e := range entries {
+		var what entry
+		err := json.Unmarshal(e.Info, &what)
+		if err == nil {
+			err = v.restore(ctx, e, &what)
+		}
+		switch {
+		case errors.Is(err, ErrNoSpace):
+			return fmt.Errorf("no room for what the journal holds: %w", err)
+		case err != nil:
+			v.log.Error("a file in the journal cannot be read; its entry stays there", "path", string(what.Path), "error", err)
+		}
+	}
+	if len(entries) > 0 {
+		v.log.Warn("the last mount left files that are not on the service; they are sent now", "files", len(entries))
+	}
+	return nil
+}
+
+// restore makes an inode as it was when it was journaled.
+func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) error {
+	info := s3client.ObjectInfo{
+		Key: v.keys.File(string(what.Path)), ETag: s3client.ETag(what.Base), Size: what.BaseSize, LastModified: what.Modified,
+		Meta: metaOf(what.Meta), System: what.System,
+	}
+	base := info
+	if !what.Stored {
+		base = s3client.ObjectInfo{Key: info.Key}
+	}
+	c := newContent(v, base, what.Stored)
+	for _, a := range what.Sent {
+		c.sent.note(a.Size, metaOf(a.Meta))
+	}
+	c.sent.note(what.Size, info.Meta)
+	if err := v.restoreBytes(ctx, c, e, what); err != nil {
+		return errors.Join(err, c.close())
+	}
+	o := v.newObject(info)
+	o.sys = true
+	n := v.inode(v.placeOf(string(what.Path)), typeOf(o))
+	n.mu.Lock()
+	defer n.unlock()
+	n.abandonLocked()
+	n.mu.content, n.mu.obj, n.mu.dirty, n.mu.stamp = c, o, true, v.names.Begin()
+	n.mu.changes = 1
+	n.mu.log = logged{id: e.ID, ref: e.Ref, changes: 1}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.mu.open[n] = struct{}{}
+	return nil
+}
+
+// restoreBytes brings the content into local storage again.
+func (v *Volume) restoreBytes(ctx context.Context, c *content, e journal.Entry, what *entry) error {
+	if !what.Bytes {
+		return nil
+	}
+	if what.Stored {
+		c.forWriting(v)
+	} else {
+		c.file = v.opt.Stage.NewFile(nil, 0)
+	}
+	if err := c.file.Truncate(ctx, what.Size); err != nil {
+		return localError(err)
+	}
+	for _, zero := range what.Zero {
+		if err := c.file.Punch(ctx, zero.Off, zero.Len); err != nil {
+			return localError(err)
+		}
+	}
+	err := v.opt.Journal.Read(e.ID, func(p []byte, off int64) error {
+		_, err := c.file.WriteAt(ctx, p, off)
+		return err
+	})
+	return localError(err)
+}
+
+// placeOf returns where a path is, with inodes for the directories above.
+func (v *Volume) placeOf(path string) place {
+	dir := v.Root()
+	for {
+		name, rest, below := strings.Cut(path, "/")
+		if !below {
+			return place{dir, name}
+		}
+		dir, path = v.inode(place{dir, name}, attr.Dir), rest
+	}
+}

@@ -1,0 +1,139 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// sender stores closed files that are in the journal, several at once, in the order in which they were closed. What
+// cannot be stored is left to the retries. Its goroutines run only while there is something to send.
+type sender struct {
+	ctx  context.Context // ends with stop
+	stop context.CancelFunc
+
+	mu struct {
+		sync.Mutex
+		queue   []*Inode
+		queued  map[*Inode]bool
+		running int
+		stopped bool
+	}
+	work sync.WaitGroup
+}
+
+func (s *sender) init() {
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.mu.queued = map[*Inode]bool{}
+}
+
+// storeLater says that there is a file without writers that is not stored.
+func (v *Volume) storeLater(n *Inode) {
+	if v.opt.Journal == nil {
+		v.retryLater()
+		return
+	}
+	s := &v.sender
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.stopped || s.mu.queued[n] {
+		return
+	}
+	s.mu.queue = append(s.mu.queue, n)
+	s.mu.queued[n] = true
+	if s.mu.running < v.opt.Parallel {
+		s.mu.running++
+		s.work.Go(v.sendQueued)
+	}
+}
+
+// next takes a file from the queue; nil says that the caller has to end.
+func (s *sender) next() *Inode {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.mu.queue) == 0 {
+		s.mu.running--
+		return nil
+	}
+	n := s.mu.queue[0]
+	s.mu.queue[0] = nil
+	s.mu.queue = s.mu.queue[1:]
+	delete(s.mu.queued, n)
+	return n
+}
+
+// sendQueued stores files until there are none left.
+func (v *Volume) sendQueued() {
+	for n := v.sender.next(); n != nil; n = v.sender.next() {
+		if !n.orphaned() {
+			continue // opened again: whoever closes it last sees to it
+		}
+		ctx, cancel := context.WithTimeout(v.sender.ctx, v.limit(n.unsavedSize()))
+		err := v.commitNow(ctx, n)
+		cancel()
+		if err != nil && n.orphaned() {
+			path, _ := v.table.Path(n.node)
+			v.log.Warn("a closed file is not stored yet; it is in the journal, and will be tried again", "path", path, "error", err)
+			v.retryLater()
+		}
+	}
+}
+
+// end lets no more files begin. What is being sent goes on.
+func (s *sender) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.stopped = true
+	s.mu.queue = nil
+	clear(s.mu.queued)
+}
+
+// journalOpen puts everything into the journal that is neither there nor stored, so that a service that does not answer
+// cannot hold it up.
+func (v *Volume) journalOpen(ctx context.Context) {
+	if v.opt.Journal == nil {
+		return
+	}
+	for _, n := range v.openInodes() {
+		if err := v.journal(ctx, n); err != nil && !n.journaled() {
+			path, _ := v.table.Path(n.node)
+			v.log.Warn("a file is not in the journal; it is tried to be stored", "path", path, "error", err)
+		}
+	}
+}
+
+// closeJournaled is Close with a journal.
+func (v *Volume) closeJournaled(ctx context.Context) error {
+	v.journalOpen(ctx)
+	v.sender.end()
+	err := v.retries.end(ctx)
+	if err == nil {
+		err = v.storeOpen(ctx, (*Inode).closeContent)
+	}
+	v.sender.stop()
+	v.sender.work.Wait()
+	if files, bytes := v.leaveToJournal(); files > 0 {
+		return fmt.Errorf("%w: %d files with %d bytes; they are kept in the journal, and the next mount sends them: %w",
+			ErrUnsent, files, bytes, err)
+	}
+	if err == nil {
+		v.storeAllTimes(ctx)
+	}
+	return err
+}
+
+// leaveToJournal frees what is here of files that are not stored, but in the journal, and returns how many these are.
+func (v *Volume) leaveToJournal() (files int, bytes int64) {
+	for _, n := range v.openInodes() {
+		if !n.unsaved() || !n.journaled() {
+			continue
+		}
+		files++
+		bytes += n.unsavedSize()
+		n.mu.Lock()
+		n.abandonLocked()
+		n.mu.log = logged{}
+		n.unlock()
+	}
+	return files, bytes
+}
