@@ -70,4 +70,6 @@ func (o oneAccount) ByID(id string) (account.Account, bool) {
 	return account.Account{}, false
 }
 
+func (oneAccount) HasUser(string) bool { return false }
+
 func (oneAccount) ByEmail(string) (account.Account, bool) { return account.Account{}, false }

@@ -29,12 +29,15 @@ type Account struct {
 // ARN names the account itself, as policies do.
 func (a Account) ARN() string { return "arn:aws:iam::" + a.ID + ":root" }
 
+func (a Account) userARN(user string) string { return "arn:aws:iam::" + a.ID + ":user/" + user }
+
 // Set is the content of an accounts file. It is never written to after it was made.
 type Set struct {
 	accounts    []Account
 	credentials map[string]sigauth.Credential // by access key
 	byID        map[string]int                // by number and by canonical id
 	byEmail     map[string]int                // in lower case
+	users       map[string]bool               // by ARN
 }
 
 type file struct {
@@ -86,7 +89,7 @@ func Parse(r io.Reader) (*Set, error) {
 	if len(f.Accounts) == 0 {
 		return nil, errors.New(`there are no accounts: write {"accounts": [{"name": ..., "keys": [{"access": ..., "secret": ...}]}]}`)
 	}
-	s := &Set{credentials: map[string]sigauth.Credential{}, byID: map[string]int{}, byEmail: map[string]int{}}
+	s := &Set{credentials: map[string]sigauth.Credential{}, byID: map[string]int{}, byEmail: map[string]int{}, users: map[string]bool{}}
 	for i, in := range f.Accounts {
 		a := Account{Name: in.Name, ID: in.ShortID, CanonicalID: in.CanonicalID, Email: in.Email, Quota: in.Quota}
 		if a.Name == "" {
@@ -106,6 +109,7 @@ func Parse(r io.Reader) (*Set, error) {
 			if !userForm.MatchString(u.Name) {
 				return nil, fmt.Errorf("account %q: %q is no name of a user", a.Name, u.Name)
 			}
+			s.users[a.userARN(u.Name)] = true
 			if err := s.addKeys(a, u.Name, u.Keys); err != nil {
 				return nil, fmt.Errorf("account %q: user %q: %w", a.Name, u.Name, err)
 			}
@@ -192,7 +196,7 @@ func Credential(a Account, user, access, secret string) sigauth.Credential {
 	c := sigauth.Credential{AccessKey: access, SecretKey: secret, Account: a.Name, CanonicalID: a.CanonicalID, AccountID: a.ID,
 		User: user, ARN: a.ARN()}
 	if user != "" {
-		c.ARN = "arn:aws:iam::" + a.ID + ":user/" + user
+		c.ARN = a.userARN(user)
 	}
 	return c
 }
@@ -210,6 +214,9 @@ func (s *Set) ByID(id string) (Account, bool) { return s.at(s.byID, id) }
 func (s *Set) ByEmail(address string) (Account, bool) {
 	return s.at(s.byEmail, strings.ToLower(address))
 }
+
+// HasUser reports whether a user of an account has that ARN.
+func (s *Set) HasUser(arn string) bool { return s.users[arn] }
 
 func (s *Set) at(index map[string]int, key string) (Account, bool) {
 	i, ok := index[key]

@@ -40,6 +40,9 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("%s: %v", id, a)
 		}
 	}
+	if !s.HasUser("arn:aws:iam::111122223333:user/clerk") || s.HasUser("arn:aws:iam::111122223333:user/x") || s.HasUser("clerk") {
+		t.Error("users by ARN")
+	}
 	if a, ok := s.ByEmail("alice@EXAMPLE.org"); !ok || a.Name != "alice" {
 		t.Error("by email")
 	}

@@ -129,5 +129,8 @@ func (f *File) Lookup(accessKey string) (sigauth.Credential, bool) {
 // ByID finds an account by its number or its canonical id.
 func (f *File) ByID(id string) (Account, bool) { return f.current().ByID(id) }
 
+// HasUser reports whether a user of an account has that ARN.
+func (f *File) HasUser(arn string) bool { return f.current().HasUser(arn) }
+
 // ByEmail finds an account by its address.
 func (f *File) ByEmail(address string) (Account, bool) { return f.current().ByEmail(address) }

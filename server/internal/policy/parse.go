@@ -15,8 +15,8 @@ import (
 type Options struct {
 	Bucket string // whose policy it is
 
-	// Known tells whether there is an account of that number or canonical id; nil takes any.
-	Known func(accountOrID string) bool
+	// Known tells whether there is an account of that number or canonical id, or a user of that ARN; nil takes any.
+	Known func(name string) bool
 }
 
 // Bounds of what a policy may have in it: depth of its JSON, bytes of a resource.

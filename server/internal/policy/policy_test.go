@@ -96,8 +96,8 @@ func with2(statement, sid string) string {
 }
 
 func TestPrincipalsMustBeKnownWhereAccountsAre(t *testing.T) {
-	known := func(id string) bool { return id == alice }
-	for principal, ok := range map[string]bool{alice: true, bob: false, "arn:aws:iam::111122223333:user/x": true, bobUser.ARN: false, "*": true} {
+	known := func(name string) bool { return name == alice || name == "arn:aws:iam::111122223333:user/x" }
+	for principal, ok := range map[string]bool{alice: true, bob: false, "arn:aws:iam::111122223333:user/x": true, "arn:aws:iam::111122223333:user/y": false, bobUser.ARN: false, "*": true} {
 		text := doc(strings.Replace(allowGet, `"*"`, `{"AWS":"`+principal+`"}`, 1))
 		if _, err := Parse([]byte(text), Options{Bucket: "bucket", Known: known}); (err == nil) != ok {
 			t.Errorf("%s: %v", principal, err)

@@ -52,7 +52,7 @@ func (p *principals) covers(who Principal) bool {
 var errPrincipal = &Error{"Invalid principal in policy"}
 
 // addAWS takes one value of {"AWS": ...}: "*", an account, a canonical id or an ARN.
-func (p *principals) addAWS(v string, known func(accountOrID string) bool) error {
+func (p *principals) addAWS(v string, known func(name string) bool) error {
 	switch m := arnForm.FindStringSubmatch(v); {
 	case v == "*":
 		p.everyone = true
@@ -68,9 +68,10 @@ func (p *principals) addAWS(v string, known func(accountOrID string) bool) error
 		p.accounts = append(p.accounts, v)
 	case strings.ContainsAny(m[2], "*?"):
 		return errPrincipal
+	case known != nil && !known(m[1]):
+		return errPrincipal
 	default:
 		p.arns = append(p.arns, v)
-		v = m[1]
 	}
 	if known != nil && !known(v) {
 		return errPrincipal

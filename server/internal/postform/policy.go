@@ -44,30 +44,43 @@ func ParsePolicy(field string) (*Policy, error) {
 	if err != nil {
 		return nil, invalid("Invalid Base64.")
 	}
-	var d struct {
-		Expiration *string           `json:"expiration"`
-		Conditions []json.RawMessage `json:"conditions"`
-	}
+	var members map[string]json.RawMessage // not a struct: names are in one case only
 	dec := json.NewDecoder(bytes.NewReader(document))
-	if err := dec.Decode(&d); err != nil || dec.More() {
+	if err := dec.Decode(&members); err != nil || dec.More() {
 		return nil, invalid("Invalid JSON.")
 	}
-	if d.Expiration == nil {
-		return nil, invalid("Policy missing expiration.")
-	}
-	if len(d.Conditions) == 0 {
-		return nil, invalid("Policy missing conditions.")
-	}
 	p := &Policy{max: -1}
-	if p.expires, err = time.Parse(time.RFC3339, *d.Expiration); err != nil {
-		return nil, invalid("Invalid 'expiration' value: '%s'", *d.Expiration)
+	if err := p.readExpiration(members["expiration"]); err != nil {
+		return nil, err
 	}
-	for _, raw := range d.Conditions {
+	return p, p.readConditions(members["conditions"])
+}
+
+func (p *Policy) readExpiration(raw json.RawMessage) (err error) {
+	if raw == nil {
+		return invalid("Policy missing expiration.")
+	}
+	var date string
+	if json.Unmarshal(raw, &date) != nil {
+		return invalid("Invalid 'expiration' value: '%s'", raw)
+	}
+	if p.expires, err = time.Parse(time.RFC3339, date); err != nil {
+		return invalid("Invalid 'expiration' value: '%s'", date)
+	}
+	return nil
+}
+
+func (p *Policy) readConditions(raw json.RawMessage) error {
+	var list []json.RawMessage
+	if raw == nil || json.Unmarshal(raw, &list) != nil || len(list) == 0 {
+		return invalid("Policy missing conditions.")
+	}
+	for _, raw := range list {
 		if err := p.add(raw); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 func (p *Policy) add(raw json.RawMessage) error {

@@ -167,7 +167,9 @@ func TestPolicies(t *testing.T) {
 
 func TestPoliciesThatAreNone(t *testing.T) {
 	for _, field := range []string{"%%", encode("x"), encode("[]"), encode(`{"conditions":[{"a":"b"}]}`), encode(`{"expiration":"2026-06-01T13:00:00Z"}`),
-		encode(`{"expiration":"tomorrow","conditions":[{"a":"b"}]}`), policy(`{}`), policy(`{"key":1}`), policy(`["eq","key","k"]`), policy(`["eq","$key"]`),
+		encode(`{"expiration":"tomorrow","conditions":[{"a":"b"}]}`),
+		encode(`{"Expiration":"2026-06-01T13:00:00Z","conditions":[{"a":"b"}]}`), encode(`{"expiration":"2026-06-01T13:00:00Z","Conditions":[{"a":"b"}]}`),
+		encode(`{"expiration":5,"conditions":[{"a":"b"}]}`), encode(`{"expiration":"2026-06-01T13:00:00Z","conditions":{"a":"b"}}`), policy(`{}`), policy(`{"key":1}`), policy(`["eq","key","k"]`), policy(`["eq","$key"]`),
 		policy(`["like","$key","k"]`), policy(`["content-length-range",-1,2]`), policy(`["content-length-range","a",2]`), policy(`[1,2,3]`), policy(`5`)} {
 		if _, err := ParsePolicy(field); code(err) != s3err.InvalidPolicyDocument {
 			t.Errorf("%s: %v", field, err)

@@ -242,6 +242,14 @@ func TestPoliciesDecide(t *testing.T) {
 		t.Errorf("enforced ownership: %v %v", out, err)
 	}
 
+	c.policy(statement("Allow", `{"AWS":"`+otherNumber+`"}`, "s3:*", bucket))
+	_, err = c.other.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
+	c.expect("the policy is for the owner's account only, whoever is allowed", err, "MethodNotAllowed")
+	_, err = c.nobody.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
+	c.expect("and for nobody else", err, "AccessDenied")
+	_, err = c.clerk.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
+	c.expect("a user of it", err, "")
+
 	c.policy(statement("Deny", `{"AWS":"arn:aws:iam::`+ownerNumber+`:root"}`, "s3:*", bucket), statement("Deny", `"*"`, "s3:*", bucket+"/*"))
 	c.expect("the owner lists", list(c.s3), "AccessDenied")
 	_, err = c.clerk.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
@@ -341,6 +349,12 @@ func TestCopiesNeedBothSides(t *testing.T) {
 	c.expect("a destination of another", copyTo(c.s3, bucket+"/k", "others/k"), "AccessDenied")
 	c.policy(statement("Allow", `{"AWS":"`+otherNumber+`"}`, "s3:GetObject", bucket+"/*"))
 	c.expect("with the right to read", copyTo(c.other, bucket+"/k", "others/k"), "")
+	c.put("tagged", "body", func(in *s3.PutObjectInput) { in.Tagging = aws.String("a=b") })
+	c.expect("tags that cannot be read", copyTo(c.other, bucket+"/tagged", "others/k"), "AccessDenied")
+	_, err := c.other.CopyObject(ctx, &s3.CopyObjectInput{Bucket: aws.String("others"), Key: aws.String("k"), CopySource: aws.String(bucket + "/tagged"), TaggingDirective: "REPLACE"})
+	c.expect("and need not be", err, "")
+	c.policy(statement("Allow", `{"AWS":"`+otherNumber+`"}`, "s3:GetObject*", bucket+"/*"))
+	c.expect("with the right to read them", copyTo(c.other, bucket+"/tagged", "others/k"), "")
 	up, err := c.other.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: aws.String("others"), Key: aws.String("m")})
 	if err != nil {
 		t.Fatal(err)

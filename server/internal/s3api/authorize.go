@@ -61,6 +61,9 @@ func (r *request) authorizeOperation() error {
 	if err := r.require(q); err != nil {
 		return err
 	}
+	if strings.HasSuffix(r.op.name, "BucketPolicy") && !r.isOwner(r.access) { // AWS says so of these three operations
+		return s3err.New(s3err.MethodNotAllowed).With("Method", r.http.Method).With("ResourceType", resourceType(onBucket, "policy"))
+	}
 	ordinary := r.access.ordinary(r)
 	if ordinary && r.http.Header["X-Amz-Copy-Source"] == nil {
 		return nil
@@ -173,7 +176,27 @@ func (r *request) authorizeSource(header string) error {
 	}
 	q := question{action: versioned("s3:GetObject", src.version), bucket: src.bucket, key: src.key, version: src.version}
 	r.hide = func() bool { return !a.ordinary(r) && !r.mayList(a) } // a missing key of a copy is the source's
-	return r.requireIn(a, q)
+	if err := r.requireIn(a, q); err != nil || r.op.name != "CopyObject" || a.ordinary(r) && r.access.ordinary(r) {
+		return err
+	}
+	return r.authorizeTags(a, q)
+}
+
+// authorizeTags decides about the tags that a copy takes along, if there are any: they must be readable there, and settable
+// here.
+func (r *request) authorizeTags(a *access, q question) error {
+	if r.header("X-Amz-Tagging-Directive") == "REPLACE" {
+		return nil // authorizeSettings looked at those that are given
+	}
+	o, err := r.api.store.HeadObject(r.http.Context(), q.bucket, q.key, store.ReadInput{VersionID: q.version})
+	if err != nil || len(o.Attrs.Tags) == 0 {
+		return nil // the copy meets the error itself
+	}
+	q.action = versioned("s3:GetObjectTagging", q.version)
+	if err := r.requireIn(a, q); err != nil {
+		return err
+	}
+	return r.require(question{action: "s3:PutObjectTagging", bucket: r.bucket, key: r.key, created: true})
 }
 
 func namedBucket(err error, bucket string) error {

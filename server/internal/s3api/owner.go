@@ -11,6 +11,7 @@ import (
 type Accounts interface {
 	ByID(numberOrCanonicalID string) (account.Account, bool)
 	ByEmail(address string) (account.Account, bool)
+	HasUser(arn string) bool
 }
 
 // owner is an account as XML shows it.

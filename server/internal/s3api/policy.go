@@ -37,15 +37,15 @@ func putBucketPolicy(r *request) error {
 	return r.empty(http.StatusNoContent)
 }
 
-// knownAccounts lets policies name the accounts that there are. A server with one account takes any: it has no
+// knownAccounts lets policies name the accounts and users that there are. A server with one account takes any: it has no
 // others to compare with.
 func (a *API) knownAccounts() func(string) bool {
 	if !a.several {
 		return nil
 	}
-	return func(id string) bool {
-		_, ok := a.accounts.ByID(id)
-		return ok
+	return func(name string) bool {
+		_, ok := a.accounts.ByID(name)
+		return ok || a.accounts.HasUser(name)
 	}
 }
 
