@@ -206,3 +206,27 @@ func TestFormsWithoutCredentials(t *testing.T) {
 	}
 	c.want("with bad tags", c.post("x", "key: open/k", "tagging: x"), 400, "MalformedXML")
 }
+
+// TestFormsWithObjectLock: a form's fields protect its object as the headers of a PutObject would.
+func TestFormsWithObjectLock(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	s.want("versions", s.do("PUT", "/bucket?versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"), 200, "")
+	s.want("lock", s.do("PUT", "/bucket?object-lock", "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"), 200, "")
+	sign := signedForm(`["starts-with","$key",""],["starts-with","$content-md5",""],["starts-with","$x-amz-object-lock-mode",""],` +
+		`["starts-with","$x-amz-object-lock-retain-until-date",""],["starts-with","$x-amz-object-lock-legal-hold",""]`)
+	until := "x-amz-object-lock-retain-until-date: " + time.Now().UTC().Add(time.Hour).Format(time.RFC3339)
+	const digest = "content-md5: ndTkYSaMgDT1yFZOFVxnpg==" // of "x"
+	post := func(fields ...string) answer {
+		return s.post("x", append(append([]string{"key: k"}, fields...), sign...)...)
+	}
+	s.want("no digest", post("x-amz-object-lock-mode: GOVERNANCE", until), 400, "InvalidRequest")
+	s.want("no date", post(digest, "x-amz-object-lock-mode: GOVERNANCE"), 400, "InvalidArgument")
+	a := post(digest, "x-amz-object-lock-mode: GOVERNANCE", until, "x-amz-object-lock-legal-hold: ON")
+	s.want("both", a, 204, "")
+	version := path("k") + "?versionId=" + a.header.Get("X-Amz-Version-Id")
+	h := s.do("HEAD", version, "").header
+	if h.Get("X-Amz-Object-Lock-Mode") != "GOVERNANCE" || h.Get("X-Amz-Object-Lock-Legal-Hold") != "ON" {
+		t.Errorf("%v", h)
+	}
+	s.want("removal", s.do("DELETE", version, "", "x-amz-bypass-governance-retention: true"), 403, "AccessDenied")
+}
