@@ -16,7 +16,7 @@ type target struct {
 
 // lookup finds an object for a read and decides its conditions. With ErrNotModified and ErrPrecondition, the target has
 // its row. pieces asks for the manifest, whatever in says.
-func lookup(r meta.Reader, bucket, key string, in ReadInput, pieces bool) (t target, err error) {
+func (s *Store) lookup(r meta.Reader, bucket, key string, in ReadInput, pieces bool) (t target, err error) {
 	if t.bucket, err = getBucket(r, bucket); err != nil {
 		return t, err
 	}
@@ -29,7 +29,7 @@ func lookup(r meta.Reader, bucket, key string, in ReadInput, pieces bool) (t tar
 		return t, err
 	}
 	if t.row.body.kind == bodyManifest && (pieces || in.Parts || in.PartNumber != 0) {
-		t.m, err = loadManifest(r, t.row)
+		t.m, err = s.manifests.load(r, t.row)
 	}
 	return t, err
 }
@@ -40,10 +40,16 @@ func loadManifest(r meta.Reader, row *objectRow) (*manifest, error) {
 	if err != nil {
 		return nil, missing(err, &meta.DamagedError{Key: key, Reason: "missing"})
 	}
-	if totalLen(m.extents) != row.size || len(m.parts) != row.parts {
-		return nil, &meta.DamagedError{Key: key, Reason: "does not fit its object"}
+	m.starts = startsOf(m.extents)
+	return m, m.fits(row)
+}
+
+// fits is an error unless the manifest can be the object's.
+func (m *manifest) fits(row *objectRow) error {
+	if m.size() != row.size || len(m.parts) != row.parts {
+		return &meta.DamagedError{Key: meta.ManifestKey(row.body.id, 0), Reason: "does not fit its object"}
 	}
-	return m, nil
+	return nil
 }
 
 // describe makes the Object of a read.
@@ -63,7 +69,7 @@ func (t *target) describe(bucket, key string, in ReadInput) (Object, error) {
 // HeadObject describes an object. With ErrNotModified and ErrPrecondition, the Object is filled in, but for Parts.
 func (s *Store) HeadObject(ctx context.Context, bucket, key string, in ReadInput) (o Object, err error) {
 	err = s.view(ctx, func(r meta.Reader) error {
-		t, err := lookup(r, bucket, key, in, false)
+		t, err := s.lookup(r, bucket, key, in, false)
 		if err != nil {
 			if t.row != nil {
 				o = t.bucket.object(t.row, bucket, key)
@@ -82,7 +88,7 @@ func (s *Store) GetObject(ctx context.Context, bucket, key string, in ReadInput)
 	o := &ObjectReader{store: s, ctx: ctx}
 	s.reclaim.begin(o)
 	err := s.view(ctx, func(r meta.Reader) error {
-		t, err := lookup(r, bucket, key, in, true)
+		t, err := s.lookup(r, bucket, key, in, true)
 		if err != nil {
 			return err
 		}
@@ -116,9 +122,9 @@ func (o *ObjectReader) locate(r meta.Reader, row *objectRow, m *manifest) error 
 		}
 		o.data = data
 	case bodyBlob:
-		o.setExtents([]extent{{blob: blob.ID(row.body.id), len: row.size}})
+		o.extents, o.starts = []extent{{blob: blob.ID(row.body.id), len: row.size}}, []int64{0}
 	case bodyManifest:
-		o.setExtents(m.extents)
+		o.extents, o.starts = m.extents, m.starts
 	}
 	return nil
 }

@@ -31,14 +31,15 @@ type ObjectReader struct {
 	closed sync.Once
 }
 
-func (o *ObjectReader) setExtents(list []extent) {
-	o.extents = list
-	o.starts = make([]int64, len(list))
+// startsOf gives the offset of each extent within the object.
+func startsOf(list []extent) []int64 {
+	starts := make([]int64, len(list))
 	var at int64
 	for i, e := range list {
-		o.starts[i] = at
+		starts[i] = at
 		at += e.len
 	}
+	return starts
 }
 
 // openSingle opens the blob of an object of one extent, so that a missing or damaged file is found before the first

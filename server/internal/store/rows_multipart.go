@@ -16,12 +16,22 @@ type manifest struct {
 	extents   []extent
 	algorithm checksum.Algorithm // of the parts
 	parts     []manifestPart
+
+	starts []int64 // startsOf extents, once it was loaded
 }
 
 type manifestPart struct {
 	n    int
 	size int64
 	sum  []byte
+}
+
+// size is the object's, of a manifest that was loaded.
+func (m *manifest) size() int64 {
+	if n := len(m.starts); n > 0 {
+		return m.starts[n-1] + m.extents[n-1].len
+	}
+	return 0
 }
 
 func (m *manifest) encode() []byte {

@@ -44,6 +44,8 @@ type Store struct {
 	buffers *blob.Buffers // for bodies that stream
 	inline  *blob.Buffers // for records of inline bytes
 
+	manifests *manifestCache
+
 	configs atomic.Uint64 // counts changes of configurations
 	hub     hub
 
@@ -73,6 +75,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		db: opt.DB, blobs: opt.Blobs, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit, minPart: MinPartSize,
 		accountQuota: opt.AccountQuota,
 		reclaim:      newReclaim(opt.Blobs, opt.Log),
+		manifests:    newManifestCache(manifestMemory),
 		buffers:      blob.NewBuffers(16, streamBuffer),
 		inline:       blob.NewBuffers(32, meta.RecordHeader+int(opt.InlineLimit)),
 	}
