@@ -11,6 +11,9 @@
 //
 // # Content
 //
+// open(2) in a directory whose files are opened in the order of its listing is served from answers that were asked for
+// ahead, up to half a second old (walk.go, ahead.go); all other opens ask themselves.
+//
 // All handles of a file share one content: a version of the object, and from the first write on a local file over it.
 // open(2) asks for the version in place, close(2) and fsync(2) store what was written in one conditional request, with
 // all attributes that were changed meanwhile. Nothing is replaced before its successor is complete on the service. A
@@ -43,6 +46,7 @@
 //	pathLocks < Inode.gate (two: by number) < content.order < Inode.mu < locks of stage and readahead
 //	DirHandle.mu < Inode.mu
 //	Inode.mu < Volume.mu, retries.mu, tree.Table.mu, tree.Cache.mu
+//	walks.mu, glances.mu < tree.Cache.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the
 // operation is about; waiting for them ends with the context. DirHandle.mu is held over the listing that its caller

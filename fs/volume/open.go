@@ -8,6 +8,7 @@ import (
 	"pail/fs/attr"
 	"pail/fs/readahead"
 	"pail/fs/tree"
+	"pail/s3client"
 )
 
 // Open opens a regular file. It always asks the service for the version in place, unless the file has changes here that
@@ -28,6 +29,9 @@ func (v *Volume) Open(ctx context.Context, n *Inode, flags OpenFlags) (*Handle, 
 		if err := v.writable(); err != nil {
 			return nil, err
 		}
+	}
+	if !flags.Write {
+		v.fetchAhead(n)
 	}
 	h, err := v.attach(ctx, n, flags)
 	if err != nil {
@@ -80,13 +84,20 @@ func (v *Volume) attachStored(ctx context.Context, n *Inode, flags OpenFlags) (*
 		return nil, err
 	}
 	s := v.names.Begin()
-	o, src, err := v.askVersion(ctx, n, path, flags)
+	var o object
+	var src readahead.Source
+	if f := v.takeAhead(ctx, n, path, flags); f != nil {
+		o, s, src = f.o, f.stamp, f.src
+	} else {
+		o, src, err = v.askVersion(ctx, n, path, flags)
+	}
+	bytes := o.info.ETag // that src has
 	if o, s, err = v.validate(n, path, o, s, err); err == nil && o.view && flags.Write {
 		err = ErrPermission
 	}
 	var h *Handle
 	if err == nil {
-		h = n.attachVersion(o, s, &src, flags)
+		h = n.attachVersion(o, s, bytes, &src, flags)
 	}
 	if src != nil {
 		v.logClose(n, src.Close())
@@ -120,8 +131,8 @@ func (v *Volume) validate(n *Inode, path string, o object, s tree.Stamp, err err
 }
 
 // attachVersion opens a version of a file without local changes; nil if something has happened since it was asked for.
-// It may take the source, if there is one.
-func (n *Inode) attachVersion(o object, s tree.Stamp, src *readahead.Source, flags OpenFlags) *Handle {
+// It may take the source, if there is one, of the version bytes.
+func (n *Inode) attachVersion(o object, s tree.Stamp, bytes s3client.ETag, src *readahead.Source, flags OpenFlags) *Handle {
 	n.mu.Lock()
 	defer n.unlock()
 	if n.mu.removed || n.mu.leaving || n.unsavedLocked() || !o.full || !o.sys {
@@ -141,7 +152,7 @@ func (n *Inode) attachVersion(o object, s tree.Stamp, src *readahead.Source, fla
 	}
 	switch {
 	case n.mu.content != nil:
-	case *src != nil && o.info.Size > 0:
+	case *src != nil && o.info.ETag == bytes && o.info.Size > 0:
 		n.mu.content, *src = newContentFrom(*src, o.info, true), nil
 	default:
 		n.mu.content = newContent(n.v, o.info, true)

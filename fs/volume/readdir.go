@@ -149,7 +149,9 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 		keep = keep[drop:]
 		d.mu.first += uint64(drop)
 	}
+	first := d.mu.listing.begun == d.mu.listing.stamp
 	items, more := d.mu.listing.take(got)
+	d.n.v.walks.listed(at, items, first)
 	d.mu.window = append(make([]dirItem, 0, len(keep)+len(items)), keep...)
 	for _, it := range items {
 		if !d.mu.local[it.name] && !d.n.v.hidden(d.n, it.name) {

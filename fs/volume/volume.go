@@ -29,6 +29,7 @@ type Volume struct {
 	paths *pathLocks
 
 	glances *glances
+	walks   *walks
 	retries *retries
 	sender  sender
 	late    lateTimes
@@ -58,7 +59,7 @@ func New(opt Options) (*Volume, error) {
 		names: tree.NewCache[object](tree.CacheOptions{
 			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now,
 		}),
-		paths: newPathLocks(), glances: newGlances(), retries: newRetries(),
+		paths: newPathLocks(), glances: newGlances(), walks: newWalks(), retries: newRetries(),
 	}
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
@@ -100,6 +101,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.mu.closed = true
 	v.mu.Unlock()
 	v.glances.end()
+	v.logClose(v.Root(), v.walks.end())
 	if v.opt.Journal != nil {
 		return v.closeJournaled(ctx)
 	}
