@@ -23,6 +23,7 @@ type Cache[E any] struct {
 		sync.Mutex
 		seq     uint64
 		floor   uint64 // answers with a stamp below are ignored
+		changed Stamp  // of the last change
 		entries *simplelru.LRU[string, entry[E]]
 		dirs    *simplelru.LRU[string, listing]
 	}
@@ -135,8 +136,16 @@ func (c *Cache[E]) set(path string, e entry[E]) Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.stamp = c.beginLocked()
+	c.mu.changed = e.stamp
 	c.mu.entries.Add(path, e)
 	return e.stamp
+}
+
+// Changed returns the stamp of the last Set, SetAbsent or Forget of any path.
+func (c *Cache[E]) Changed() Stamp {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.changed
 }
 
 func (c *Cache[E]) put(path string, e entry[E]) bool {
@@ -161,7 +170,8 @@ func (c *Cache[E]) Forget(path string) {
 }
 
 func (c *Cache[E]) forgetLocked(path string) {
-	c.mu.entries.Add(path, entry[E]{stamp: c.beginLocked()})
+	c.mu.changed = c.beginLocked()
+	c.mu.entries.Add(path, entry[E]{stamp: c.mu.changed})
 	if path != "" {
 		c.mu.dirs.Remove(Dir(path))
 	}
@@ -197,13 +207,14 @@ func (c *Cache[E]) BeginListing(dir string) Stamp {
 	return s
 }
 
-// EndListing says that the listing begun at s is over and all that it brought was put: what it did not bring does not
-// exist. That is not believed if an entry was evicted meanwhile, or another listing has begun.
-func (c *Cache[E]) EndListing(dir string, s Stamp) {
+// EndListing says that the listing begun at s is over and all that it brought was put: what it did not bring did not
+// exist at asOf, which is not after s. That is not believed if an entry was evicted meanwhile, or another listing has
+// begun.
+func (c *Cache[E]) EndListing(dir string, s, asOf Stamp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l, ok := c.mu.dirs.Peek(dir); ok && l.doing == s && s.seq >= c.mu.floor {
-		c.mu.dirs.Add(dir, listing{done: s})
+	if l, ok := c.mu.dirs.Peek(dir); ok && l.doing == s && asOf.seq >= c.mu.floor {
+		c.mu.dirs.Add(dir, listing{done: asOf})
 	}
 }
 

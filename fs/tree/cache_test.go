@@ -67,7 +67,7 @@ func TestCompleteListing(t *testing.T) {
 	c.Put("d/a", 1, c.Begin())
 	wantState(t, c, "d/b", Unknown)
 	c.Put("d/new", 2, c.Begin()) // made here while the listing went on
-	c.EndListing("d", s)
+	c.EndListing("d", s, s)
 	wantState(t, c, "d/a", Present)
 	wantState(t, c, "d/new", Present)
 	wantState(t, c, "d/b", Absent)
@@ -79,14 +79,14 @@ func TestCompleteListing(t *testing.T) {
 
 	s = c.BeginListing("d")
 	c.BeginListing("d")
-	c.EndListing("d", s)
+	c.EndListing("d", s, s)
 	wantState(t, c, "d/b", Unknown)
 	s = c.BeginListing("")
 	c.ForgetTree("d")
-	c.EndListing("", s)
+	c.EndListing("", s, s)
 	wantState(t, c, "x", Unknown)
 	s = c.BeginListing("")
-	c.EndListing("", s)
+	c.EndListing("", s, s)
 	wantState(t, c, "x", Absent)
 	c.Forget("y")
 	wantState(t, c, "x", Unknown)
@@ -99,11 +99,11 @@ func TestEvictionEndsCompleteness(t *testing.T) {
 	for i := range 4 {
 		c.Put(fmt.Sprint("d/", i), i, c.Begin())
 	}
-	c.EndListing("d", s)
+	c.EndListing("d", s, s)
 	wantState(t, c, "d/0", Unknown)
 	s = c.BeginListing("e")
 	c.Put("e/0", 0, c.Begin())
-	c.EndListing("e", s)
+	c.EndListing("e", s, s)
 	wantState(t, c, "e/x", Absent)
 	for i := range 3 {
 		c.Put(fmt.Sprint("g/", i), i, c.Begin())
@@ -165,7 +165,7 @@ func TestCacheNeverLies(t *testing.T) {
 						c.Put(p, truth[p], s)
 					}
 				}
-				c.EndListing("d", s)
+				c.EndListing("d", s, s)
 			},
 			"forget": func(t *rapid.T) { c.Forget(names.Draw(t, "path")) },
 			"wait":   func(*rapid.T) { clock.now = clock.now.Add(time.Second) },

@@ -207,7 +207,7 @@ func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64,
 	}
 	p.dir.touch()
 	if o.dir {
-		v.names.EndListing(at, empty)
+		v.names.EndListing(at, empty, empty)
 	}
 	n := v.inode(p, typeOf(o))
 	n.mu.Lock()

@@ -9,6 +9,9 @@
 // and version: the attributes are asked for when somebody wants them, once per version. Every change of this mount is
 // in the cache at once.
 //
+// A program that goes through a tree gets its listings from pages of all keys below (flat.go), which tell of the markers
+// of its directories too. They are used for half a second, and until this mount changes anything.
+//
 // # Content
 //
 // open(2) in a directory whose files are opened in the order of its listing is served from answers that were asked for
@@ -46,7 +49,7 @@
 //	pathLocks < Inode.gate (two: by number) < content.order < Inode.mu < locks of stage and readahead
 //	DirHandle.mu < Inode.mu
 //	Inode.mu < Volume.mu, retries.mu, tree.Table.mu, tree.Cache.mu
-//	walks.mu, glances.mu < tree.Cache.mu
+//	walks.mu, glances.mu, flats.mu < tree.Cache.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the
 // operation is about; waiting for them ends with the context. DirHandle.mu is held over the listing that its caller

@@ -90,7 +90,11 @@ func (l *listing) take(got pageResult) (items []dirItem, more bool) {
 	}
 	l.token = got.page.NextToken
 	if l.token == "" {
-		l.v.names.EndListing(l.at, l.begun)
+		asOf := l.begun
+		if got.stamp.Before(asOf) { // it was asked for ahead
+			asOf = got.stamp
+		}
+		l.v.names.EndListing(l.at, l.begun, asOf)
 	}
 	return items, l.token != ""
 }

@@ -180,16 +180,30 @@ func (d *DirHandle) beginLocked(at string) {
 		d.mu.local[name] = true
 		d.mu.window = append(d.mu.window, dirItem{name: name, fixed: n.typ, held: n})
 	}
+	if p, name := v.table.Parent(d.n.node); p != nil {
+		if up, err := p.Value().path(); err == nil && v.walks.entered(up, name) {
+			v.beginFlat(up, at)
+		}
+	}
 	d.mu.listing = v.beginListing(at)
 }
 
 // requestLocked asks for the next page in the background.
 func (d *DirHandle) requestLocked(ctx context.Context) {
-	v, q := d.n.v, d.mu.listing.query()
+	v, l := d.n.v, d.mu.listing
+	at, q := l.at, l.query()
 	work, stop := context.WithTimeout(context.WithoutCancel(ctx), v.opt.MetaTimeout)
 	ahead := make(chan pageResult, 1)
 	d.mu.ahead, d.mu.stop = ahead, stop
-	go func() { ahead <- v.page(work, q) }()
+	go func() {
+		if q.Token == "" {
+			if got, ok := v.flatListing(work, at); ok {
+				ahead <- got
+				return
+			}
+		}
+		ahead <- v.page(work, q)
+	}()
 }
 
 // receiveLocked waits for the page that was asked for, or asks for it. An error is forgotten by the next call.
@@ -268,9 +282,11 @@ func (d *DirHandle) fillFrom(ctx context.Context, name string) {
 	if err != nil {
 		return
 	}
+	items := d.following(name, 2*v.opt.Parallel)
+	v.fillDirs(ctx, at, items)
 	var work errgroup.Group
 	work.SetLimit(v.opt.Parallel)
-	for _, it := range d.following(name, 2*v.opt.Parallel) {
+	for _, it := range items {
 		path := join(at, it.name)
 		if o, state, _ := v.names.Get(path); state == tree.Present && !v.complete(o) {
 			work.Go(func() error {

@@ -30,6 +30,7 @@ type Volume struct {
 
 	glances *glances
 	walks   *walks
+	flats   *flats
 	retries *retries
 	sender  sender
 	late    lateTimes
@@ -59,7 +60,7 @@ func New(opt Options) (*Volume, error) {
 		names: tree.NewCache[object](tree.CacheOptions{
 			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now,
 		}),
-		paths: newPathLocks(), glances: newGlances(), walks: newWalks(), retries: newRetries(),
+		paths: newPathLocks(), glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
 	}
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
@@ -101,6 +102,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.mu.closed = true
 	v.mu.Unlock()
 	v.glances.end()
+	v.flats.end()
 	v.logClose(v.Root(), v.walks.end())
 	if v.opt.Journal != nil {
 		return v.closeJournaled(ctx)

@@ -42,6 +42,10 @@ type walk struct {
 	streak int // opens in order
 	ahead  int // behind the last file that was fetched
 	depth  int // files to fetch ahead
+
+	dirs    map[string]int // directories in order
+	entered int            // behind the furthest that was listed
+	deep    bool           // they are too large to be read together
 }
 
 func newWalks() *walks {
@@ -57,14 +61,17 @@ func (w *walks) listed(dir string, items []dirItem, first bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d, ok := w.mu.dirs.Get(dir)
-	if first || !ok || len(d.names) > walkNames {
-		d = &walk{index: map[string]int{}, depth: walkStreak}
+	if first || !ok || len(d.names)+len(d.dirs) > walkNames {
+		d = &walk{index: map[string]int{}, dirs: map[string]int{}, depth: walkStreak}
 		w.mu.dirs.Add(dir, d)
 	}
 	for i := range items {
-		if items[i].obj.mode() == attr.Regular {
+		switch items[i].obj.mode() {
+		case attr.Regular:
 			d.index[items[i].name] = len(d.names)
 			d.names = append(d.names, items[i].name)
+		case attr.Dir:
+			d.dirs[items[i].name] = len(d.dirs)
 		}
 	}
 }
@@ -97,6 +104,21 @@ func (w *walks) opened(dir, name string, now time.Time, most int) []string {
 	from := max(d.ahead, d.next)
 	d.ahead = max(from, min(d.next+d.depth, len(d.names)))
 	return d.names[from:d.ahead]
+}
+
+// entered notes that a directory is listed, and reports whether the ones in its parent are being gone through.
+func (w *walks) entered(dir, name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d, ok := w.mu.dirs.Get(dir)
+	if !ok {
+		return false
+	}
+	i, ok := d.dirs[name]
+	inOrder := ok && i >= d.entered && i < d.entered+walkJitter
+	walking := inOrder && d.entered > 0
+	d.entered = i + 1
+	return walking && !d.deep
 }
 
 // missed says that what was fetched ahead was not used.
