@@ -155,6 +155,10 @@ func TestNothingIsSharedByDefault(t *testing.T) {
 	c.expect("nobody's buckets", err, "AccessDenied")
 	_, err = c.nobody.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("nobodys")})
 	c.expect("nobody's bucket", err, "AccessDenied")
+	refused := c.send(c.request("HEAD", "/bucket", ""))
+	if refused.status != 403 || refused.header.Get("X-Amz-Bucket-Region") != "us-east-1" {
+		t.Errorf("HeadBucket without credentials: %d %v", refused.status, refused.header)
+	}
 	c.expect("a bucket that is not there", func() error {
 		_, err := c.other.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String("missing")})
 		return err

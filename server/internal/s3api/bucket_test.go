@@ -150,6 +150,10 @@ func TestRegionElsewhere(t *testing.T) {
 	if err != nil || out.LocationConstraint != "eu-west-1" {
 		t.Errorf("%v %v", out, err)
 	}
+	h := s.do("HEAD", "/bucket", "") // signed for us-east-1
+	if h.status != 400 || h.header.Get("X-Amz-Bucket-Region") != "eu-west-1" {
+		t.Errorf("%d %v", h.status, h.header)
+	}
 }
 
 func TestVirtualHostStyle(t *testing.T) {

@@ -103,5 +103,7 @@ func TestExpirationHeaders(t *testing.T) {
 	}
 	if a := s.do("POST", path("old/m")+"?uploads", ""); a.header.Get("X-Amz-Abort-Rule-Id") != "a rule" || a.header.Get("X-Amz-Abort-Date") == "" {
 		t.Errorf("%v", a.header)
+	} else if l := s.do("GET", path("old/m")+"?uploadId="+a.element("UploadId"), ""); l.header.Get("X-Amz-Abort-Date") != a.header.Get("X-Amz-Abort-Date") {
+		t.Errorf("%v", l.header)
 	}
 }

@@ -27,6 +27,7 @@ func listParts(r *request) error {
 	if err != nil {
 		return err
 	}
+	r.abortion(res.Upload.Initiated)
 	x := r.doc()
 	x.root("ListPartsResult")
 	x.text("Bucket", r.bucket)

@@ -74,7 +74,7 @@ func uploadPartCopy(r *request) error {
 	}
 	part, source, err := r.api.store.CopyPart(r.http.Context(), in)
 	if err != nil {
-		return copyPartError(err, in, rng)
+		return r.copyPartError(err, in, rng)
 	}
 	set(r.w.Header(), "X-Amz-Copy-Source-Version-Id", source.VersionID)
 	x := r.doc()
@@ -86,10 +86,15 @@ func uploadPartCopy(r *request) error {
 	return r.send(http.StatusOK, x)
 }
 
-func copyPartError(err error, in store.CopyPartInput, rng string) error {
+// copyPartError names what is wrong about the source, with its size where the range is outside.
+func (r *request) copyPartError(err error, in store.CopyPartInput, rng string) error {
 	e, _ := From(err)
 	if e.Code == s3err.InvalidRange {
-		return invalidArgument("x-amz-copy-source-range", rng, "Range specified is not valid for the source object")
+		src, err := r.api.store.HeadObject(r.http.Context(), in.SrcBucket, in.SrcKey, store.ReadInput{VersionID: in.SrcVersionID})
+		if err != nil {
+			return err
+		}
+		return invalidArgument("x-amz-copy-source-range", rng, "Range specified is not valid for source object of size: "+itoa64(src.Size))
 	}
 	return sourceError(err, in.SrcBucket, in.SrcKey)
 }

@@ -161,7 +161,11 @@ func TestPartCopies(t *testing.T) {
 	second := copyPart(2, "X-Amz-Copy-Source-Range: bytes=10-19")
 	s.want("range", second, 200, "")
 	s.want("bad range", copyPart(3, "X-Amz-Copy-Source-Range: bytes=10-"), 400, "InvalidArgument")
-	s.want("range outside", copyPart(3, fmt.Sprintf("X-Amz-Copy-Source-Range: bytes=0-%d", len(b))), 400, "InvalidArgument")
+	outside := copyPart(3, fmt.Sprintf("X-Amz-Copy-Source-Range: bytes=0-%d", len(b)))
+	s.want("range outside", outside, 400, "InvalidArgument")
+	if want := fmt.Sprintf("Range specified is not valid for source object of size: %d", len(b)); outside.element("Message") != want {
+		t.Errorf("%s", outside.body)
+	}
 	s.want("condition", copyPart(3, `X-Amz-Copy-Source-If-Match: "x"`), 412, "PreconditionFailed")
 	tag := func(a answer) string { return strings.Trim(strings.ReplaceAll(a.element("ETag"), "&quot;", `"`), `"`) }
 	s.want("complete", s.do("POST", path("k")+"?uploadId="+id, completeBody(tag(first), tag(second))), 200, "")
@@ -281,5 +285,10 @@ func TestCompositeUploadsListTheirChecksums(t *testing.T) {
 	s.want("with", complete("<ChecksumCRC32>jNwWgw==</ChecksumCRC32>"), 200, "")
 	id = s.upload("k", "X-Amz-Checksum-Algorithm: CRC32", "X-Amz-Checksum-Type: FULL_OBJECT")
 	s.want("part", s.do("PUT", path("k")+"?partNumber=1&uploadId="+id, "x"), 200, "")
-	s.want("of the whole object", complete(""), 200, "")
+	whole := func(header string) answer {
+		return s.do("POST", path("k")+"?uploadId="+id, completeBody(one.header.Get("Etag")), header)
+	}
+	s.want("another's sum", whole("X-Amz-Checksum-Crc32: AAAAAA=="), 400, "BadDigest")
+	s.want("another algorithm's", whole("X-Amz-Checksum-Sha1: EfatjsUqKYSrqv18O1FlA3hcIHI="), 400, "InvalidRequest")
+	s.want("of the whole object", whole("X-Amz-Checksum-Crc32: jNwWgw=="), 200, "")
 }

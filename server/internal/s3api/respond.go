@@ -93,6 +93,7 @@ func (r *request) fail(err error) (cut bool) {
 	}
 	r.markerHeaders(err)
 	h := r.w.Header()
+	set(h, "X-Amz-Bucket-Region", e.Field("Region")) // that should have signed; SDKs take it from HeadBucket, which has no body
 	if r.expects() {
 		h.Set("Connection", "close") // see goOn
 	}

@@ -166,6 +166,9 @@ func assemble(u *uploadRow, in CompleteInput, parts []*partRow) (*objectRow, err
 	if err != nil {
 		return nil, err
 	}
+	if in.Checksum != nil && in.Checksum.Algorithm != algorithm {
+		return nil, ErrChecksumAlgorithm
+	}
 	if in.Checksum != nil && !sameValue(*in.Checksum, sum) {
 		return nil, ErrChecksumMismatch
 	}
