@@ -124,6 +124,11 @@ func (r *request) translate(err error) *s3err.Error {
 	if e.Code == s3err.NoSuchKey && r.hide != nil && r.hide() {
 		return s3err.New(s3err.AccessDenied).Wrap(err)
 	}
+	var marker *store.MarkerError
+	if errors.As(err, &marker) && !marker.Named && (strings.HasSuffix(r.opName, "ObjectTagging") || r.opName == "PutObjectAcl") {
+		// A deleted object has nothing to tag, and AWS says so in other words than of one that never was.
+		e = s3err.New(s3err.MethodNotAllowed).Wrap(err).With("Method", r.http.Method).With("ResourceType", "DeleteMarker")
+	}
 	if unknown || errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrReadOnly) {
 		r.api.log.Error("request failed", "op", r.opName, "bucket", r.bucket, "key", r.key, "request", r.id, "error", err)
 	}

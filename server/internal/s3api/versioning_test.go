@@ -405,3 +405,27 @@ func TestVersionIDsThatAreNone(t *testing.T) {
 	s.want("empty", s.do("HEAD", "/bucket/k?versionId=", ""), 400, "")
 	s.want("null", s.do("GET", "/bucket/k?versionId=null", ""), 200, "")
 }
+
+// What is about an object without its bytes tells a deleted one from one that never was, but for reading its ACL.
+func TestDeletedObjectsHaveNoTags(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	s.want("versions", s.do("PUT", "/bucket?versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"), 200, "")
+	s.put("k", "x")
+	s.want("delete", s.do("DELETE", path("k"), ""), 204, "")
+	const tags = "<Tagging><TagSet/></Tagging>"
+	for _, c := range []struct {
+		method, sub, body string
+		status            int
+		code              string
+	}{
+		{"GET", "?tagging", "", 405, "MethodNotAllowed"}, {"PUT", "?tagging", tags, 405, "MethodNotAllowed"}, {"DELETE", "?tagging", "", 405, "MethodNotAllowed"},
+		{"GET", "?acl", "", 404, "NoSuchKey"}, {"GET", "", "", 404, "NoSuchKey"},
+	} {
+		a := s.do(c.method, path("k")+c.sub, c.body)
+		s.want(c.method+c.sub, a, c.status, c.code)
+		if a.header.Get("X-Amz-Delete-Marker") != "true" {
+			t.Errorf("%s%s: %v", c.method, c.sub, a.header)
+		}
+		s.want("never was", s.do(c.method, path("none")+c.sub, c.body), 404, "NoSuchKey")
+	}
+}
