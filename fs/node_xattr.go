@@ -2,9 +2,12 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
+
+	"pail/fs/volume"
 )
 
 var (
@@ -18,6 +21,10 @@ var (
 // none, so the answer costs nothing.
 const capabilityXattr = "security.capability"
 
+// labelXattr is what ls -l asks for of every file. Where there is none, it is told that there are none on this mount, and
+// stops asking.
+const labelXattr = "security.selinux"
+
 // Getxattr implements fusefs.NodeGetxattrer.
 func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
 	if name == capabilityXattr {
@@ -26,6 +33,9 @@ func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, 
 	ctx, end := interruptible(ctx)
 	defer end()
 	value, err := n.fs.vol.Getxattr(ctx, n.v, name)
+	if name == labelXattr && errors.Is(err, volume.ErrNoAttr) {
+		return 0, syscall.EOPNOTSUPP
+	}
 	if err != nil {
 		return 0, n.fs.errno("getxattr", n.v, err)
 	}

@@ -114,6 +114,7 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		Override:   volume.Override{UID: m.UID, GID: m.GID, Umask: m.Umask, RootUmask: m.MountpointUmask},
 		ReadOnly:   m.ReadOnly,
 		CompatDir:  m.CompatDir,
+		LazyExcl:   m.LazyExcl,
 		TTL:        m.AttrTTL,
 		MaxEntries: m.CacheEntries,
 		Parallel:   m.MaxRequests,

@@ -138,6 +138,34 @@ func TestCreateRace(t *testing.T) {
 	}
 }
 
+func TestLazyExclusiveCreateIsOneRequest(t *testing.T) {
+	lazy := func(o *volume.Options, _ *upload.Options) { o.LazyExcl = true }
+	a := newMount(t, conditional, lazy)
+	b := mountOn(t, a.mem.Another(), a.clock, lazy)
+	excl := volume.OpenFlags{Write: true, Excl: true}
+	a.missing("f")
+	b.missing("f")
+	a.mem.ResetCounts()
+	_, h, _, err := a.Create(ctx, a.Root(), "f", 0o600, excl, who)
+	a.ok(err)
+	_, _, _, err = a.Create(ctx, a.Root(), "f", 0o600, excl, who)
+	a.want(err, volume.ErrExist)
+	_, other, _, err := b.Create(ctx, b.Root(), "f", 0o600, excl, who)
+	b.ok(err)
+	a.writeAll(h, "mine", 0)
+	a.close(h)
+	a.requests(1, "exclusive create, write, close")
+	b.writeAll(other, "theirs", 0)
+	b.want(other.Flush(ctx), volume.ErrStale)
+	other.Release()
+	if got := a.object("f"); got != "mine" {
+		t.Errorf("stored %q", got)
+	}
+	if keys := a.mem.Keys(); len(keys) != 2 || a.object(keys[1]) != "theirs" {
+		t.Errorf("keys %q", keys)
+	}
+}
+
 func TestExclusiveCreateHasOneWinner(t *testing.T) {
 	c := newClock()
 	mem := newBucket(conditional, c)

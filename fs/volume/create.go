@@ -18,7 +18,8 @@ const moment = time.Second
 
 // Create makes a regular file and opens it. The file is there for this mount at once, and stored with the first Flush,
 // Fsync or Release; so the usual create, write, close is one request. With flags.Excl an empty object is stored at once,
-// and of several mounts that try, one succeeds. Without Excl, a file that exists is opened.
+// and of several mounts that try, one succeeds; but with Options.LazyExcl the commit finds out who was first. Without
+// Excl, a file that exists is opened.
 func (v *Volume) Create(ctx context.Context, dir *Inode, name string, mode uint32, flags OpenFlags, who Caller) (*Inode, *Handle, Stat, error) {
 	flags.Write = flags.Write || flags.Truncate
 	if err := v.writable(); err != nil {
@@ -68,7 +69,7 @@ func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags Ope
 		return nil, nil, err
 	}
 	o := v.fresh(p.dir, at, attr.Regular|mode&attr.PermMask, who)
-	if !flags.Excl {
+	if !flags.Excl || v.opt.LazyExcl && v.caps.ConditionalPut {
 		return v.createPending(p, o, flags)
 	}
 	o, s, err := v.putNew(ctx, at, o, nil)

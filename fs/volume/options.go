@@ -38,6 +38,7 @@ type Options struct {
 	Override  Override
 	CompatDir bool // look for "dir_$folder$" also where no listing shows it: one more request per name that is not there
 	ReadOnly  bool
+	LazyExcl  bool // O_EXCL keeps out other users of this mount; who was quicker elsewhere is found out by the first commit
 
 	// TTL is how long attributes and the fact that a name exists are believed, NegativeTTL the same for the fact that
 	// it does not. Zero believes nothing; what this mount changed itself is known at once either way.

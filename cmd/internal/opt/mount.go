@@ -82,6 +82,7 @@ type Mount struct {
 	MultipartThreshold int64
 	CopyPartSize       int64
 	SingleCopyLimit    int64
+	LazyExcl           bool // excl_on_close
 	NoMultipart        bool
 	NoMixUpload        bool
 	NoCopy             bool
