@@ -25,7 +25,8 @@ var ErrDamaged = store.ErrDamaged
 var ErrNoStore = errors.New("nothing of a pail server is here")
 
 // Check verifies all that a server keeps in DataDir and MetadataDir, every byte of it, and changes nothing but what
-// opening a database changes. The other fields of opt need not be set. It fails with ErrInUse while a server runs there.
+// opening a database changes. Of the other fields of opt, those that name files of keys are looked at: a key that is not
+// there is a problem of what it has encrypted. It fails with ErrInUse while a server runs there.
 // progress, unless nil, is called now and then. Damage is in the report; an error
 // means that there is none, and matches ErrDamaged when damage is the reason.
 func Check(ctx context.Context, opt Options, progress func(CheckProgress)) (report CheckReport, err error) {

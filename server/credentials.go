@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"math/big"
 	"os"
+
+	"pail/server/internal/smallfile"
 )
 
 const (
@@ -26,7 +28,7 @@ func Credentials(path string) (made bool, err error) {
 		return false, err
 	}
 	line := randomText(accessAlphabet, accessLength) + ":" + randomText(secretAlphabet, secretLength) + "\n"
-	return true, writeFile(path, []byte(line), 0o600)
+	return true, smallfile.Write(path, []byte(line), 0o600)
 }
 
 func randomText(alphabet string, n int) string {

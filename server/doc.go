@@ -8,6 +8,9 @@
 // Handler is the S3 API, WebsiteHandler the websites of buckets, MetricsHandler /live, /ready and /metrics. Serve runs a handler on a listener with the limits
 // that net/http leaves to its users, and returns only when the requests under way at the end have been answered.
 //
+// Keys of server-side encryption are in two files (encryption.go): the server's own, which is made at first use, and an
+// operator's list of named ones.
+//
 // Where credentials come from is the caller's business (Keys). They all belong to one account, unless they are Accounts,
 // which OpenAccounts reads from a file. Credentials makes a random pair for a server that was given none. There is no
 // well-known key.

@@ -33,6 +33,12 @@ type Options struct {
 	Observe              func(Event)   // called after every request, concurrently; nil: not called
 	ClientTimeout        time.Duration // how long a client may be silent within a body; 0: a minute
 
+	// Server-side encryption; see encryption.go.
+	MasterKeyFile        string // keys of SSE-S3, made at first use; "": MetadataDir/master-keys
+	KMSKeyFile           string // named keys of SSE-KMS; "": there are none but aws/s3
+	DefaultEncryption    bool   // buckets without a default encryption have AES256, as at AWS
+	InsecureCustomerKeys bool   // keys of SSE-C are taken over plain HTTP from other machines too
+
 	// What CreateBucket gives buckets unless it is told otherwise.
 	ObjectOwnership   string // BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter; "": BucketOwnerEnforced
 	BlockPublicAccess bool   // a public access block with all four flags, as at AWS

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"pail/server/internal/smallfile"
 )
 
 const (
@@ -73,7 +75,7 @@ func newPair() string {
 }
 
 func writePair(dir, id string) error {
-	return writeFile(filepath.Join(dir, pairFile), []byte(pairHead+id+"\n"), 0o644)
+	return smallfile.Write(filepath.Join(dir, pairFile), []byte(pairHead+id+"\n"), 0o644)
 }
 
 // lockDir takes the lock of a data directory. Closing the file gives it back, as the end of the process does.
@@ -90,38 +92,4 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("locking data directory %s: %w", dir, err)
 	}
 	return f, nil
-}
-
-// writeFile writes a small file so that it is there whole or not at all, also after a power cut.
-func writeFile(path string, data []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err = f.Write(data); err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"pail/server/internal/smallfile"
 )
 
 const (
@@ -238,11 +240,11 @@ func (s *selfSigned) write(name string, t, parent *x509.Certificate, key, signer
 		return nil, err
 	}
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	if err := writeFile(s.path(name+".key"), keyPEM, 0o600); err != nil {
+	if err := smallfile.Write(s.path(name+".key"), keyPEM, 0o600); err != nil {
 		return nil, err
 	}
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := writeFile(s.path(name+".crt"), certPEM, 0o644); err != nil {
+	if err := smallfile.Write(s.path(name+".crt"), certPEM, 0o644); err != nil {
 		return nil, err
 	}
 	return x509.ParseCertificate(der)

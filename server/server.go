@@ -21,6 +21,7 @@ import (
 	"pail/server/internal/metrics"
 	"pail/server/internal/s3api"
 	"pail/server/internal/sigauth"
+	"pail/server/internal/sse"
 	"pail/server/internal/store"
 )
 
@@ -34,6 +35,7 @@ type Server struct {
 	handler  http.Handler
 	websites http.Handler
 
+	keys  *sse.Keys
 	lock  *os.File
 	db    meta.DB
 	store *store.Store
@@ -80,6 +82,10 @@ func (s *Server) open() error {
 // openStore opens what is in the directories, which exist.
 func (s *Server) openStore(opt store.Options) error {
 	var err error
+	if s.keys, err = s.opt.openKeys(); err != nil {
+		return err
+	}
+	opt.Keys = s.keys
 	if s.lock, err = lockDir(s.opt.DataDir); err != nil {
 		return err
 	}
@@ -116,7 +122,8 @@ func (s *Server) wire() error {
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	keys, accounts, several := directory(s.opt.Keys)
 	verifier := sigauth.New(sigauth.Options{Keys: keys, Region: s.opt.Region, Domains: s.opt.Domains, Now: s.opt.Now})
-	api := s3api.New(s3api.Options{Store: s.store, Verifier: verifier, Accounts: accounts, Several: several,
+	api := s3api.New(s3api.Options{Store: s.store, Keys: s.keys, Verifier: verifier, Encrypt: s.opt.DefaultEncryption,
+		InsecureCustomerKeys: s.opt.InsecureCustomerKeys, Accounts: accounts, Several: several,
 		WebsiteDomains: s.opt.WebsiteDomains, Ownership: s.opt.ObjectOwnership, BlockPublic: s.opt.BlockPublicAccess, Region: s.opt.Region, Domains: s.opt.Domains,
 		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{requests, &s.idle, s.opt.Observe}, ClientTimeout: s.opt.ClientTimeout})
 	s.handler, s.websites = api, api.Websites()

@@ -30,8 +30,11 @@ func serve(args []string, env func(string) string, stdout, stderr io.Writer) int
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if o.fsckOnly {
+	switch {
+	case o.fsckOnly:
 		return o.fsck(ctx, stdout, stderr)
+	case o.rotate:
+		return o.rotateMasterKey(stdout, stderr)
 	}
 	if err := o.run(ctx, stdout, o.logger(stderr)); err != nil {
 		return fail(stderr, err)
@@ -58,7 +61,8 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	}
 	defer listeners.close()
 	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Keys: keys, Region: o.region,
-		ClientTimeout: o.clientTimeout, Domains: o.domains, WebsiteDomains: o.websiteDomains, LifecycleDay: o.lifecycleDay, ObjectOwnership: o.ownership, BlockPublicAccess: o.blockPublic, Log: log})
+		ClientTimeout: o.clientTimeout, Domains: o.domains, WebsiteDomains: o.websiteDomains, LifecycleDay: o.lifecycleDay, ObjectOwnership: o.ownership, BlockPublicAccess: o.blockPublic, Log: log,
+		MasterKeyFile: o.masterKeys, KMSKeyFile: o.kmsKeys, DefaultEncryption: o.encryption == "AES256", InsecureCustomerKeys: o.insecureSSEC})
 	if err != nil {
 		if errors.Is(err, server.ErrInUse) {
 			return fmt.Errorf("%w; stop it, or choose another --dir", err)

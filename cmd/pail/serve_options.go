@@ -79,6 +79,11 @@ type serveOptions struct {
 	logFormat      string
 	clientTimeout  time.Duration
 	maxConnections int
+	encryption     string
+	masterKeys     string
+	kmsKeys        string
+	insecureSSEC   bool
+	rotate         bool
 	fsckOnly       bool
 	json           bool
 
@@ -137,6 +142,11 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringVar(&o.logFormat, "log-format", "text", "`FORMAT` of log lines on stderr: text or json")
 	f.DurationVar(&o.clientTimeout, "client-timeout", time.Minute, "`TIME` that a client may be silent within a request, or send next to nothing")
 	f.IntVar(&o.maxConnections, "max-connections", server.DefaultMaxConnections, "`NUMBER` of connections of each listener; above it idle ones are closed, then new ones refused with SlowDown")
+	f.StringVar(&o.encryption, "default-encryption", "none", "`ALGORITHM` for objects when neither request nor bucket says: none, or AES256 as at AWS")
+	f.StringVar(&o.masterKeys, "master-key-file", "", "`FILE` of the keys of AES256 encryption (default METADATA/master-keys, made at first use); without it nothing encrypted can be read")
+	f.StringVar(&o.kmsKeys, "kms-keys", "", "`FILE` of the keys of aws:kms encryption, lines NAME:KEY with 32 bytes in base64, mode 0600; read again when it changes")
+	f.BoolVar(&o.insecureSSEC, "sse-c-over-http", false, "take customers' keys over plain HTTP from other machines too, as behind a proxy with TLS")
+	f.BoolVar(&o.rotate, "rotate-master-key", false, "add a key to the master key file, for what is encrypted from now on, also by a running server, and serve nothing")
 	f.BoolVar(&o.fsckOnly, "fsck", false, "check every record and every byte, name what is damaged, and serve nothing; exit 0 clean, 1 damaged, 2 not found out")
 	f.BoolVar(&o.json, "json", false, "print the outcome of --fsck as JSON")
 	return f
@@ -240,6 +250,10 @@ func (o *serveOptions) complete() error {
 		return fmt.Errorf("--client-timeout %v: give a second or more", o.clientTimeout)
 	case o.maxConnections < 1:
 		return fmt.Errorf("--max-connections %d: give 1 or more", o.maxConnections)
+	case o.encryption != "none" && o.encryption != "AES256":
+		return fmt.Errorf("--default-encryption %q: give none or AES256", o.encryption)
+	case o.rotate && o.fsckOnly:
+		return errors.New("--rotate-master-key and --fsck: give one of them")
 	case o.json && !o.fsckOnly:
 		return errors.New("--json is the form of what --fsck prints: give both")
 	case o.lifecycleDay <= 0 || o.lifecycleDay > fullDay:

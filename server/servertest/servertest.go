@@ -35,6 +35,8 @@ type Options struct {
 	Log     *slog.Logger
 	Day     time.Duration // of lifecycle rules; 0: 24 hours
 	Now     func() time.Time
+	KMSKeys string                          // file of named keys
+	Encrypt bool                            // AES256 is the default encryption of all buckets
 	Keys    server.Keys                     // nil: AccessKey and SecretKey
 	Wrap    func(http.Handler) http.Handler // put around the S3 handler, to inject faults
 }
@@ -70,7 +72,8 @@ func New(t testing.TB, opt Options) *Server {
 	s.mu.counts = map[string]int{}
 	var err error
 	s.srv, err = server.New(server.Options{DataDir: filepath.Join(opt.Dir, "data"), MetadataDir: filepath.Join(opt.Dir, "metadata"),
-		Keys: opt.Keys, Region: opt.Region, Domains: opt.Domains, WebsiteDomains: opt.Sites, LifecycleDay: opt.Day, Log: opt.Log, Now: opt.Now, Observe: s.count})
+		Keys: opt.Keys, Region: opt.Region, Domains: opt.Domains, WebsiteDomains: opt.Sites, LifecycleDay: opt.Day, Log: opt.Log, Now: opt.Now, Observe: s.count,
+		KMSKeyFile: opt.KMSKeys, DefaultEncryption: opt.Encrypt})
 	if err != nil {
 		t.Fatal(err)
 	}

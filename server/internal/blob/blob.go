@@ -40,8 +40,8 @@ func ParseID(s string) (id ID, ok bool) {
 // Store keeps immutable blobs. All methods are safe for concurrent use.
 type Store interface {
 	// Create begins a blob of that ID, a new one of NewID. size is its length in bytes, whose room is reserved at once,
-	// or -1 when it is not known.
-	Create(ctx context.Context, id ID, size int64) (Writer, error)
+	// or -1 when it is not known. label, of MaxLabel bytes at most, is kept with the blob.
+	Create(ctx context.Context, id ID, size int64, label []byte) (Writer, error)
 	// Open opens a committed blob.
 	Open(ctx context.Context, id ID) (Blob, error)
 	// Remove removes a blob; removing one that is not there is no error. Readers that have it open go on.
@@ -72,6 +72,8 @@ type Blob interface {
 	io.ReaderAt
 	// Size is the number of object bytes.
 	Size() int64
+	// Label is what Create was given, nil for nothing.
+	Label() []byte
 	// CopyRange writes bytes off to off+n to w, each verified before it is handed out. The range must lie within the
 	// blob.
 	CopyRange(w io.Writer, off, n int64) (int64, error)

@@ -49,7 +49,7 @@ func content(n int) []byte {
 // put writes data in pieces of the given length.
 func put(s blob.Store, data []byte, announced int64, piece int) (blob.ID, error) {
 	id := blob.NewID(time.Now())
-	w, err := s.Create(ctx, id, announced)
+	w, err := s.Create(ctx, id, announced, nil)
 	if err != nil {
 		return blob.ID{}, err
 	}
@@ -168,7 +168,7 @@ func TestRemoveLeavesOpenBlobsReadable(t *testing.T) {
 
 func TestAbortAndWrongLengthLeaveNothing(t *testing.T) {
 	s, _ := openDisk(t)
-	w, err := s.Create(ctx, blob.ID{1}, 100)
+	w, err := s.Create(ctx, blob.ID{1}, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestAbortAndWrongLengthLeaveNothing(t *testing.T) {
 
 func TestAbortAfterCommitDoesNothing(t *testing.T) {
 	s, _ := openDisk(t)
-	w, err := s.Create(ctx, blob.ID{1}, -1)
+	w, err := s.Create(ctx, blob.ID{1}, -1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

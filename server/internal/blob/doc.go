@@ -4,7 +4,8 @@
 //
 // A blob is the file DIR/blobs/<last two digits of its ID>/<ID>: the object's bytes from offset 0, so that they can be
 // handed to sendfile or a FUSE backing file as they are; then a footer with a CRC-32C for each 128 KiB chunk, and a
-// trailer of fixed length with magic, version, chunk length, size and checksums (footer.go). 128 KiB is the largest read
+// trailer of fixed length with magic, version, chunk length, size and checksums (footer.go). A label, which means nothing
+// here, may lie before the trailer. 128 KiB is the largest read
 // a mount amplifies a random read to.
 //
 // IDs are never used again, so a blob is written under its final name at once. A rename would bring nothing: nobody

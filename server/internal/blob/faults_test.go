@@ -86,7 +86,7 @@ func TestFullVolume(t *testing.T) {
 	fs := blobtest.NewMemFS()
 	fs.Capacity = 1 << 20
 	s := openMem(t, fs)
-	if _, err := s.Create(ctx, blob.ID{1}, 2<<20); !errors.Is(err, blob.ErrNoSpace) {
+	if _, err := s.Create(ctx, blob.ID{1}, 2<<20, nil); !errors.Is(err, blob.ErrNoSpace) {
 		t.Errorf("Create = %v, want ErrNoSpace before the first byte", err)
 	}
 	if _, err := put(s, content(2<<20), -1, 100_000); !errors.Is(err, blob.ErrNoSpace) {

@@ -97,21 +97,24 @@ func (s *Files) path(id ID) string { return filepath.Join(s.dirOf(id), id.String
 func (s *Files) dirOf(id ID) string { return filepath.Join(s.dir, id.String()[30:]) }
 
 // Create implements Store.
-func (s *Files) Create(ctx context.Context, id ID, size int64) (Writer, error) {
+func (s *Files) Create(ctx context.Context, id ID, size int64, label []byte) (Writer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if len(label) > MaxLabel {
+		return nil, errLabel
 	}
 	if err := s.admit(max(size, 0)); err != nil {
 		return nil, err
 	}
-	w := &writer{store: s, id: id, path: s.path(id), want: size}
+	w := &writer{store: s, id: id, path: s.path(id), want: size, label: label}
 	f, err := s.fs.Create(w.path)
 	if err != nil {
 		return nil, storageError(err)
 	}
 	w.file = f
 	if size > 0 {
-		if err := f.Allocate(trailer{chunk: ChunkSize, size: size}.fileSize()); err != nil {
+		if err := f.Allocate(trailer{chunk: ChunkSize, size: size, label: label}.fileSize()); err != nil {
 			w.Abort()
 			return nil, storageError(err)
 		}

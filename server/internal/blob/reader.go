@@ -38,11 +38,18 @@ func readTrailer(f File, id ID) (trailer, error) {
 	if size < trailerSize {
 		return trailer{}, &DamagedError{ID: id, Off: -1, Err: errMagic}
 	}
-	var b [trailerSize]byte
-	if err := readFull(f, b[:], size-trailerSize); err != nil {
+	b := make([]byte, min(size, trailerSize+labelFooter+usualLabel))
+	if err := readFull(f, b, size-int64(len(b))); err != nil {
 		return trailer{}, err
 	}
-	t, err := decodeTrailer(b[:])
+	t, err := decodeTrailer(b)
+	if errors.Is(err, errLabel) {
+		b = make([]byte, min(size, trailerSize+labelFooter+MaxLabel))
+		if err := readFull(f, b, size-int64(len(b))); err != nil {
+			return trailer{}, err
+		}
+		t, err = decodeTrailer(b)
+	}
 	switch {
 	case err != nil:
 	case t.fileSize() != size:
@@ -55,6 +62,9 @@ func readTrailer(f File, id ID) (trailer, error) {
 	}
 	return t, nil
 }
+
+// usualLabel is the length of a label that is read with the trailer.
+const usualLabel = 200
 
 // readFull fills p; an early end of the file is io.ErrUnexpectedEOF.
 func readFull(f io.ReaderAt, p []byte, off int64) error {
@@ -75,6 +85,7 @@ type reader struct {
 }
 
 func (r *reader) Size() int64    { return r.size }
+func (r *reader) Label() []byte  { return r.label }
 func (r *reader) File() *os.File { return r.file.OSFile() }
 func (r *reader) Close() error   { return r.file.Close() }
 

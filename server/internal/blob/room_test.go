@@ -24,7 +24,7 @@ func TestRoomIsKeptForTheMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	create := func(size int64) (Writer, error) {
-		w, err := s.Create(context.Background(), NewID(time.Now()), size)
+		w, err := s.Create(context.Background(), NewID(time.Now()), size, nil)
 		if w != nil {
 			t.Cleanup(w.Abort)
 		}

@@ -17,6 +17,7 @@ type writer struct {
 	id    ID
 	path  string
 	want  int64 // announced size, -1 for none
+	label []byte
 
 	file  File
 	size  int64  // written
@@ -93,7 +94,7 @@ func (w *writer) finish() error {
 	if w.size%ChunkSize != 0 {
 		w.endChunk()
 	}
-	t := trailer{chunk: ChunkSize, size: w.size, id: w.id, tableSum: crc(w.table)}
+	t := trailer{chunk: ChunkSize, size: w.size, id: w.id, tableSum: crc(w.table), label: w.label}
 	if _, err := w.file.WriteAt(append(w.table, t.encode()...), w.size); err != nil {
 		return storageError(err)
 	}

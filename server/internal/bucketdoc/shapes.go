@@ -7,6 +7,13 @@ func Accelerate() Shape {
 	return one("AccelerateConfiguration", one("Status").is(of("Enabled", "Suspended")))
 }
 
+// Encryption is the body of PutBucketEncryption.
+func Encryption() Shape {
+	return one("ServerSideEncryptionConfiguration", one("Rule",
+		opt("ApplyServerSideEncryptionByDefault", one("SSEAlgorithm").is(of("AES256", "aws:kms", "aws:kms:dsse")), opt("KMSMasterKeyID").is(text)),
+		opt("BucketKeyEnabled").is(of("true", "false")), opt("BlockedEncryptionTypes", any0("EncryptionType").is(of("NONE", "SSE-C")))))
+}
+
 // RequestPayment is the body of PutBucketRequestPayment.
 func RequestPayment() Shape {
 	return one("RequestPaymentConfiguration", one("Payer").is(of("Requester", "BucketOwner")))

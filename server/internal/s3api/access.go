@@ -45,6 +45,7 @@ type access struct {
 	block     *publicBlock // nil: there is none
 	broken    bool         // the policy that is stored cannot be read
 	charges   bool         // other accounts than the owner's must be willing to pay
+	encrypt   encryptionRule
 }
 
 // enforced reports whether lists of grants mean nothing in the bucket.
@@ -118,6 +119,10 @@ func (c *accessCache) load(ctx context.Context, bucket string) (*access, error) 
 		case configACL:
 			if a.fullACL, err = acl.Decode(d.Document, b.Owner); err != nil {
 				a.fullACL = nil // grants nothing
+			}
+		case configEncryption:
+			if a.encrypt, err = parseEncryption(d.Document); err != nil {
+				return nil, err // nothing may be written without it
 			}
 		case configOwnership:
 			a.ownership = string(d.Document)

@@ -17,6 +17,7 @@ import (
 
 	"pail/server/internal/s3err"
 	"pail/server/internal/sigauth"
+	"pail/server/internal/sse"
 	"pail/server/internal/store"
 )
 
@@ -24,6 +25,7 @@ import (
 type Options struct {
 	Store    *store.Store
 	Verifier *sigauth.Verifier
+	Keys     *sse.Keys        // the Store's; nil: there are none
 	Region   string           // "" means us-east-1
 	Accounts Accounts         // nil: there is one, whose name nobody knows
 	Several  bool             // Accounts are several, and policies may name these only
@@ -40,6 +42,11 @@ type Options struct {
 	// Of new buckets.
 	Ownership   string // of objects; "" is BucketOwnerEnforced
 	BlockPublic bool   // they get a public access block with all four flags
+
+	// Encrypt makes AES256 the default encryption of buckets that have no other.
+	Encrypt bool
+	// InsecureCustomerKeys takes customers' keys over plain HTTP, from other machines too.
+	InsecureCustomerKeys bool
 }
 
 // Observer is told of every request. Its methods are called concurrently and must not block.
@@ -63,6 +70,7 @@ type Event struct {
 type API struct {
 	store    *store.Store
 	verifier *sigauth.Verifier
+	keys     *sse.Keys
 	log      *slog.Logger
 	now      func() time.Time
 	observe  Observer
@@ -86,6 +94,9 @@ type API struct {
 	accesses    *accessCache
 	ownership   string
 	blockPublic bool
+
+	encrypt              bool
+	insecureCustomerKeys bool
 }
 
 // New makes the handler of an S3 service.
@@ -95,6 +106,10 @@ func New(opt Options) *API {
 	a.configs = newConfigCache(opt.Store)
 	a.accounts, a.several, a.accesses = opt.Accounts, opt.Several, newAccessCache(opt.Store)
 	a.ownership, a.blockPublic = opt.Ownership, opt.BlockPublic
+	a.keys, a.encrypt, a.insecureCustomerKeys = opt.Keys, opt.Encrypt, opt.InsecureCustomerKeys
+	if a.keys == nil {
+		a.keys = new(sse.Keys)
+	}
 	if a.ownership == "" {
 		a.ownership = ownershipEnforced
 	}

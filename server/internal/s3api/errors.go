@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"pail/server/internal/s3err"
+	"pail/server/internal/sse"
 	"pail/server/internal/store"
 )
 
@@ -42,6 +43,8 @@ var sentinels = []struct {
 	{store.ErrQuotaExceeded, s3err.QuotaExceeded},
 	{store.ErrWriteOffset, s3err.InvalidWriteOffset},
 	{store.ErrTooManyParts, s3err.TooManyParts},
+	{sse.ErrKeyWrong, s3err.AccessDenied},
+	{sse.ErrNoKMSKey, s3err.KMSNotFoundException},
 	{store.ErrClosed, s3err.ServiceUnavailable},
 	{context.DeadlineExceeded, s3err.ServiceUnavailable},
 }
@@ -57,7 +60,9 @@ var worded = []struct {
 	{store.ErrInvalidRename, s3err.InvalidRequest, "RenameObject needs a source and a destination that are both keys or both end in \"/\", and neither may lie inside the other."},
 	{store.ErrRenameNotEmpty, s3err.PreconditionFailed, "The destination prefix of the rename is not empty."},
 	{store.ErrRenameTooLarge, s3err.InvalidRequest, "The prefix holds too many keys to be renamed in one step."},
-	{store.ErrAppendEncrypted, s3err.NotImplemented, "An encrypted object cannot be appended to."},
+	{sse.ErrKeyNeeded, s3err.InvalidRequest, "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."},
+	{sse.ErrKeyUnwanted, s3err.InvalidRequest, "The encryption parameters are not applicable to this object."},
+	{store.ErrAppendEncryption, s3err.InvalidRequest, "The object is encrypted otherwise than the request says."},
 	{store.ErrTooManyExtents, s3err.InvalidRequest, "The object would be made of too many pieces of other objects."},
 	{store.ErrChecksumAlgorithm, s3err.InvalidRequest, "The checksum algorithm or type does not fit the upload."},
 	{store.ErrChecksumMismatch, s3err.BadDigest, "The checksum you specified did not match what we received."},

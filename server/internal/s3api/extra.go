@@ -5,12 +5,16 @@ import (
 	"pail/server/internal/store"
 )
 
-// extra reads what a new object is given beside attributes and bytes.
-func (r *request) extra() (x store.Extra, err error) {
+// extra reads what a new object is given beside attributes and bytes. e says how it is encrypted.
+func (r *request) extra() (x store.Extra, e encryption, err error) {
 	if x.ACL, err = r.objectACL(r.newOwner()); err != nil {
-		return x, err
+		return x, e, err
 	}
-	return x, r.lockHeaders(&x)
+	if e, err = r.encryption(); err != nil {
+		return x, e, err
+	}
+	x.Encryption = e.info.Encode()
+	return x, e, r.lockHeaders(&x)
 }
 
 // requireLockDigest refuses bytes that come without a digest and with a protection of their own, as AWS does.

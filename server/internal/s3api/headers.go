@@ -24,30 +24,15 @@ const (
 var storageClasses = []string{"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
 	"DEEP_ARCHIVE", "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"}
 
-// refusedHeaders promise what the server does not do; taking the request without it would be a silent lie.
-var refusedHeaders = []string{
-	"X-Amz-Server-Side-Encryption",
-	"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
-	"X-Amz-Server-Side-Encryption-Context",
-	"X-Amz-Server-Side-Encryption-Customer-Algorithm",
-	"X-Amz-Server-Side-Encryption-Customer-Key",
-	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm",
-	"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
-	writeOffset, // but of PutObject
-}
-
-// checkHeaders refuses what any request may carry and none may mean: see refusedHeaders, and a version without a name.
+// checkHeaders refuses headers that mean nothing to the operation, and would promise what is not done, and a version without a name.
 func (r *request) checkHeaders() error {
-	h := r.http.Header
-	for _, name := range refusedHeaders {
-		if v := h[name]; v != nil && !(name == writeOffset && r.opName == "PutObject") {
-			return notImplementedHeader(name)
-		}
+	if r.http.Header[writeOffset] != nil && r.opName != "PutObject" {
+		return notImplementedHeader(writeOffset)
 	}
 	if values, given := r.query["versionId"]; given && r.key != "" && values[0] == "" {
 		return invalidArgument("versionId", "", "Version id cannot be the empty string")
 	}
-	return nil
+	return r.checkEncryptionHeaders()
 }
 
 // attrs reads what the client says of a new object.

@@ -19,7 +19,7 @@ func createUpload(r *request) error {
 		return err
 	}
 	in := store.UploadInput{Bucket: r.bucket, Key: r.key, Owner: r.newOwner().id, Attrs: attrs}
-	if in.Extra, err = r.extra(); err != nil {
+	if in.Extra, _, err = r.extra(); err != nil {
 		return err
 	}
 	if in.Algorithm, err = r.algorithmHeader("X-Amz-Checksum-Algorithm"); err != nil {
@@ -36,6 +36,7 @@ func createUpload(r *request) error {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", string(in.Algorithm))
 		r.w.Header().Set("X-Amz-Checksum-Type", in.ChecksumType)
 	}
+	r.setNewEncryption(in.Extra.Encryption)
 	r.abortion(r.api.now())
 	x := r.doc()
 	x.root("InitiateMultipartUploadResult")
@@ -89,6 +90,9 @@ func completeUpload(r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.completeKey(in.UploadID); err != nil {
+		return err
+	}
 	o, err := r.api.store.CompleteUpload(r.http.Context(), in)
 	if err != nil {
 		var part *store.PartError
@@ -99,6 +103,7 @@ func completeUpload(r *request) error {
 		return err
 	}
 	set(r.w.Header(), "X-Amz-Version-Id", o.VersionID)
+	r.setEncryption(o.Encryption)
 	r.expiration(&o)
 	x := r.doc()
 	x.root("CompleteMultipartUploadResult")
@@ -109,6 +114,19 @@ func completeUpload(r *request) error {
 	x.checksum(o.Checksum, o.ChecksumType)
 	x.close("CompleteMultipartUploadResult")
 	return r.send(http.StatusOK, x)
+}
+
+// completeKey holds a customer's key, which need not be there, against the upload's.
+func (r *request) completeKey(id string) error {
+	key, err := r.customerKey(customerPrefix)
+	if err != nil || key == nil {
+		return err
+	}
+	u, err := r.api.store.HeadUpload(r.http.Context(), r.bucket, r.key, id)
+	if err != nil {
+		return nil // completed before, or not there: the store knows
+	}
+	return r.partKey(&u, key)
 }
 
 // location is the object's URL as the client reached it.

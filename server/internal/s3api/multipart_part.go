@@ -1,11 +1,13 @@
 package s3api
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
 	"pail/server/internal/checksum"
 	"pail/server/internal/s3err"
+	"pail/server/internal/sse"
 	"pail/server/internal/store"
 )
 
@@ -25,18 +27,40 @@ func uploadPart(r *request) error {
 	if err := up.fit(u.Algorithm); err != nil {
 		return err
 	}
+	key, err := r.customerKey(customerPrefix)
+	if err == nil {
+		err = r.partKey(&u, key)
+	}
+	if err != nil {
+		return err
+	}
 	part, err := r.api.store.PutPart(r.http.Context(), store.PartInput{
 		Bucket: r.bucket, Key: r.key, UploadID: r.arg("uploadId"), N: n, Body: up.body, Size: up.size,
-		Algorithm: up.algorithm, Verify: up.verify})
+		Algorithm: up.algorithm, Verify: up.verify, Customer: key})
 	if err != nil {
 		return err
 	}
 	h := r.w.Header()
 	h["Etag"] = []string{`"` + part.ETag + `"`}
+	r.setEncryption(u.Extra.Encryption)
 	if sum := up.given(part.Checksum); !sum.IsZero() && (u.Algorithm != "" || up.expected != "") {
 		h.Set(sum.Algorithm.Header(), sum.String())
 	}
 	return r.empty(http.StatusOK)
+}
+
+// partKey holds the customer's key of a request about an upload against the one that it was begun with.
+func (r *request) partKey(u *store.Upload, key *sse.CustomerKey) error {
+	_, err := r.api.keys.Open(u.Extra.Encryption, key)
+	switch {
+	case errors.Is(err, sse.ErrKeyNeeded):
+		return s3err.Newf(s3err.InvalidRequest, "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
+	case errors.Is(err, sse.ErrKeyUnwanted):
+		return s3err.Newf(s3err.InvalidRequest, "The multipart upload initiate did not request encryption. Please resend the request without sending encryption parameters.")
+	case errors.Is(err, sse.ErrKeyWrong):
+		return s3err.Newf(s3err.InvalidRequest, "The provided encryption parameters did not match the ones used originally.")
+	}
+	return err
 }
 
 // fit makes a part's checksum the one that the upload keeps. An upload that named none keeps the default, and takes what
@@ -72,11 +96,16 @@ func uploadPartCopy(r *request) error {
 			return err
 		}
 	}
+	u, err := r.partKeys(&in)
+	if err != nil {
+		return err
+	}
 	part, source, err := r.api.store.CopyPart(r.http.Context(), in)
 	if err != nil {
 		return r.copyPartError(err, in, rng)
 	}
 	set(r.w.Header(), "X-Amz-Copy-Source-Version-Id", source.VersionID)
+	r.setEncryption(u.Extra.Encryption)
 	x := r.doc()
 	x.root("CopyPartResult")
 	x.time("LastModified", part.LastModified)
@@ -84,6 +113,20 @@ func uploadPartCopy(r *request) error {
 	x.checksum(part.Checksum, "")
 	x.close("CopyPartResult")
 	return r.send(http.StatusOK, x)
+}
+
+// partKeys reads the customers' keys of UploadPartCopy, and finds the upload.
+func (r *request) partKeys(in *store.CopyPartInput) (u store.Upload, err error) {
+	if in.SrcCustomer, err = r.customerKey(sourcePrefix); err != nil {
+		return u, err
+	}
+	if in.Customer, err = r.customerKey(customerPrefix); err != nil {
+		return u, err
+	}
+	if u, err = r.api.store.HeadUpload(r.http.Context(), in.Bucket, in.Key, in.UploadID); err != nil {
+		return u, err
+	}
+	return u, r.partKey(&u, in.Customer)
 }
 
 // copyPartError names what is wrong about the source, with its size where the range is outside.

@@ -43,10 +43,17 @@ func getObjectAttributes(r *request) error {
 	if err != nil {
 		return err
 	}
+	key, err := r.customerKey(customerPrefix)
+	if err != nil {
+		return err
+	}
 	in := readInput(r)
 	in.Cond, in.Parts = r.readConditions(), q.names["ObjectParts"]
 	o, err := r.api.store.HeadObject(r.http.Context(), r.bucket, r.key, in)
 	if err != nil {
+		return err
+	}
+	if err := r.readKey(&o, key); err != nil {
 		return err
 	}
 	h := r.w.Header()

@@ -49,6 +49,7 @@ func copyObject(r *request) error {
 		return sourceError(err, in.SrcBucket, in.SrcKey)
 	}
 	set(r.w.Header(), "X-Amz-Version-Id", o.VersionID)
+	r.setNewEncryption(o.Encryption)
 	r.expiration(&o)
 	set(r.w.Header(), "X-Amz-Copy-Source-Version-Id", o.SourceVersionID)
 	x := r.doc()
@@ -71,7 +72,12 @@ func (r *request) copyInput() (store.CopyInput, error) {
 	if in.DstCond, err = r.writeConditions(); err != nil {
 		return in, err
 	}
-	if in.Extra, err = r.extra(); err != nil {
+	var enc encryption
+	if in.Extra, enc, err = r.extra(); err != nil {
+		return in, err
+	}
+	in.Customer, in.Encrypt = enc.customer, enc.given
+	if in.SrcCustomer, err = r.customerKey(sourcePrefix); err != nil {
 		return in, err
 	}
 	attrs, err := r.attrs()

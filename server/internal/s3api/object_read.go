@@ -27,13 +27,16 @@ type reading struct {
 func (r *request) reading() (reading, error) {
 	g := reading{in: readInput(r), rng: r.header("Range"), checksum: strings.EqualFold(r.header("X-Amz-Checksum-Mode"), "ENABLED")}
 	g.in.Cond = r.readConditions()
+	var err error
+	if g.in.Customer, err = r.customerKey(customerPrefix); err != nil {
+		return g, err
+	}
 	if err := r.checkOverrides(); err != nil {
 		return g, err
 	}
 	if _, ok := r.query["partNumber"]; !ok {
 		return g, nil
 	}
-	var err error
 	if g.part, err = r.partArg(); err != nil {
 		return g, err
 	}
@@ -54,6 +57,9 @@ func getObject(r *request) error {
 		return r.readError(g, err)
 	}
 	defer obj.Close()
+	if err := r.readKey(&obj.Object, g.in.Customer); err != nil {
+		return err
+	}
 	s, err := r.span(g, &obj.Object)
 	if err != nil {
 		return err
@@ -89,6 +95,9 @@ func headObject(r *request) error {
 	obj, err := r.api.store.HeadObject(r.http.Context(), r.bucket, r.key, g.in)
 	if err != nil {
 		return r.readError(g, err)
+	}
+	if err := r.readKey(&obj, g.in.Customer); err != nil {
+		return err
 	}
 	s, err := r.span(g, &obj)
 	if err != nil {
@@ -126,6 +135,7 @@ func (r *request) setObjectHeaders(g reading, s span, o *store.Object) {
 	setAttrs(h, &o.Attrs)
 	setValidators(h, o)
 	r.setProtected(h, o)
+	r.setEncryption(o.Encryption)
 	if g.in.VersionID == "" {
 		r.expiration(o)
 	}

@@ -29,7 +29,7 @@ func (r *request) put(body func() (*upload, error)) (o store.Object, err error) 
 	if err != nil {
 		return o, err
 	}
-	extra, err := r.extra()
+	extra, enc, err := r.extra()
 	if err != nil {
 		return o, err
 	}
@@ -45,7 +45,7 @@ func (r *request) put(body func() (*upload, error)) (o store.Object, err error) 
 	}
 	return r.api.store.PutObject(r.http.Context(), store.PutInput{
 		Bucket: r.bucket, Key: r.key, Owner: r.newOwner().id, Body: up.body, Size: up.size, Attrs: attrs, Cond: cond,
-		Algorithm: up.algorithm, Verify: up.verify, Extra: extra})
+		Algorithm: up.algorithm, Verify: up.verify, Extra: extra, Customer: enc.customer})
 }
 
 // putHeaders describes a new object in the answer.
@@ -53,6 +53,7 @@ func (r *request) putHeaders(o *store.Object) {
 	h := r.w.Header()
 	h["Etag"] = []string{`"` + o.ETag + `"`}
 	set(h, "X-Amz-Version-Id", o.VersionID)
+	r.setNewEncryption(o.Encryption)
 	r.expiration(o)
 	if !o.Checksum.IsZero() {
 		h.Set(o.Checksum.Algorithm.Header(), o.Checksum.String())

@@ -187,7 +187,7 @@ func redactURI(uri string) string {
 	for i, p := range pairs {
 		name, _, _ := strings.Cut(p, "=")
 		switch strings.ToLower(name) {
-		case "x-amz-signature", "signature", "x-amz-security-token":
+		case "x-amz-signature", "signature", "x-amz-security-token", "x-amz-server-side-encryption-customer-key":
 			pairs[i] = name + "=..."
 		}
 	}

@@ -39,14 +39,19 @@ type scene struct {
 func newScene(t *testing.T, opt servertest.Options) *scene {
 	t.Helper()
 	s := &scene{Server: servertest.New(t, opt), T: t}
-	s.http = s.HTTPClient()
-	t.Cleanup(s.http.CloseIdleConnections)
-	s.s3 = s3.New(s3.Options{BaseEndpoint: aws.String(s.URL), Region: "us-east-1", UsePathStyle: true, RetryMaxAttempts: 1,
-		Credentials: aws.CredentialsProviderFunc(credentials), HTTPClient: s.http})
+	s.connect()
 	if _, err := s.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// connect makes the clients.
+func (s *scene) connect() {
+	s.http = s.HTTPClient()
+	s.Cleanup(s.http.CloseIdleConnections)
+	s.s3 = s3.New(s3.Options{BaseEndpoint: aws.String(s.URL), Region: "us-east-1", UsePathStyle: true, RetryMaxAttempts: 1,
+		Credentials: aws.CredentialsProviderFunc(credentials), HTTPClient: s.http})
 }
 
 func credentials(context.Context) (aws.Credentials, error) {

@@ -169,6 +169,9 @@ func (r *request) errorDocument(key string, e *s3err.Error) error {
 		return err
 	}
 	defer obj.Close()
+	if err := r.readKey(&obj.Object, nil); err != nil {
+		return err
+	}
 	s := span{length: o.Size, status: e.Status}
 	r.code = string(e.Code)
 	setErrorHeaders(r.w.Header(), e)

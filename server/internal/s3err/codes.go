@@ -49,6 +49,7 @@ const (
 	InvalidTargetBucketForLogging                  Code = "InvalidTargetBucketForLogging"
 	InvalidToken                                   Code = "InvalidToken"
 	InvalidURI                                     Code = "InvalidURI"
+	KMSNotFoundException                           Code = "KMS.NotFoundException"
 	KeyTooLongError                                Code = "KeyTooLongError"
 	MalformedACLError                              Code = "MalformedACLError"
 	MalformedPOSTRequest                           Code = "MalformedPOSTRequest"

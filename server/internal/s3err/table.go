@@ -53,6 +53,7 @@ var table = map[Code]entry{
 	InvalidTag:                                     {http.StatusBadRequest, "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation."},
 	InvalidToken:                                   {http.StatusBadRequest, "The provided token is malformed or otherwise invalid."},
 	InvalidURI:                                     {http.StatusBadRequest, "Couldn't parse the specified URI."},
+	KMSNotFoundException:                           {http.StatusBadRequest, "The key does not exist"},
 	KeyTooLongError:                                {http.StatusBadRequest, "Your key is too long"},
 	MalformedACLError:                              {http.StatusBadRequest, "The XML you provided was not well-formed or did not validate against our published schema"},
 	MalformedPOSTRequest:                           {http.StatusBadRequest, "The body of your POST request is not well-formed multipart/form-data."},

@@ -10,6 +10,7 @@ import (
 	"pail/server/internal/blob"
 	"pail/server/internal/checksum"
 	"pail/server/internal/meta"
+	"pail/server/internal/sse"
 )
 
 // MaxObjectSize is the size of the largest object, in bytes.
@@ -19,12 +20,14 @@ const MaxObjectSize = 50 << 40
 // that is not there is made when Offset is 0. No byte of the object moves, but for one that lives in the metadata: it
 // becomes a blob once. The object becomes one of parts, a part for each append, of which it may have MaxParts
 // (ErrTooManyParts). It keeps its attributes; its checksum goes on where both have one of the same algorithm, and CRCs can
-// be joined. An encrypted object cannot be appended to: ErrAppendEncrypted.
+// be joined. What is appended is encrypted as the object is; a request that names another encryption is
+// ErrAppendEncryption.
 func (s *Store) AppendObject(ctx context.Context, in PutInput, offset int64) (Object, error) {
 	if err := checkKey(in.Key); err != nil {
 		return Object{}, err
 	}
-	old, inline, err := s.appendTo(ctx, in, offset)
+	a := &appending{store: s, in: in, offset: offset}
+	old, inline, err := a.find(ctx)
 	if err != nil {
 		return Object{}, err
 	}
@@ -38,7 +41,6 @@ func (s *Store) AppendObject(ctx context.Context, in PutInput, offset int64) (Ob
 		}
 		return o, err
 	}
-	a := &appending{store: s, in: in, offset: offset}
 	defer a.recycle()
 	if err := a.ingest(ctx, old, inline); err != nil {
 		return Object{}, err
@@ -46,9 +48,10 @@ func (s *Store) AppendObject(ctx context.Context, in PutInput, offset int64) (Ob
 	return a.commit(ctx)
 }
 
-// appendTo reads the object before the body is read, to refuse early. inline are its bytes when they are in the metadata.
-func (s *Store) appendTo(ctx context.Context, in PutInput, offset int64) (old *objectRow, inline []byte, err error) {
-	err = s.view(ctx, func(r meta.Reader) error {
+// find reads the object before the body is read, to refuse early. inline are its bytes when they are in the metadata.
+func (a *appending) find(ctx context.Context) (old *objectRow, inline []byte, err error) {
+	in := &a.in
+	err = a.store.view(ctx, func(r meta.Reader) error {
 		b, err := getBucket(r, in.Bucket)
 		if err != nil {
 			return err
@@ -59,13 +62,29 @@ func (s *Store) appendTo(ctx context.Context, in PutInput, offset int64) (old *o
 		if err := in.Cond.forWrite(old); err != nil {
 			return err
 		}
-		if err := checkAppend(old, offset, max(in.Size, 0)); err != nil || old == nil || old.body.kind != bodyData {
+		if err := checkAppend(old, a.offset, max(in.Size, 0)); err != nil || old == nil {
 			return err
 		}
-		inline, err = loadData(r, old.body.id)
+		if err := a.openKeys(old); err != nil || old.body.kind != bodyData {
+			return err
+		}
+		inline, err = loadData(r, old.body.id, a.keys)
 		return err
 	})
 	return old, bytes.Clone(inline), err
+}
+
+// openKeys finds the keys of the object.
+func (a *appending) openKeys(old *objectRow) (err error) {
+	a.encryption = old.extra.Encryption
+	if a.keys, err = a.store.keys.Open(a.encryption, a.in.Customer); err != nil || !a.in.Encrypt {
+		return err
+	}
+	asked, err := a.store.keys.Open(a.in.Extra.Encryption, a.in.Customer)
+	if err == nil && !a.keys.Same(asked) {
+		err = ErrAppendEncryption
+	}
+	return err
 }
 
 // checkAppend decides whether n bytes may be appended.
@@ -75,8 +94,6 @@ func checkAppend(old *objectRow, offset, n int64) error {
 		return ErrWriteOffset
 	case old == nil:
 		return nil
-	case len(old.extra.Encryption) > 0:
-		return ErrAppendEncrypted
 	case old.size > MaxObjectSize-n:
 		return ErrEntityTooLarge
 	}
@@ -88,9 +105,12 @@ type appending struct {
 	store  *Store
 	in     PutInput
 	offset int64
+	keys   *sse.Access
 	moved  *content // the object's bytes that were in the metadata, as a blob
 	from   body     // where they were
 	tail   *content
+
+	encryption []byte // of the object
 }
 
 func (a *appending) recycle() {
@@ -115,11 +135,11 @@ func (a *appending) ingest(ctx context.Context, old *objectRow, inline []byte) (
 	s := a.store
 	if len(inline) > 0 {
 		a.from = old.body
-		if a.moved, err = s.ingest(ctx, source{body: bytes.NewReader(inline), size: int64(len(inline))}); err != nil {
+		if a.moved, err = s.ingest(ctx, source{body: bytes.NewReader(inline), size: int64(len(inline)), keys: a.keys}); err != nil {
 			return err
 		}
 	}
-	a.tail, err = s.ingest(ctx, source{body: a.in.Body, size: a.in.Size, algorithm: a.in.Algorithm, verify: a.in.Verify})
+	a.tail, err = s.ingest(ctx, source{body: a.in.Body, size: a.in.Size, algorithm: a.in.Algorithm, verify: a.in.Verify, keys: a.keys})
 	if err != nil {
 		s.reclaim.free(a.made())
 		s.reclaim.settle(a.made())
@@ -143,6 +163,9 @@ func (a *appending) commit(ctx context.Context) (o Object, err error) {
 		}
 		if err := checkAppend(old, a.offset, a.tail.size); err != nil {
 			return err
+		}
+		if !bytes.Equal(old.extra.Encryption, a.encryption) {
+			return ErrConditionalConflict // another object of the same size took its place
 		}
 		m, err := a.extend(x, old)
 		if err != nil {
@@ -213,7 +236,7 @@ func (a *appending) extend(x *tx, old *objectRow) (*manifest, error) {
 func (a *appending) row(old *objectRow, m *manifest) *objectRow {
 	row := *old
 	row.size, row.parts = old.size+a.tail.size, len(m.parts)
-	row.etag = md5.Sum(append(old.etag[:len(old.etag):len(old.etag)], a.tail.md5[:]...))
+	row.etag = md5.Sum(append(old.etag[:len(old.etag):len(old.etag)], a.tail.etag[:]...))
 	row.extra.Retention, row.extra.LegalHold = Retention{}, HoldNone // a version has its own
 	row.sum, row.sumType = checksum.Sum{}, ""
 	if old.sumType != checksum.FullObject || old.sum.Algorithm != a.tail.sum.Algorithm {

@@ -56,10 +56,6 @@ func TestAppendKeepsWhatTheObjectHas(t *testing.T) {
 		if err != nil || o.Attrs.ContentType != "text/x" || o.Attrs.Meta["a"] != "b" || len(o.Attrs.Tags) != 1 || o.Owner != "me" || !o.Checksum.IsZero() {
 			t.Errorf("%+v, %v", o, err)
 		}
-		_, err = e.PutObject(ctx, PutInput{Bucket: "b", Key: "secret", Body: bytes.NewReader(data(10, 1)), Size: 10, Extra: Extra{Encryption: []byte{1}}})
-		wantErr(t, err, nil)
-		_, err = e.appendTo("secret", 10, data(1, 1))
-		wantErr(t, err, ErrAppendEncrypted)
 		bad := errors.New("bad digest")
 		_, err = e.AppendObject(ctx, PutInput{Bucket: "b", Key: "k", Body: bytes.NewReader(data(3, 1)), Size: 3, Verify: func(Computed) error { return bad }}, 20)
 		wantErr(t, err, bad)

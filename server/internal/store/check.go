@@ -8,6 +8,7 @@ import (
 
 	"pail/server/internal/blob"
 	"pail/server/internal/meta"
+	"pail/server/internal/seal"
 )
 
 // CheckOptions says what a Check does.
@@ -208,6 +209,9 @@ func (c *checker) countBody(r meta.Reader, key []byte, o *objectRow) {
 		}
 	case bodyData:
 		c.data[o.body.id]++
+		if err := c.checkKey(r, o); err != nil {
+			c.problem("object %q: %w", key, err)
+		}
 	case bodyBlob:
 		c.blobs[blob.ID(o.body.id)]++
 	case bodyManifest:
@@ -383,10 +387,31 @@ func (c *checker) checkFile(id blob.ID, size int64) error {
 	if b.Size() != size {
 		return fmt.Errorf("it has %d bytes, not %d", b.Size(), size)
 	}
+	if label := b.Label(); label != nil {
+		if err := c.store.keys.Check(seal.ID(id), label); err != nil {
+			return err
+		}
+	}
 	if !c.opt.Bytes {
 		return nil
 	}
 	return blob.Verify(b)
+}
+
+// checkKey looks for the key of an object whose bytes are in the metadata. A row that cannot be read is a problem already.
+func (c *checker) checkKey(r meta.Reader, o *objectRow) error {
+	if len(o.extra.Encryption) == 0 {
+		return nil
+	}
+	payload, err := loadPayload(r, o.body.id)
+	if err != nil {
+		return nil
+	}
+	label, _, err := splitData(o.body.id, payload)
+	if err != nil {
+		return err
+	}
+	return c.store.keys.Check(o.body.id, label)
 }
 
 // countOrphans counts the blobs without a row.

@@ -113,6 +113,9 @@ func (c *checker) readable(r meta.Reader, o *objectRow) error {
 	case bodyData:
 		key := meta.DataKey(o.body.id)
 		_, err := load(r, key, func(p []byte) (int, error) { return len(p), nil })
+		if err == nil {
+			err = c.checkKey(r, o)
+		}
 		return missing(err, &meta.DamagedError{Key: key, Reason: "missing"})
 	case bodyBlob:
 		return c.bad[blob.ID(o.body.id)]

@@ -1,12 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
 
 	"pail/server/internal/checksum"
 	"pail/server/internal/meta"
+	"pail/server/internal/sse"
 )
 
 // copyRounds is how often a copy that had to read its source begins anew because the source was replaced meanwhile.
@@ -24,13 +26,14 @@ type version struct {
 
 func (o *objectRow) version() version { return version{o.body, o.etag, o.size} }
 
-// CopyObject copies an object by reference. Only a checksum that the source does not have makes it read the bytes.
+// CopyObject copies an object by reference. Only a checksum that the source does not have makes it read the bytes, and only
+// another key makes it write them.
 func (s *Store) CopyObject(ctx context.Context, in CopyInput) (dst Object, err error) {
 	if err := checkKey(in.DstKey); err != nil {
 		return Object{}, err
 	}
 	if in.SrcBucket == in.DstBucket && in.SrcKey == in.DstKey && in.SrcVersionID == "" && in.Replace == nil && in.Algorithm == "" &&
-		in.StorageClass == "" && in.WebsiteRedirect == "" {
+		in.StorageClass == "" && in.WebsiteRedirect == "" && !in.Encrypt {
 		return Object{}, ErrCopyToSelf
 	}
 	for range copyRounds {
@@ -47,33 +50,28 @@ func (s *Store) CopyObject(ctx context.Context, in CopyInput) (dst Object, err e
 }
 
 func (s *Store) copyObject(ctx context.Context, in CopyInput) (dst Object, err error) {
-	var read *version // when a checksum was computed: of what
-	var sum checksum.Sum
 	src, err := s.copySource(ctx, in)
 	if err != nil {
 		return dst, err
 	}
-	if in.Algorithm != "" && !(src.sum.Algorithm == in.Algorithm && src.sumType == checksum.FullObject) {
-		v := src.version()
-		read = &v
-		if sum, err = s.sumOf(ctx, in, v); err != nil {
-			return dst, err
-		}
+	made, err := s.prepareCopy(ctx, in, src)
+	if err != nil {
+		return dst, err
 	}
+	defer s.recycle(made.content)
 	now := s.now()
-	err = s.update(ctx, nil, func(x *tx) error {
+	err = s.update(ctx, made.blobs(), func(x *tx) error {
 		b, src, err := sourceRow(x, in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCond)
 		if err != nil {
 			return err
 		}
-		if read != nil && *read != src.version() {
+		// Bytes that came meanwhile may be encrypted with another key.
+		if made.of != nil && *made.of != src.version() || !bytes.Equal(made.encryption, src.extra.Encryption) {
 			return errSourceChanged
 		}
 		row := copyRow(src, in, now)
-		if read != nil {
-			row.sum, row.sumType = sum, checksum.FullObject
-		}
-		if err := x.putCopy(in, row); err != nil {
+		made.describe(row)
+		if err := x.putCopy(in, row, made); err != nil {
 			return err
 		}
 		dst = row.object(in.DstBucket, in.DstKey)
@@ -81,6 +79,59 @@ func (s *Store) copyObject(ctx context.Context, in CopyInput) (dst Object, err e
 		return nil
 	})
 	return dst, err
+}
+
+// copied is what a copy had to make before its transaction.
+type copied struct {
+	*content              // the bytes, when they were encrypted anew
+	anew     bool         // they were
+	of       *version     // of the source that was read, nil when none was
+	sum      checksum.Sum // of the whole, zero to keep the source's
+
+	encryption []byte // of the source that was seen
+}
+
+// describe gives the row of the copy what the source's row does not say of it.
+func (c *copied) describe(row *objectRow) {
+	if c.anew {
+		row.body, row.etag, row.parts = c.body, c.etag, 0
+		row.sum, row.sumType = c.content.sum, ""
+		if !row.sum.IsZero() {
+			row.sumType = checksum.FullObject
+		}
+	} else if !c.sum.IsZero() {
+		row.sum, row.sumType = c.sum, checksum.FullObject
+	}
+}
+
+// prepareCopy reads the source as far as that is needed.
+func (s *Store) prepareCopy(ctx context.Context, in CopyInput, src *objectRow) (c *copied, err error) {
+	c = &copied{content: new(content), encryption: src.extra.Encryption}
+	v := src.version()
+	from, err := s.keys.Open(src.extra.Encryption, in.SrcCustomer)
+	if err != nil {
+		return nil, err
+	}
+	to, err := s.keys.Open(in.Extra.Encryption, in.Customer)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !from.Same(to):
+		c.of, c.anew = &v, true
+		algorithm := in.Algorithm
+		if algorithm == "" {
+			algorithm = src.sum.Algorithm
+		}
+		err = s.readSource(ctx, in.source(), v, func(o *ObjectReader) error {
+			c.content, err = s.ingest(ctx, source{body: o.Section(0, src.size), size: src.size, algorithm: algorithm, inline: true, keys: to})
+			return err
+		})
+	case in.Algorithm != "" && !(src.sum.Algorithm == in.Algorithm && src.sumType == checksum.FullObject):
+		c.of = &v
+		c.sum, err = s.sumOf(ctx, in, v)
+	}
+	return c, err
 }
 
 // copySource reads the source before the transaction, to refuse early.
@@ -111,7 +162,6 @@ func sourceRow(r meta.Reader, bucket, key, versionID string, c Conditions) (buck
 func copyRow(src *objectRow, in CopyInput, now time.Time) *objectRow {
 	row := *src
 	row.modified, row.owner, row.extra = now, in.Owner, in.Extra
-	row.extra.Encryption = src.extra.Encryption // of the bytes, which are shared
 	row.id, row.null = meta.ID{}, false
 	tags := src.attrs.Tags
 	if in.ReplaceTags != nil {
@@ -127,9 +177,9 @@ func copyRow(src *objectRow, in CopyInput, now time.Time) *objectRow {
 	return &row
 }
 
-// putCopy makes row, which shares its body with the source, the destination's. It takes the new reference first: the
-// object that gives way may be the source itself.
-func (x *tx) putCopy(in CopyInput, row *objectRow) error {
+// putCopy makes row the destination's. It takes the new reference to a body that is shared with the source first: the object
+// that gives way may be the source itself.
+func (x *tx) putCopy(in CopyInput, row *objectRow, made *copied) error {
 	b, err := getBucket(x, in.DstBucket)
 	if err != nil {
 		return err
@@ -138,7 +188,12 @@ func (x *tx) putCopy(in CopyInput, row *objectRow) error {
 	if err != nil {
 		return err
 	}
-	if err := x.retain(row.body); err != nil {
+	if made.anew {
+		err = x.add(made.content)
+	} else {
+		err = x.retain(row.body)
+	}
+	if err != nil {
 		return err
 	}
 	if err := x.put(b, in.DstKey, row, old); err != nil {
@@ -154,7 +209,7 @@ func (s *Store) sumOf(ctx context.Context, in CopyInput, v version) (checksum.Su
 	if h == nil {
 		return checksum.Sum{}, ErrChecksumAlgorithm
 	}
-	if err := s.readSource(ctx, in.SrcBucket, in.SrcKey, in.SrcVersionID, v, func(o *ObjectReader) error {
+	if err := s.readSource(ctx, in.source(), v, func(o *ObjectReader) error {
 		_, err := o.CopyRange(h, 0, o.Object.Size)
 		return err
 	}); err != nil {
@@ -163,9 +218,19 @@ func (s *Store) sumOf(ctx context.Context, in CopyInput, v version) (checksum.Su
 	return checksum.Sum{Algorithm: in.Algorithm, Value: h.Sum(nil)}, nil
 }
 
+// sourceRef names the source of a copy.
+type sourceRef struct {
+	bucket, key, version string
+	customer             *sse.CustomerKey
+}
+
+func (in *CopyInput) source() sourceRef {
+	return sourceRef{in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCustomer}
+}
+
 // readSource opens an object for fn. When it is another version by now, the error is errSourceChanged.
-func (s *Store) readSource(ctx context.Context, bucket, key, versionID string, v version, fn func(*ObjectReader) error) error {
-	o, err := s.GetObject(ctx, bucket, key, ReadInput{VersionID: versionID})
+func (s *Store) readSource(ctx context.Context, src sourceRef, v version, fn func(*ObjectReader) error) error {
+	o, err := s.GetObject(ctx, src.bucket, src.key, ReadInput{VersionID: src.version, Customer: src.customer})
 	if err != nil {
 		return err
 	}

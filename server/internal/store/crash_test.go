@@ -22,7 +22,7 @@ type state map[string][]byte
 // worker runs random operations on keys of its own, one at a time, and keeps what was acknowledged.
 type worker struct {
 	name string
-	s    *Store
+	s    subject
 	rnd  *rand.Rand
 	mu   *sync.Mutex // of the harness: held to begin and to acknowledge an operation, and over a power cut
 
@@ -295,7 +295,9 @@ func losePower(t *testing.T, cuts int, versioning Versioning) {
 		}
 	}
 	for i := range workers {
-		h.workers = append(h.workers, &worker{name: fmt.Sprint("w", i), s: s, rnd: rand.New(rand.NewPCG(uint64(i), 5)),
+		rnd := rand.New(rand.NewPCG(uint64(i), 5))
+		some := func() []byte { return [][]byte{nil, withMaster(), withDefaultKey()}[rnd.IntN(3)] }
+		h.workers = append(h.workers, &worker{name: fmt.Sprint("w", i), s: subject{s, some}, rnd: rnd,
 			mu: &h.mu, acked: state{}, uploads: map[string]map[int]string{}})
 	}
 	var verifying sync.WaitGroup

@@ -222,7 +222,7 @@ func TestCheckNamesWhatIsAffected(t *testing.T) {
 		if r, err := e.Check(ctx, CheckOptions{Bytes: true, Progress: see}); err != nil || len(r.Problems)+len(r.Affected) != 0 {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		if seen.Done != 470_000 || seen.Total != seen.Done {
+		if seen.Done < 470_000 || seen.Done > 471_000 || seen.Total != seen.Done { // tags of encryption add to it
 			t.Errorf("the last progress is %+v", seen)
 		}
 		flip := func() {

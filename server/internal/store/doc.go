@@ -26,6 +26,14 @@
 // stay where they are. ListVersions merges the two tables. version.go says what the IDs are made of, lock.go who may
 // remove what. A rename in a bucket with versions copies by reference and leaves a delete marker.
 //
+// # Encryption
+//
+// Extra.Encryption says with whose key an object's bytes are encrypted; package sse opens it. Each blob and each data row has
+// a data key of its own, whose label is kept beside it (encrypt.go), so bytes that are shared by reference, or cut out by
+// CopyPart, bring their keys along. Sharing needs only that both objects' keys are the same; else bytes are copied. Sizes,
+// extents, MD5 and checksums are of the plain bytes; the CRCs of a blob are of the encrypted ones, so damage is found without
+// keys.
+//
 // # One change, one transaction
 //
 // The order is always: blobs durable; then the transaction that makes them visible and drops what they replace, durable;

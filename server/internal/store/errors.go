@@ -51,7 +51,7 @@ var (
 	ErrAccountQuota        = errors.New("account would hold more than its quota")
 	ErrWriteOffset         = errors.New("write offset is not the object's size")
 	ErrTooManyParts        = errors.New("object would have too many parts")
-	ErrAppendEncrypted     = errors.New("an encrypted object cannot be appended to")
+	ErrAppendEncryption    = errors.New("the object is encrypted otherwise than the request says")
 	ErrNoSpace             = errors.New("no space left")
 	ErrReadOnly            = errors.New("storage is read-only")
 	ErrDamaged             = errors.New("stored data is damaged") // *DamagedError

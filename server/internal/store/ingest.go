@@ -5,11 +5,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
+	"crypto/rand"
 	"io"
 
 	"pail/server/internal/blob"
 	"pail/server/internal/checksum"
 	"pail/server/internal/meta"
+	"pail/server/internal/seal"
+	"pail/server/internal/sse"
 )
 
 // streamBuffer is the length of the buffers that bodies go through.
@@ -21,13 +24,16 @@ type source struct {
 	size      int64 // or -1
 	algorithm checksum.Algorithm
 	verify    func(Computed) error
-	inline    bool // small bodies may become a data row
+	inline    bool        // small bodies may become a data row
+	keys      *sse.Access // nil: the bytes are not encrypted
 }
 
 // content is a body that was taken in and is durable, or will be with the transaction that adds it.
 type content struct {
 	size   int64
+	stored int64 // length of the blob
 	md5    [16]byte
+	etag   [16]byte
 	sum    checksum.Sum
 	body   body
 	record []byte // of the data row, from Store.inline
@@ -55,7 +61,7 @@ func (x *tx) add(c *content) error {
 	case bodyData:
 		return x.Set(meta.DataKey(c.body.id), c.record)
 	case bodyBlob:
-		return x.addBlob(blob.ID(c.body.id), c.size)
+		return x.addBlob(blob.ID(c.body.id), c.stored)
 	}
 	return nil
 }
@@ -122,13 +128,22 @@ func (s *Store) finishInline(src source, record []byte, n int) (*content, error)
 		s.inline.Put(record)
 		return c, nil
 	}
-	c.body = body{bodyData, s.newID()}
-	c.record = record[:meta.RecordHeader+n]
-	meta.SealInPlace(meta.DataKey(c.body.id), c.record)
+	u, err := s.newUnit(src.keys)
+	if err != nil {
+		s.inline.Put(record)
+		return nil, err
+	}
+	c.body = body{bodyData, u.id}
+	c.record = u.record(record, n)
 	return c, nil
 }
 
+// verify asks the caller whether the bytes are those that were meant, and gives them their ETag.
 func (c *content) verify(src source) error {
+	c.etag = c.md5
+	if src.keys.HidesMD5() {
+		_, _ = rand.Read(c.etag[:]) // never fails (crypto/rand)
+	}
 	if src.verify == nil {
 		return nil
 	}
@@ -138,9 +153,14 @@ func (c *content) verify(src source) error {
 
 // ingestBlob streams the body into a blob, beginning with the n bytes in first, which are all when end is set.
 func (s *Store) ingestBlob(ctx context.Context, src source, first []byte, n int, end bool) (c *content, err error) {
-	id := blob.ID(s.newID())
+	u, err := s.newUnit(src.keys)
+	if err != nil {
+		s.buffers.Put(first)
+		return nil, err
+	}
+	id := blob.ID(u.id)
 	s.reclaim.expect(id) // before the file is there for the sweep to see
-	w, err := s.blobs.Create(ctx, id, src.size)
+	w, err := s.blobs.Create(ctx, id, u.size(src.size), u.label)
 	if err != nil {
 		s.buffers.Put(first)
 		s.reclaim.settle([]blob.ID{id})
@@ -153,7 +173,7 @@ func (s *Store) ingestBlob(ctx context.Context, src source, first []byte, n int,
 			s.reclaim.settle([]blob.ID{id})
 		}
 	}()
-	if err := s.stream(ctx, src, w, c, first, n, end); err != nil {
+	if err := s.streamUnit(ctx, src, &u, w, c, first, n, end); err != nil {
 		return nil, err
 	}
 	if err := c.verify(src); err != nil {
@@ -166,8 +186,25 @@ func (s *Store) ingestBlob(ctx context.Context, src source, first []byte, n int,
 	return c, storeError(w.Commit())
 }
 
+// streamUnit is stream, through the unit's cipher if it has one.
+func (s *Store) streamUnit(ctx context.Context, src source, u *unit, w io.Writer, c *content, first []byte, n int, end bool) error {
+	if u.cipher == nil {
+		err := s.stream(ctx, src, w, c, first, n, end)
+		c.stored = c.size
+		return err
+	}
+	buf := s.buffers.Get()
+	defer s.buffers.Put(buf)
+	sealing := seal.NewWriter(w, u.cipher, buf)
+	if err := s.stream(ctx, src, sealing, c, first, n, end); err != nil {
+		return err
+	}
+	c.stored = u.size(c.size)
+	return storeError(sealing.Close())
+}
+
 // stream writes the body to w, while the next piece is read and MD5 is computed beside it.
-func (s *Store) stream(ctx context.Context, src source, w blob.Writer, c *content, buf []byte, n int, end bool) error {
+func (s *Store) stream(ctx context.Context, src source, w io.Writer, c *content, buf []byte, n int, end bool) error {
 	sum := src.algorithm.New()
 	d := newIntake(s.buffers, w, sum)
 	defer d.stop()

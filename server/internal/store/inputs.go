@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pail/server/internal/checksum"
+	"pail/server/internal/sse"
 )
 
 // ListBucketsQuery asks for buckets after After (exclusive), of an owner if one is named. Max 0 means no limit.
@@ -22,6 +23,8 @@ type PutInput struct {
 	Cond               Conditions
 	Algorithm          checksum.Algorithm // computed and kept, "" for none
 	Extra              Extra
+	Customer           *sse.CustomerKey // where Extra.Encryption needs one
+	Encrypt            bool             // the request itself names Extra.Encryption, which an append must not ignore
 
 	// Verify, which may be nil, is called once after the last byte; an error aborts the put and is returned unchanged.
 	Verify func(Computed) error
@@ -45,8 +48,8 @@ type DeleteResult struct {
 	Err             error
 }
 
-// CopyInput is a copy within the store. No byte moves: source and copy share them. The copy keeps the source's ETag
-// and parts.
+// CopyInput is a copy within the store. No byte moves where source and copy are encrypted with the same key, or both are
+// not: they share them, and the copy keeps the source's ETag and parts. Otherwise the bytes are encrypted anew.
 type CopyInput struct {
 	SrcBucket, SrcKey, SrcVersionID string
 	SrcCond                         Conditions // a failed one is a *PreconditionError, never ErrNotModified
@@ -56,7 +59,10 @@ type CopyInput struct {
 	ReplaceTags                     *[]Tag             // nil keeps the source's, whatever Replace has
 	StorageClass, WebsiteRedirect   string             // with Replace nil; the source's are not copied
 	Algorithm                       checksum.Algorithm // "" keeps the source's checksum
-	Extra                           Extra              // of the copy, but for Encryption
+	Extra                           Extra              // of the copy
+	Encrypt                         bool               // the request itself names Extra.Encryption: a copy onto itself changes something
+
+	SrcCustomer, Customer *sse.CustomerKey // where the encryption of source and copy needs one
 }
 
 // RenameInput is a rename. Src and Dst both end in "/" for a whole prefix.
@@ -106,6 +112,7 @@ type Upload struct {
 type PartInput struct {
 	Bucket, Key, UploadID string
 	N                     int
+	Customer              *sse.CustomerKey // where the upload's encryption needs one
 	Body                  io.Reader
 	Size                  int64              // of the body, or -1 when it is not known
 	Algorithm             checksum.Algorithm // "" takes the upload's; another than the upload's is ErrChecksumAlgorithm
@@ -119,6 +126,7 @@ type CopyPartInput struct {
 	SrcBucket, SrcKey, SrcVersionID string
 	SrcCond                         Conditions
 	Off, Len                        int64
+	SrcCustomer, Customer           *sse.CustomerKey // where the encryption of source and upload needs one
 }
 
 // CompletedPart is a part as the client lists it. A zero Sum is not compared.

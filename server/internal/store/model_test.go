@@ -150,6 +150,11 @@ func (m *model) verify(t *rapid.T) {
 func TestReferencesAgreeWithAModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{e: newEnv(t, memdb.New()), want: state{}}
+		if rapid.Bool().Draw(rt, "encrypted") {
+			m.e.encryption = func() []byte {
+				return rapid.SampledFrom([][]byte{nil, withMaster(), withDefaultKey()}).Draw(rt, "encryption")
+			}
+		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": m.put, "delete": m.delete, "copy": m.copy, "rename": m.rename, "renamePrefix": m.renamePrefix,
 			"multipart": m.multipart, "": m.verify,

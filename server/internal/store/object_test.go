@@ -285,7 +285,7 @@ func TestSweepRemovesOrphansOnly(t *testing.T) {
 		e.put("k", p)
 		create := func() blob.ID {
 			id := blob.ID(e.newID())
-			w, err := e.blobs.Create(ctx, id, -1)
+			w, err := e.blobs.Create(ctx, id, -1, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

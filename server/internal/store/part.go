@@ -17,6 +17,9 @@ func (s *Store) PutPart(ctx context.Context, in PartInput) (PartInfo, error) {
 		if err != nil {
 			return err
 		}
+		if src.keys, err = s.keys.Open(u.row.extra.Encryption, in.Customer); err != nil {
+			return err
+		}
 		src.algorithm, err = u.row.partAlgorithm(in.Algorithm)
 		return err
 	})
@@ -27,7 +30,7 @@ func (s *Store) PutPart(ctx context.Context, in PartInput) (PartInfo, error) {
 	if err != nil {
 		return PartInfo{}, err
 	}
-	row := &partRow{size: c.size, modified: s.now(), etag: c.md5, sum: c.sum, extents: c.extents()}
+	row := &partRow{size: c.size, modified: s.now(), etag: c.etag, sum: c.sum, extents: c.extents()}
 	err = s.update(ctx, c.blobs(), func(x *tx) error {
 		if err := x.add(c); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"pail/server/internal/blob"
 	"pail/server/internal/checksum"
 	"pail/server/internal/meta"
+	"pail/server/internal/sse"
 )
 
 // A range of an object is shared, not copied, unless it is cut into too many pieces: sharing them on and on would make
@@ -20,8 +21,8 @@ const (
 
 // CopyPart makes a part of a range of an object, by reference. It also returns the source.
 //
-// The bytes are read only where the upload has a checksum that the source does not, where the source is inline, and
-// where it is in too many pieces. Otherwise the part's ETag cannot be the MD5 of its bytes, unless it is the whole of an
+// The bytes are read only where the upload has a checksum that the source does not, where the source is inline, where it
+// is in too many pieces, and where it is encrypted with another key than the upload. Otherwise the part's ETag cannot be the MD5 of its bytes, unless it is the whole of an
 // object that has one: it is derived from the source's ETag and the range then.
 func (s *Store) CopyPart(ctx context.Context, in CopyPartInput) (PartInfo, Object, error) {
 	if in.N < 1 || in.N > MaxParts {
@@ -40,6 +41,10 @@ func (s *Store) CopyPart(ctx context.Context, in CopyPartInput) (PartInfo, Objec
 	return PartInfo{}, Object{}, ErrConditionalConflict
 }
 
+func (in *CopyPartInput) source() sourceRef {
+	return sourceRef{in.SrcBucket, in.SrcKey, in.SrcVersionID, in.SrcCustomer}
+}
+
 // partPlan is what CopyPart found out before its transaction.
 type partPlan struct {
 	bucket    bucketRow // of the source
@@ -47,6 +52,7 @@ type partPlan struct {
 	off, len  int64
 	extents   []extent           // of the range, nil when it is to be copied
 	algorithm checksum.Algorithm // of the upload
+	keys      *sse.Access        // of the upload
 }
 
 func (p *partPlan) whole() bool { return p.off == 0 && p.len == p.src.size }
@@ -62,7 +68,7 @@ func (s *Store) copyPart(ctx context.Context, in CopyPartInput) (*partRow, *part
 		if c, err = s.copyBytes(ctx, in, plan); err != nil {
 			return nil, nil, err
 		}
-		row.etag, row.sum, row.extents = c.md5, c.sum, c.extents()
+		row.etag, row.sum, row.extents = c.etag, c.sum, c.extents()
 	} else if err := s.identify(ctx, in, plan, row); err != nil {
 		return nil, nil, err
 	}
@@ -109,6 +115,13 @@ func (s *Store) planPart(ctx context.Context, in CopyPartInput) (plan *partPlan,
 		if plan.len > MaxPutSize {
 			return ErrEntityTooLarge
 		}
+		from, err := s.keys.Open(src.extra.Encryption, in.SrcCustomer)
+		if err != nil {
+			return err
+		}
+		if plan.keys, err = s.keys.Open(u.row.extra.Encryption, in.Customer); err != nil || !from.Same(plan.keys) {
+			return err
+		}
 		return plan.cut(r)
 	})
 	return plan, err
@@ -151,8 +164,8 @@ func cutExtents(list []extent, off, n int64) (out []extent) {
 
 // copyBytes copies the range into a new blob.
 func (s *Store) copyBytes(ctx context.Context, in CopyPartInput, p *partPlan) (c *content, err error) {
-	err = s.readSource(ctx, in.SrcBucket, in.SrcKey, in.SrcVersionID, p.src.version(), func(o *ObjectReader) error {
-		c, err = s.ingest(ctx, source{body: o.Section(p.off, p.len), size: p.len, algorithm: p.algorithm})
+	err = s.readSource(ctx, in.source(), p.src.version(), func(o *ObjectReader) error {
+		c, err = s.ingest(ctx, source{body: o.Section(p.off, p.len), size: p.len, algorithm: p.algorithm, keys: p.keys})
 		return err
 	})
 	return c, err
@@ -177,7 +190,7 @@ func (s *Store) identify(ctx context.Context, in CopyPartInput, p *partPlan, row
 	if h == nil {
 		return ErrChecksumAlgorithm
 	}
-	err := s.readSource(ctx, in.SrcBucket, in.SrcKey, in.SrcVersionID, p.src.version(), func(o *ObjectReader) error {
+	err := s.readSource(ctx, in.source(), p.src.version(), func(o *ObjectReader) error {
 		_, err := o.CopyRange(h, p.off, p.len)
 		return err
 	})

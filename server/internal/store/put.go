@@ -27,7 +27,11 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 	if err := checkKey(in.Key); err != nil {
 		return Object{}, err
 	}
-	err := s.view(ctx, func(r meta.Reader) error {
+	keys, err := s.keys.Open(in.Extra.Encryption, in.Customer)
+	if err != nil {
+		return Object{}, err
+	}
+	err = s.view(ctx, func(r meta.Reader) error {
 		b, err := getBucket(r, in.Bucket)
 		if err != nil {
 			return err
@@ -44,12 +48,12 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	c, err := s.ingest(ctx, source{body: in.Body, size: in.Size, algorithm: in.Algorithm, verify: in.Verify, inline: true})
+	c, err := s.ingest(ctx, source{body: in.Body, size: in.Size, algorithm: in.Algorithm, verify: in.Verify, inline: true, keys: keys})
 	if err != nil {
 		return Object{}, err
 	}
 	defer s.recycle(c)
-	row := &objectRow{size: c.size, modified: s.now(), etag: c.md5, owner: in.Owner, attrs: in.Attrs, sum: c.sum,
+	row := &objectRow{size: c.size, modified: s.now(), etag: c.etag, owner: in.Owner, attrs: in.Attrs, sum: c.sum,
 		body: c.body, extra: in.Extra}
 	if !c.sum.IsZero() {
 		row.sumType = checksum.FullObject

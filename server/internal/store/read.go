@@ -5,6 +5,7 @@ import (
 
 	"pail/server/internal/blob"
 	"pail/server/internal/meta"
+	"pail/server/internal/sse"
 )
 
 // target is what a read finds.
@@ -95,6 +96,9 @@ func (s *Store) GetObject(ctx context.Context, bucket, key string, in ReadInput)
 		if o.Object, err = t.describe(bucket, key, in); err != nil {
 			return err
 		}
+		if o.keys, err = s.keys.Open(t.row.extra.Encryption, in.Customer); err != nil {
+			return err
+		}
 		return o.locate(r, t.row, t.m)
 	})
 	if err == nil {
@@ -113,7 +117,7 @@ func (o *ObjectReader) locate(r meta.Reader, row *objectRow, m *manifest) error 
 	o.version = row.version()
 	switch row.body.kind {
 	case bodyData:
-		data, err := loadData(r, row.body.id)
+		data, err := loadData(r, row.body.id, o.keys)
 		if err != nil {
 			return err
 		}
@@ -129,8 +133,17 @@ func (o *ObjectReader) locate(r meta.Reader, row *objectRow, m *manifest) error 
 	return nil
 }
 
-func loadData(r meta.Reader, id meta.ID) ([]byte, error) {
+func loadData(r meta.Reader, id meta.ID, keys *sse.Access) ([]byte, error) {
+	payload, err := loadPayload(r, id)
+	if err != nil {
+		return nil, err
+	}
+	return openData(id, payload, keys)
+}
+
+// loadPayload reads a data row as it is.
+func loadPayload(r meta.Reader, id meta.ID) ([]byte, error) {
 	key := meta.DataKey(id)
-	data, err := load(r, key, func(p []byte) ([]byte, error) { return p, nil })
-	return data, missing(err, &meta.DamagedError{Key: key, Reason: "missing"})
+	payload, err := load(r, key, func(p []byte) ([]byte, error) { return p, nil })
+	return payload, missing(err, &meta.DamagedError{Key: key, Reason: "missing"})
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"pail/server/internal/blob"
+	"pail/server/internal/sse"
 )
 
 // ObjectReader is an open object. It reads the version that was opened, whatever becomes of the key. Its methods are
@@ -21,8 +22,9 @@ type ObjectReader struct {
 	version version
 	data    []byte // of an inline object
 	extents []extent
-	starts  []int64   // of each extent within the object
-	single  blob.Blob // of an object of one extent
+	starts  []int64 // of each extent within the object
+	single  piece   // of an object of one extent
+	keys    *sse.Access
 
 	// Guarded by reclaim.mu.
 	located bool
@@ -53,10 +55,14 @@ func (o *ObjectReader) openSingle() error {
 	return err
 }
 
-func (o *ObjectReader) open(e extent) (blob.Blob, error) {
-	b, err := o.store.blobs.Open(o.ctx, e.blob)
+func (o *ObjectReader) open(e extent) (piece, error) {
+	file, err := o.store.blobs.Open(o.ctx, e.blob)
 	if err != nil {
 		return nil, storeError(err)
+	}
+	b, err := openPiece(file, e.blob, o.keys, o.store.opening)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
 	if e.end() > b.Size() {
 		return nil, errors.Join(&DamagedError{What: "blob " + e.blob.String(),

@@ -11,12 +11,15 @@ import (
 
 	"pail/server/internal/blob"
 	"pail/server/internal/meta"
+	"pail/server/internal/seal"
+	"pail/server/internal/sse"
 )
 
 // Options of a Store. DB and Blobs are required, and belong to the caller.
 type Options struct {
 	DB          meta.DB
 	Blobs       blob.Store
+	Keys        *sse.Keys        // nil: there are none, so that nothing can be encrypted or decrypted
 	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger     // nil: discarded
 	InlineLimit int64            // objects up to this size live in the metadata; 0: 64 KiB, negative: none does
@@ -33,6 +36,7 @@ const defaultInlineLimit = 64 << 10
 type Store struct {
 	db          meta.DB
 	blobs       blob.Store
+	keys        *sse.Keys
 	now         func() time.Time
 	log         *slog.Logger
 	inlineLimit int64
@@ -43,6 +47,7 @@ type Store struct {
 	reclaim *reclaim
 	buffers *blob.Buffers // for bodies that stream
 	inline  *blob.Buffers // for records of inline bytes
+	opening *blob.Buffers // for decryption
 
 	manifests *manifestCache
 
@@ -71,13 +76,17 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		opt.InlineLimit = defaultInlineLimit
 	}
 	opt.InlineLimit = max(opt.InlineLimit, 0)
+	if opt.Keys == nil {
+		opt.Keys = new(sse.Keys)
+	}
 	s := &Store{
-		db: opt.DB, blobs: opt.Blobs, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit, minPart: MinPartSize,
+		db: opt.DB, blobs: opt.Blobs, keys: opt.Keys, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit, minPart: MinPartSize,
 		accountQuota: opt.AccountQuota,
 		reclaim:      newReclaim(opt.Blobs, opt.Log),
 		manifests:    newManifestCache(manifestMemory),
 		buffers:      blob.NewBuffers(16, streamBuffer),
-		inline:       blob.NewBuffers(32, meta.RecordHeader+int(opt.InlineLimit)),
+		inline:       blob.NewBuffers(32, recordRoom(opt.InlineLimit)),
+		opening:      blob.NewBuffers(32, seal.ReaderBuffer),
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,18 +17,76 @@ import (
 
 	"pail/server/internal/blob"
 	"pail/server/internal/blob/blobtest"
+	"pail/server/internal/keyring"
 	"pail/server/internal/meta"
 	"pail/server/internal/meta/memdb"
 	"pail/server/internal/meta/pebbledb/pebbletest"
+	"pail/server/internal/sse"
 )
 
 var ctx = context.Background()
 
 const testInline = 1000
 
+// subject is a store whose new objects are encrypted as encryption says; nil: not at all.
+type subject struct {
+	*Store
+	encryption func() []byte
+}
+
+func (s subject) encrypt(x *Extra) {
+	if s.encryption != nil && x.Encryption == nil {
+		x.Encryption = s.encryption()
+	}
+}
+
+func (s subject) PutObject(ctx context.Context, in PutInput) (Object, error) {
+	s.encrypt(&in.Extra)
+	return s.Store.PutObject(ctx, in)
+}
+
+func (s subject) AppendObject(ctx context.Context, in PutInput, offset int64) (Object, error) {
+	s.encrypt(&in.Extra)
+	return s.Store.AppendObject(ctx, in, offset)
+}
+
+func (s subject) CopyObject(ctx context.Context, in CopyInput) (Object, error) {
+	s.encrypt(&in.Extra)
+	return s.Store.CopyObject(ctx, in)
+}
+
+func (s subject) CreateUpload(ctx context.Context, in UploadInput) (string, error) {
+	s.encrypt(&in.Extra)
+	return s.Store.CreateUpload(ctx, in)
+}
+
+// withMaster is the description of an object that is encrypted with the server's key.
+func withMaster() []byte { return sse.Info{Scheme: sse.S3}.Encode() }
+
+// withDefaultKey is that of one that is encrypted with the default key of KMS.
+func withDefaultKey() []byte {
+	return sse.Info{Scheme: sse.KMS, Key: sse.DefaultKey, Context: "e30="}.Encode()
+}
+
+// testKeys are those of all stores of the tests.
+var testKeys = &sse.Keys{}
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "pail-store-*")
+	if err == nil {
+		testKeys.Master, err = keyring.OpenMaster(filepath.Join(dir, "keys"), nil)
+	}
+	status := 1
+	if err == nil {
+		status = m.Run()
+	}
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
 // env is a store over memory.
 type env struct {
-	*Store
+	subject
 	t     *testing.T
 	db    meta.DB
 	fs    *blobtest.MemFS
@@ -36,6 +96,11 @@ type env struct {
 // onEachEngine runs a test on each engine. At the end the store must be consistent and without orphans.
 func onEachEngine(t *testing.T, test func(t *testing.T, e *env)) {
 	t.Run("memdb", func(t *testing.T) { test(t, newEnv(t, memdb.New())) })
+	t.Run("encrypted", func(t *testing.T) {
+		e := newEnv(t, memdb.New())
+		e.encryption = withMaster
+		test(t, e)
+	})
 	t.Run("pebbledb", func(t *testing.T) { test(t, newEnv(t, openPebble(t, pebbletest.NewDisk(nil)))) })
 }
 
@@ -74,7 +139,7 @@ func openStore(t *testing.T, db meta.DB, fs *blobtest.MemFS, now func() time.Tim
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(ctx, Options{DB: db, Blobs: blobs, InlineLimit: testInline, Now: now})
+	s, err := Open(ctx, Options{DB: db, Blobs: blobs, Keys: testKeys, InlineLimit: testInline, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"pail/server/internal/checksum"
+	"pail/server/internal/sse"
 )
 
 // DefaultAlgorithm is the checksum of objects and parts that come without one, as at AWS.
@@ -114,5 +115,6 @@ type ReadInput struct {
 	VersionID  string
 	PartNumber int
 	Parts      bool
+	Customer   *sse.CustomerKey // of GetObject, where the object's encryption needs one
 	Cond       Conditions
 }

@@ -268,6 +268,9 @@ func (m *versionModel) checkVersion(t *rapid.T, key string, v keptVersion) {
 func TestVersionsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &versionModel{e: newEnv(t, memdb.New()), keys: map[string][]keptVersion{}}
+		if rapid.Bool().Draw(rt, "encrypted") {
+			m.e.encryption = withMaster
+		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": m.put, "complete": m.complete, "delete": m.delete, "deleteVersion": m.deleteVersion, "copy": m.copy,
 			"rename": m.rename, "renamePrefix": m.renamePrefix, "state": m.setState, "": m.check,

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"pail/server/internal/keyring"
+	"pail/server/internal/sse"
+)
+
+// masterKeyFile is the file of master keys below the metadata directory.
+const masterKeyFile = "master-keys"
+
+func (o *Options) masterKeys() string {
+	if o.MasterKeyFile != "" {
+		return o.MasterKeyFile
+	}
+	return filepath.Join(o.MetadataDir, masterKeyFile)
+}
+
+// openKeys reads the keys of server-side encryption that the server has.
+func (o *Options) openKeys() (keys *sse.Keys, err error) {
+	keys = new(sse.Keys)
+	if keys.Master, err = keyring.OpenMaster(o.masterKeys(), o.Log); err != nil {
+		return nil, err
+	}
+	if o.KMSKeyFile != "" {
+		keys.Ring, err = keyring.OpenRing(o.KMSKeyFile, o.Log)
+	}
+	return keys, err
+}
+
+// RotateMasterKey adds a master key for what is encrypted from now on, by a running server too, and gives its name. Of
+// Options it needs MetadataDir or MasterKeyFile. Earlier keys stay, for what they have encrypted.
+func RotateMasterKey(opt Options) (name string, err error) {
+	path := opt.masterKeys()
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("directory %s: %w", filepath.Dir(path), ErrNoStore)
+	}
+	return keyring.Rotate(path)
+}

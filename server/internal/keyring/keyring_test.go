@@ -1,0 +1,151 @@
+package keyring
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+var secret = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
+
+func TestFiles(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"", "there is no line"},
+		{"# nothing\n\n", "there is no line"},
+		{"name", "line 1 is not NAME:KEY"},
+		{"two words:" + secret, "line 1 is not NAME:KEY"},
+		{":" + secret, "line 1 is not NAME:KEY"},
+		{"a:" + secret[:20], "line 1: the key is not 32 bytes"},
+		{"a:" + secret + "\nb:" + secret[1:] + "A", "line 2: the key is not 32 bytes"},
+		{"a:" + secret + "\na:" + secret, "line 2: the name was there before"},
+	} {
+		_, err := parse(strings.NewReader(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), secret[:10]) {
+			t.Errorf("%q: %v, want %q", c.text, err, c.want)
+		}
+	}
+	l, err := parse(strings.NewReader("# keys\r\n aws/s3:" + secret + "\r\nb:" + secret))
+	if err != nil || len(l.entries) != 2 || l.last().name != "b" {
+		t.Fatal(l, err)
+	}
+	if e, ok := l.find("aws/s3"); !ok || e.secret[0] != 7 {
+		t.Error(e, ok)
+	}
+}
+
+func TestRingFollowsItsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kms")
+	write := func(text string, mode fs.FileMode) {
+		t.Helper()
+		_ = os.Remove(path)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a:"+secret, 0o644)
+	if _, err := OpenRing(path, nil); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("an open file: %v", err)
+	}
+	write("a:"+secret, 0o600)
+	var log bytes.Buffer
+	r, err := OpenRing(path, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("b:nonsense", 0o600)
+	r.file.Refresh()
+	if _, ok := r.Find("a"); !ok || !strings.Contains(log.String(), "stays valid") || strings.Contains(log.String(), secret) {
+		t.Errorf("a bad version: %s", log.String())
+	}
+	write("b:"+secret, 0o600)
+	r.file.Refresh()
+	_, a := r.Find("a")
+	if _, b := r.Find("b"); a || !b {
+		t.Error("a good version is not taken")
+	}
+}
+
+// The file of master keys is made once, whoever is first, and a key that was there stays.
+func TestMasterKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	first, err := OpenMaster(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := first.Find("x"); ok {
+		t.Error("a key of no file")
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("looking made the file")
+	}
+	second, err := OpenMaster(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	names := make([]string, 2)
+	for i, m := range []*Master{first, second} {
+		wg.Go(func() {
+			var err error
+			if names[i], _, err = m.Current(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if names[0] != names[1] || names[0] == "" {
+		t.Errorf("two first keys: %q", names)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Error(info, err)
+	}
+	for range 4 { // at once, and none is lost
+		wg.Go(func() {
+			if _, err := Rotate(path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	next, err := Rotate(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.mu.file.Refresh()
+	name, secret, err := first.Current()
+	old, ok := first.Find(names[0])
+	if name != next || err != nil || !ok || old == secret {
+		t.Errorf("after a rotation %q encrypts, want %q; the first is there: %v; %v", name, next, ok, err)
+	}
+	if n := len(first.mu.file.Current().entries); n != 6 {
+		t.Errorf("%d keys, want 6", n)
+	}
+}
+
+func TestMasterKeysThatCannotBeRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(path, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenMaster(path, nil); err == nil {
+		t.Error("a damaged file is taken")
+	}
+	if _, err := Rotate(path); err == nil {
+		t.Error("a damaged file is written over")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("a:" + secret)
+	f.Fuzz(func(t *testing.T, text string) {
+		if l, err := parse(strings.NewReader(text)); err == nil && (len(l.entries) == 0 || len(l.byName) != len(l.entries)) {
+			t.Errorf("%+v", l)
+		}
+	})
+}
