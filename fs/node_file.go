@@ -56,7 +56,11 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 func (n *node) Fsync(ctx context.Context, f fusefs.FileHandle, _ uint32) syscall.Errno {
 	h, ok := f.(*handle)
 	if !ok {
-		return 0 // a directory is on the service as soon as it is changed
+		// A directory is on the service as soon as it is changed, or in the journal.
+		if err := n.fs.vol.SyncNames(); err != nil {
+			return n.fs.errno("fsync", n.v, err)
+		}
+		return 0
 	}
 	if err := h.h.Fsync(detached(ctx)); err != nil {
 		return n.fs.errno("fsync", n.v, err)

@@ -45,6 +45,14 @@ func (v *Volume) changeAny(ctx context.Context, n *Inode, fn func(*attr.Attr) er
 		return Stat{}, err
 	}
 	defer unlock()
+	if v.opt.Journal != nil {
+		if st, done, err := n.changeLocal(fn); done {
+			return st, err
+		}
+		if st, done, err := v.changeLater(ctx, n, fn); done {
+			return st, err
+		}
+	}
 	return v.changeGated(ctx, n, fn)
 }
 
@@ -224,7 +232,7 @@ func (v *Volume) copyObject(ctx context.Context, dst string, src s3client.Object
 // ensureMarker gives a directory a marker if it is not known to have one, so that it stays when its last entry goes.
 func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
 	at, err := dir.path()
-	if err != nil || at == "" || v.keys.Synthetic(at) {
+	if err != nil || at == "" || v.keys.Synthetic(at) || dir.unsaved() {
 		return nil // the root is always there; a view of a part of keys is nothing to keep
 	}
 	o, state, _ := v.names.Get(at)

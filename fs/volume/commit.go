@@ -85,7 +85,10 @@ func (v *Volume) commitGated(ctx context.Context, n *Inode) error {
 	c = n.mu.content
 	attributes := n.unsavedLocked() && !c.changed()
 	n.mu.Unlock()
-	if attributes {
+	switch {
+	case attributes && !c.stored:
+		return v.storeMade(ctx, n, c)
+	case attributes:
 		return v.storeAttributes(ctx, n, c)
 	}
 	return nil
@@ -99,6 +102,7 @@ type version struct {
 	meta    s3client.Meta
 	system  s3client.System
 	changes int
+	sent    attempts // of what it replaces, besides the content's own
 }
 
 // storeContent stores the bytes of c with n's attributes. All that n's path leads to stays as it is until the service
@@ -237,6 +241,9 @@ func (v *Volume) storeAttributes(ctx context.Context, n *Inode, c *content) erro
 // are no longer there.
 func (v *Volume) attributesLost(n *Inode, path string, err error) error {
 	v.names.Forget(path)
+	if v.opt.Journal != nil {
+		v.log.Warn("attributes that were changed here are dropped, as another client has replaced or removed the file", "path", path)
+	}
 	err = errors.Join(ErrStale, err)
 	n.mu.Lock()
 	defer n.unlock()

@@ -25,6 +25,7 @@ type content struct {
 	stored bool                // false: there is no object yet
 	src    readahead.Source    // base's bytes
 	file   *stage.File         // nil until the first change
+	body   []byte              // of what is no file, until it is stored
 
 	sent      attempts // since the last version that was stored for certain
 	abandoned bool
@@ -47,6 +48,9 @@ func (c *content) changed() bool { return c.file != nil && c.file.Dirty() }
 func (c *content) size() int64 {
 	if c.file != nil {
 		return c.file.Size()
+	}
+	if !c.stored {
+		return int64(len(c.body))
 	}
 	return c.base.Size
 }
@@ -81,9 +85,7 @@ func (c *content) moveTo(src readahead.Source) (old readahead.Source) {
 // attachLocked registers a handle on c.
 func (n *Inode) attachLocked(c *content, flags OpenFlags) *Handle {
 	if n.mu.content == c {
-		n.v.mu.Lock()
-		n.v.mu.open[n] = struct{}{}
-		n.v.mu.Unlock()
+		n.openLocked()
 	}
 	c.handles++
 	if flags.Write {

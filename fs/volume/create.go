@@ -69,7 +69,7 @@ func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags Ope
 		return nil, nil, err
 	}
 	o := v.fresh(p.dir, at, attr.Regular|mode&attr.PermMask, who)
-	if !flags.Excl || v.opt.LazyExcl && v.caps.ConditionalPut {
+	if !flags.Excl || v.owns(p.dir) || v.opt.LazyExcl && v.caps.ConditionalPut {
 		return v.createPending(p, o, flags)
 	}
 	o, s, err := v.putNew(ctx, at, o, nil)
@@ -134,7 +134,11 @@ func (v *Volume) fresh(dir *Inode, at string, mode uint32, who Caller) object {
 	o := object{full: true, sys: true, dir: attr.IsDir(mode), at: now}
 	o.attr = attr.Attr{Mode: mode, UID: who.UID, GID: who.GID, Mtime: now, Atime: now, Ctime: now}
 	if parent, ok := v.table.Path(dir.node); ok {
-		if p, _, _ := v.names.Get(parent); p.full && p.attr.Mode&setgid != 0 {
+		p, _, _ := v.names.Get(parent)
+		if st, ok := dir.localStat(); ok {
+			p.full, p.attr = true, st.Attr
+		}
+		if p.full && p.attr.Mode&setgid != 0 {
 			o.attr.GID = p.attr.GID
 			if o.dir {
 				o.attr.Mode |= setgid
@@ -202,6 +206,13 @@ func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64,
 	}
 	o := v.fresh(p.dir, at, mode, who)
 	o.attr.Rdev = rdev
+	if v.owns(p.dir) {
+		n, st, err := v.makeLater(ctx, p, o, body)
+		if err == nil && o.dir {
+			v.names.EndListing(at, empty, empty)
+		}
+		return n, st, err
+	}
 	o, s, err := v.putNew(ctx, at, o, body)
 	if err != nil {
 		return nil, Stat{}, err
@@ -214,6 +225,7 @@ func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64,
 	n.mu.Lock()
 	n.mu.stamp = s
 	n.mu.Unlock()
+	n.own()
 	return n, v.stat(n, o), nil
 }
 

@@ -33,6 +33,7 @@ type Inode struct {
 		log     logged
 		stamp   tree.Stamp // of the last change by this mount, or answer that was used
 		removed bool       // by this mount: what handles do to it stays local
+		own     bool       // a directory that this mount has made
 		leaving bool       // an unlink or a rename onto it is on its way: opens wait
 
 		writers int // handles open for writing

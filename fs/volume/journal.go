@@ -12,7 +12,9 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/journal"
+	"pail/fs/links"
 	"pail/fs/stage"
+	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -38,9 +40,11 @@ type entry struct {
 	Bytes     bool // the content differs from the version that it is based on, and not only the attributes
 	Stored    bool // there is such a version
 	Base      string
+	BaseKey   []byte // of the base
 	BaseSize  int64
 	Modified  time.Time // of the base
 	Zero      []journal.Extent
+	Body      []byte // of what is made here and is no file
 	Sent      []sentEntry
 	Journaled time.Time
 }
@@ -93,6 +97,7 @@ func (v *Volume) secureClosed(ctx context.Context, n *Inode) error {
 	if v.opt.Journal == nil || !n.orphaned() {
 		return nil
 	}
+	defer v.storeLater(n) // it may be on its way without the change
 	return v.secure(ctx, n)
 }
 
@@ -194,6 +199,15 @@ func (v *Volume) journalAhead(n *Inode, c *content, snap *stage.Snapshot, next v
 // journalState puts a state of n into the journal. snap nil keeps the bytes that the journal has, or says that only
 // attributes have changed. The caller keeps the name.
 func (v *Volume) journalState(n *Inode, c *content, snap *stage.Snapshot, next version) error {
+	path, err := n.path()
+	if err != nil {
+		return err
+	}
+	return v.journalAs(n, c, snap, next, path)
+}
+
+// journalAs is journalState under another path; forget are entries of others that end with it.
+func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next version, path string, forget ...journal.Ref) (err error) {
 	n.mu.Lock()
 	if n.mu.log.id == 0 {
 		n.mu.log.id = v.opt.Journal.NewID()
@@ -208,15 +222,11 @@ func (v *Volume) journalState(n *Inode, c *content, snap *stage.Snapshot, next v
 	case !kept:
 		change.Content = &journal.Content{}
 	}
-	path, err := n.path()
-	if err != nil {
-		return err
-	}
 	e.Path, e.Journaled = []byte(path), v.opt.Now()
 	if change.Info, err = json.Marshal(e); err != nil {
 		return err
 	}
-	refs, err := v.opt.Journal.Put([]journal.Change{change})
+	refs, err := v.opt.Journal.Put([]journal.Change{change}, forget...)
 	defer v.settleJournal(n) // it may have been stored or removed meanwhile
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -237,9 +247,13 @@ func (v *Volume) journalState(n *Inode, c *content, snap *stage.Snapshot, next v
 func (n *Inode) entryLocked(c *content, next version) *entry {
 	e := &entry{
 		Meta: pairsOf(next.meta), System: next.system, Size: c.size(), Bytes: c.file != nil,
-		Stored: next.stored, Base: string(next.expect.ETag), BaseSize: next.expect.Size, Modified: next.expect.LastModified,
+		Stored: next.stored, Base: string(next.expect.ETag), BaseKey: []byte(next.expect.Key),
+		BaseSize: next.expect.Size, Modified: next.expect.LastModified,
 	}
-	for _, a := range c.sent {
+	if !next.stored && c.file == nil {
+		e.Body = c.body
+	}
+	for _, a := range slices.Concat(c.sent, next.sent) {
 		e.Sent = append(e.Sent, sentEntry{a.size, pairsOf(a.meta)})
 	}
 	return e
@@ -322,14 +336,18 @@ func (v *Volume) replay(ctx context.Context) error {
 // restore makes an inode as it was when it was journaled.
 func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) error {
 	info := s3client.ObjectInfo{
-		Key: v.keys.File(string(what.Path)), ETag: s3client.ETag(what.Base), Size: what.BaseSize, LastModified: what.Modified,
+		Key: string(what.BaseKey), ETag: s3client.ETag(what.Base), Size: what.BaseSize, LastModified: what.Modified,
 		Meta: metaOf(what.Meta), System: what.System,
 	}
+	o := v.newObject(info)
+	o.attr = attr.Decode(info, v.opt.Defaults)
+	o.dir, o.full, o.sys = attr.IsDir(o.attr.Mode), true, true
 	base := info
 	if !what.Stored {
 		base = s3client.ObjectInfo{Key: info.Key}
 	}
 	c := newContent(v, base, what.Stored)
+	c.body = what.Body
 	for _, a := range what.Sent {
 		c.sent.note(a.Size, metaOf(a.Meta))
 	}
@@ -337,19 +355,25 @@ func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) erro
 	if err := v.restoreBytes(ctx, c, e, what); err != nil {
 		return errors.Join(err, c.close())
 	}
-	o := v.newObject(info)
-	o.sys = true
-	n := v.inode(v.placeOf(string(what.Path)), typeOf(o))
+	n := v.restoredInode(string(what.Path), typeOf(o))
 	n.mu.Lock()
 	defer n.unlock()
 	n.abandonLocked()
 	n.mu.content, n.mu.obj, n.mu.dirty, n.mu.stamp = c, o, true, v.names.Begin()
+	n.mu.target = string(c.body)
 	n.mu.changes = 1
 	n.mu.log = logged{id: e.ID, ref: e.Ref, changes: 1}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.mu.open[n] = struct{}{}
+	n.openLocked()
 	return nil
+}
+
+// restoredInode returns the inode of a path, and makes those of the directories above.
+func (v *Volume) restoredInode(path string, typ uint32) *Inode {
+	if _, id, shared := links.ParseInode(path); shared {
+		dir := v.dirAt(tree.Dir(path))
+		return v.table.AddAs(dir.node, id, links.Number(id), v.makeInode(typ)).Value()
+	}
+	return v.inode(v.placeOf(path), typ)
 }
 
 // restoreBytes brings the content into local storage again.

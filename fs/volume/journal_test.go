@@ -3,7 +3,9 @@ package volume_test
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"pail/fs/attr"
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
@@ -210,5 +212,146 @@ func TestConflictInTheBackground(t *testing.T) {
 	}
 	if s := m.crash().Status(); s.Unsaved != 0 {
 		t.Errorf("what is settled comes back: %+v", s)
+	}
+}
+
+// TestMadeInOwnDirectories makes everything while the service is away, in a directory that this mount has made.
+func TestMadeInOwnDirectories(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newJournaled(t, caps)
+		m.mkdir("d")
+		m.stored()
+		m.faults.set(func(op, _ string) error {
+			if op == s3client.OpPut || op == s3client.OpCopy || op == s3client.OpRename {
+				return errCut
+			}
+			return nil
+		})
+		m.mkdir("d/sub")
+		m.mkdir("d/sub/deeper")
+		dir, name := m.parent("d/sub/link")
+		_, _, err := m.Symlink(ctx, dir, name, "to/there", who)
+		m.ok(err)
+		_, _, err = m.Mknod(ctx, dir, "fifo", attr.FIFO|0o600, 0, who)
+		m.ok(err)
+		_, h, _, err := m.Create(ctx, dir, "lock", 0o600, volume.OpenFlags{Write: true, Excl: true}, who)
+		m.ok(err)
+		m.writeAll(h, "data", 0)
+		m.close(h)
+		_, _, _, err = m.Create(ctx, dir, "lock", 0o600, volume.OpenFlags{Write: true, Excl: true}, who)
+		m.want(err, volume.ErrExist)
+		m.ok(m.rename("d/sub/lock", "d/sub/file"))
+		mode := uint32(0o700)
+		when := time.Unix(1e9, 7).UTC()
+		_, err = m.Setattr(ctx, dir, volume.SetAttr{Mode: &mode, Mtime: &when}, nil)
+		m.ok(err)
+		d, _, err := m.walk("d")
+		m.ok(err)
+		_, err = m.Setattr(ctx, d, volume.SetAttr{Mode: &mode}, nil) // of one that is stored
+		m.ok(err)
+
+		check := func() {
+			t.Helper()
+			m.names("d", "sub")
+			m.names("d/sub", "deeper", "fifo", "file", "link")
+			n, _, err := m.walk("d/sub/link")
+			m.ok(err)
+			if to, err := m.Readlink(ctx, n); to != "to/there" || err != nil {
+				t.Errorf("the link leads to %q, %v", to, err)
+			}
+			if st := m.stat("d/sub/fifo"); st.Mode != attr.FIFO|0o600 || st.UID != who.UID {
+				t.Errorf("the FIFO has %+v", st)
+			}
+			if st := m.stat("d/sub"); st.Mode != attr.Dir|0o700 || !st.Mtime.Equal(when) {
+				t.Errorf("the directory has %+v", st)
+			}
+			if st := m.stat("d"); st.Mode != attr.Dir|0o700 {
+				t.Errorf("the directory that was stored has %+v", st)
+			}
+			if got := m.get("d/sub/file"); got != "data" {
+				t.Errorf("the file has %q", got)
+			}
+		}
+		check()
+		m = m.crash()
+		check()
+		m.stored()
+		check()
+		if keys := m.mem.Keys(); len(keys) != 6 {
+			t.Errorf("the service has %q", keys)
+		}
+	})
+}
+
+func TestExclusiveCreateElsewhereAsksTheService(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.foreign("d/x", "")
+	dir, name := m.parent("d/lock")
+	_, h, _, err := m.Create(ctx, dir, name, 0o600, volume.OpenFlags{Write: true, Excl: true}, who)
+	m.ok(err)
+	if got := m.object("d/lock"); got != "" {
+		t.Errorf("it has %q", got)
+	}
+	m.close(h)
+}
+
+// TestTemporaryFilesCostNothing renames files before they are sent, over nothing, over one that is stored and over one
+// that is not.
+func TestTemporaryFilesCostNothing(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.mkdir("d")
+	m.put("d/stored", "old")
+	m.stored()
+	reader := m.open("d/stored", readOnly)
+	m.deaf()
+	m.put("d/pending", "older")
+	for _, name := range []string{"d/stored", "d/pending", "d/new"} {
+		m.put("d/tmp", "data of "+name)
+		m.ok(m.rename("d/tmp", name))
+	}
+	m.put("d/lock", "")
+	m.ok(m.unlink("d/lock"))
+	m = m.crash()
+	m.names("d", "new", "pending", "stored")
+	m.mem.ResetCounts()
+	m.stored()
+	if puts := m.mem.Counts()[s3client.OpPut]; puts != 3 {
+		t.Errorf("%d PUTs for three files", puts)
+	}
+	for _, name := range []string{"d/stored", "d/pending", "d/new"} {
+		if got := m.object(name); got != "data of "+name {
+			t.Errorf("%q has %q", name, got)
+		}
+	}
+	if keys := m.mem.Keys(); len(keys) != 4 {
+		t.Errorf("the service has %q", keys)
+	}
+	if s, err := content(reader); s != "old" && err == nil {
+		t.Errorf("who had it open reads %q", s)
+	}
+}
+
+// TestAnotherClientMakesTheSameNames has two mounts make the same directory and a link in it.
+func TestAnotherClientMakesTheSameNames(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.mkdir("d")
+	m.stored()
+	m.deaf()
+	m.mkdir("d/sub")
+	m.mkdir("d/sub/both")
+	dir, _, err := m.walk("d/sub")
+	m.ok(err)
+	_, _, err = m.Symlink(ctx, dir, "link", "mine", who)
+	m.ok(err)
+	m.foreign("d/sub/both/", "")
+	m.foreign("d/sub/link", "theirs")
+	m.faults.set(nil)
+	m.stored()
+	m.names("d/sub/both")
+	if m.object("d/sub/link") != "theirs" || m.object(m.conflictOf("d/sub/link")) != "mine" {
+		t.Errorf("the link has %q", m.object("d/sub/link"))
+	}
+	if s := m.Status(); len(s.Conflicts) != 1 {
+		t.Errorf("conflicts are %q", s.Conflicts)
 	}
 }

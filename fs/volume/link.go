@@ -95,9 +95,11 @@ func (v *Volume) linkGated(ctx context.Context, n *Inode, p place, at string) (*
 			return nil, ErrPermission // a name of a name
 		}
 	}
-	if err := v.commitWithin(ctx, n); err != nil {
+	done, err := v.commitStill(ctx, n)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	var ptr links.Pointer
 	if _, _, shared := links.ParseInode(home); shared {
 		ptr, err = v.listName(ctx, n, home, at)

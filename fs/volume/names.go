@@ -148,9 +148,11 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 	if now, err := n.path(); err != nil || now != home || !v.isName(ctx, list.Keys[name], links.Pointer{Key: ptr.Key, Name: name}) {
 		return err // it is as good as it is
 	}
-	if err := v.commitWithin(ctx, n); err != nil {
+	done, err := v.commitStill(ctx, n)
+	if err != nil {
 		return err
 	}
+	defer done()
 	defer v.moving(n)()
 	o, err := v.moveBack(ctx, n, list.Keys[name])
 	if err != nil {

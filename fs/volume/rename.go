@@ -84,6 +84,9 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		return err
 	}
 	defer open()
+	if done, err := v.renameLater(ctx, m, n, target); done || err != nil {
+		return err
+	}
 	done, err := v.commitStill(ctx, n)
 	if err != nil {
 		return err
@@ -267,6 +270,11 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	}
 	if err := nameError(v.keys.CheckDir(m.to)); err != nil {
 		return err
+	}
+	for _, dir := range []*Inode{v.child(m.src), v.child(m.dst)} {
+		if err := v.storeDir(ctx, dir); err != nil {
+			return err
+		}
 	}
 	o, _, err := v.resolve(ctx, m.from)
 	if err == nil && !o.dir {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // sender stores closed files that are in the journal, several at once, in the order in which they were closed. What
@@ -14,13 +15,23 @@ type sender struct {
 
 	mu struct {
 		sync.Mutex
-		queue   []*Inode
+		queue   []waiting
 		queued  map[*Inode]bool
 		running int
 		stopped bool
 	}
 	work sync.WaitGroup
 }
+
+// waiting is a file in the queue.
+type waiting struct {
+	n   *Inode
+	due time.Time
+}
+
+// sendDelay is how long a file waits before it is sent: many are given another name or removed in that time, and then
+// need no request of their own.
+const sendDelay = 50 * time.Millisecond
 
 func (s *sender) init() {
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -39,7 +50,7 @@ func (v *Volume) storeLater(n *Inode) {
 	if s.mu.stopped || s.mu.queued[n] {
 		return
 	}
-	s.mu.queue = append(s.mu.queue, n)
+	s.mu.queue = append(s.mu.queue, waiting{n, time.Now().Add(sendDelay)})
 	s.mu.queued[n] = true
 	if s.mu.running < v.opt.Parallel {
 		s.mu.running++
@@ -47,7 +58,7 @@ func (v *Volume) storeLater(n *Inode) {
 	}
 }
 
-// next takes a file from the queue; nil says that the caller has to end.
+// next takes a file from the queue when its time has come; nil says that the caller has to end.
 func (s *sender) next() *Inode {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,11 +66,19 @@ func (s *sender) next() *Inode {
 		s.mu.running--
 		return nil
 	}
-	n := s.mu.queue[0]
-	s.mu.queue[0] = nil
+	first := s.mu.queue[0]
+	s.mu.queue[0] = waiting{}
 	s.mu.queue = s.mu.queue[1:]
-	delete(s.mu.queued, n)
-	return n
+	if early := time.Until(first.due); early > 0 {
+		s.mu.Unlock()
+		select {
+		case <-time.After(early):
+		case <-s.ctx.Done():
+		}
+		s.mu.Lock()
+	}
+	delete(s.mu.queued, first.n)
+	return first.n
 }
 
 // sendQueued stores files until there are none left.
@@ -71,7 +90,11 @@ func (v *Volume) sendQueued() {
 		ctx, cancel := context.WithTimeout(v.sender.ctx, v.limit(n.unsavedSize()))
 		err := v.commitNow(ctx, n)
 		cancel()
-		if err != nil && n.orphaned() {
+		switch {
+		case !n.orphaned():
+		case err == nil: // changed meanwhile
+			v.storeLater(n)
+		default:
 			path, _ := v.table.Path(n.node)
 			v.log.Warn("a closed file is not stored yet; it is in the journal, and will be tried again", "path", path, "error", err)
 			v.retryLater()

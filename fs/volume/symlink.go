@@ -14,6 +14,12 @@ func (v *Volume) Readlink(ctx context.Context, n *Inode) (string, error) {
 	if n.typ != attr.Symlink {
 		return "", ErrInvalid
 	}
+	n.mu.Lock()
+	target, pending := n.mu.target, n.mu.content != nil && !n.mu.content.stored
+	n.mu.Unlock()
+	if pending {
+		return target, nil
+	}
 	o, err := v.current(ctx, n)
 	if err != nil {
 		return "", err
@@ -22,7 +28,8 @@ func (v *Volume) Readlink(ctx context.Context, n *Inode) (string, error) {
 		return o.attr.LinkTarget, nil
 	}
 	n.mu.Lock()
-	target, tag := n.mu.target, n.mu.tag
+	target = n.mu.target
+	tag := n.mu.tag
 	n.mu.Unlock()
 	if target != "" && tag == o.info.ETag {
 		return target, nil

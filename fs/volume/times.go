@@ -100,6 +100,9 @@ func (v *Volume) storeTime(ctx context.Context, n *Inode) error {
 	if stored {
 		return nil
 	}
+	if err := v.commitGated(ctx, n); err != nil {
+		return err
+	}
 	o, err := v.current(ctx, n)
 	if err != nil {
 		return err

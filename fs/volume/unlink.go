@@ -181,6 +181,9 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 	}
 	defer unlock()
 	at, n := paths[0], v.child(p)
+	if err := v.storeDir(ctx, n); err != nil {
+		return err
+	}
 	o, _, err := v.resolve(ctx, at)
 	switch {
 	case n != nil && n.unsaved(), err == nil && !o.dir:
