@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"sync"
 
@@ -48,6 +49,22 @@ type Source interface {
 	ReadAt(ctx context.Context, p []byte, off int64) (int, error)
 	// Close cancels what is under way, waits for it and frees the memory. Reads in progress fail with ErrClosed.
 	Close() error
+}
+
+// Until returns a context for reads that go on in order up to end and no further: for them nothing behind it is fetched
+// ahead.
+func Until(ctx context.Context, end int64) context.Context {
+	return context.WithValue(ctx, endKey{}, end)
+}
+
+type endKey struct{}
+
+// endOf returns how far the reads of a context go.
+func endOf(ctx context.Context) int64 {
+	if end, ok := ctx.Value(endKey{}).(int64); ok {
+		return end
+	}
+	return math.MaxInt64
 }
 
 // Pool makes sources that share a memory budget. It is safe for concurrent use.

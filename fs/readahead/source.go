@@ -48,7 +48,7 @@ func (s *source) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("read %q: negative offset %d", s.id.Key, off)
 	}
 	want := p[:min(int64(len(p)), max(s.id.Size-off, 0))]
-	if err := s.enter(off, int64(len(want))); err != nil {
+	if err := s.enter(off, int64(len(want)), endOf(ctx)); err != nil {
 		return 0, err
 	}
 	defer s.wg.Done()
@@ -66,8 +66,8 @@ func (s *source) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// enter makes Close wait for this read, and lets it start the fetches that it and its stream need.
-func (s *source) enter(off, n int64) error {
+// enter makes Close wait for this read, and lets it start the fetches that it and its stream need, up to end.
+func (s *source) enter(off, n, end int64) error {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	if s.closed {
@@ -75,7 +75,7 @@ func (s *source) enter(off, n int64) error {
 	}
 	s.wg.Add(1)
 	if n > 0 {
-		s.planLocked(off, n)
+		s.planLocked(off, n, end)
 	}
 	return nil
 }
@@ -139,10 +139,11 @@ func (s *source) waitLocked(ctx context.Context, b *block, need int64) error {
 	}
 }
 
-// planLocked starts the fetches for a read of [off, off+n), and for its stream.
-func (s *source) planLocked(off, n int64) {
+// planLocked starts the fetches for a read of [off, off+n), and for its stream up to end.
+func (s *source) planLocked(off, n, end int64) {
 	first := s.streams.reads == 0
 	st, gone := s.streams.note(off, n, s.pool.blockSize)
+	st.end = max(end, off+n)
 	for _, g := range gone {
 		s.abandonLocked(g)
 	}
@@ -169,7 +170,7 @@ func (s *source) planLocked(off, n int64) {
 func (s *source) demandNextLocked(st *stream, off, n int64) *block {
 	if st.sequential {
 		_, to := s.gapAt(off)
-		size := min(max(st.step, alignUp(n)), s.pool.blockSize, to-off)
+		size := min(max(st.step, alignUp(n)), s.pool.blockSize, to-off, st.end-off)
 		if chunks := s.pool.mu.take(chunksFor(size), true); chunks != nil {
 			st.grow(s.pool.blockSize)
 			return s.startLocked(&block{off: off, size: size, chunks: chunks, demanded: true, ahead: len(chunks)})
@@ -238,8 +239,8 @@ func (s *source) nextSize(st *stream) int64 {
 		}
 		return min(missing, s.pool.blockSize, room)
 	}
-	size := min(st.step, room)
-	if !st.sequential || st.ahead+size > st.horizon(s.pool.window) {
+	size := min(st.step, room, st.end-st.ahead)
+	if !st.sequential || size <= 0 || st.ahead+size > st.horizon(s.pool.window) {
 		return 0
 	}
 	return size

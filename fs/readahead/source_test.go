@@ -526,3 +526,27 @@ func TestReadsAgreeWithTheObject(t *testing.T) {
 		}
 	})
 }
+
+func TestReadsWithAnEndFetchNothingBehindIt(t *testing.T) {
+	f := &fake{size: 64 * mib}
+	s := newPool(t, f, Options{}).Open(object(f))
+	const from, end = 10*mib + 5, 15*mib + 7
+	ctx := Until(t.Context(), end)
+	buf := make([]byte, 32*kib)
+	for off := int64(from); off < end; {
+		n, err := s.ReadAt(ctx, buf[:min(int64(len(buf)), end-off)], off)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkBytes(t, buf[:n], off)
+		off += int64(n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range f.requests() {
+		if r.Off < from-chunkSize || r.Off+r.Len > end+chunkSize {
+			t.Errorf("asked for %d bytes at %d", r.Len, r.Off)
+		}
+	}
+}

@@ -14,6 +14,7 @@ type stream struct {
 	pos        int64 // end of the furthest read
 	ahead      int64 // what lies before it was asked for
 	tail       int64 // blocks before it were passed by
+	end        int64 // nothing behind it is going to be read
 	run        int64 // bytes read in order
 	step       int64 // size of the next block
 	used       uint64

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 
+	"pail/fs/readahead"
 	"pail/fs/stage"
 	"pail/s3client"
 )
@@ -140,7 +141,7 @@ func (u *Uploader) putParts(ctx context.Context, key string, snap Snapshot, base
 		if p.copied {
 			return up.CopyPart(ctx, n, base.Key, s3client.Range{Off: p.off, Len: p.len}, base.ETag)
 		}
-		b := &body{ReadSeeker: snap.Reader(ctx, p.off, p.len)}
+		b := &body{ReadSeeker: snap.Reader(readahead.Until(ctx, p.end()), p.off, p.len)}
 		done, err := up.Part(ctx, n, b)
 		return done, b.explain(err)
 	})
