@@ -34,6 +34,7 @@ type bucket struct {
 	volume  *volume.Volume
 	area    *stage.Area
 	pool    *readahead.Pool
+	cache   dataCache
 	journal *mountJournal // nil without writeback
 }
 
@@ -53,11 +54,16 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("tmpdir %s cannot be used: %w", m.TempDir, err)
 	}
+	cache, err := openCache(m, log)
+	if err != nil {
+		return nil, errors.Join(err, area.Close())
+	}
 	b := &bucket{
 		options: m,
 		source:  sourceName(m),
 		area:    area,
-		pool:    readahead.NewPool(readahead.Options{Client: client, MemoryLimit: budget.readahead, Log: log}),
+		pool:    readahead.NewPool(readahead.Options{Client: cache.client(client), MemoryLimit: budget.readahead, Log: log}),
+		cache:   cache,
 	}
 	uploader := upload.New(upload.Options{
 		Client:             client,
@@ -83,7 +89,7 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 
 // close frees what is below the volume.
 func (b *bucket) close(ctx context.Context) error {
-	return errors.Join(b.closeJournal(ctx), b.pool.Close(), b.area.Close())
+	return errors.Join(b.closeJournal(ctx), b.pool.Close(), b.area.Close(), b.cache.close())
 }
 
 // sourceName is the first field of the mount table.
@@ -108,6 +114,7 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		Keys:       keymap.New(m.Prefix),
 		Stage:      b.area,
 		Readahead:  b.pool,
+		Kept:       b.cache.has,
 		Upload:     up,
 		MIME:       mimeTypes(m.MIMEFile, log),
 		Defaults:   attr.Defaults{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), FileMode: 0o644, DirMode: 0o755},

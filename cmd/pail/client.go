@@ -113,7 +113,7 @@ func userAgent(m *opt.Mount) string {
 // absolutePaths makes the paths of options independent of the working directory, which a process in the background
 // leaves.
 func absolutePaths(m *opt.Mount) error {
-	paths := []*string{&m.Mountpoint, &m.Passwd, &m.CABundle, &m.LogFile, &m.TempDir, &m.JournalDir, &m.MIMEFile,
+	paths := []*string{&m.Mountpoint, &m.Passwd, &m.CABundle, &m.LogFile, &m.TempDir, &m.CacheDir, &m.JournalDir, &m.MIMEFile,
 		&m.ClientCert.Cert, &m.ClientCert.Key, &m.ProxyCredFile, &m.SSE.KeyFile}
 	for i := range m.SSE.ReadFiles {
 		paths = append(paths, &m.SSE.ReadFiles[i])

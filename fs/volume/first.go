@@ -19,8 +19,10 @@ const (
 // that version; the caller closes it.
 func (v *Volume) askVersion(ctx context.Context, n *Inode, path string, flags OpenFlags) (o object, src readahead.Source, err error) {
 	key := v.keys.File(path)
-	expected := v.expectedSize(path)
-	if !flags.Read || flags.Write || flags.Cached || expected == 0 || n.isOpen() || len(key) > s3client.MaxKeyLength {
+	known, _, _ := v.names.Get(path)
+	expected := known.info.Size // as far as anything was heard of it
+	here := flags.Cached || n.isOpen() || v.opt.Kept != nil && v.opt.Kept(key, known.info.ETag)
+	if !flags.Read || flags.Write || here || expected == 0 || len(key) > s3client.MaxKeyLength {
 		o, err = v.headObject(ctx, key)
 		return o, nil, err
 	}
@@ -41,12 +43,6 @@ func (v *Volume) askVersion(ctx context.Context, n *Inode, path string, flags Op
 	o = v.newObject(info)
 	o.sys = true
 	return o, src, nil
-}
-
-// expectedSize is what was last heard of the size of a file, 0 if nothing.
-func (v *Volume) expectedSize(path string) int64 {
-	o, _, _ := v.names.Get(path)
-	return o.info.Size
 }
 
 // isOpen reports whether there is content already, whose bytes may be here.

@@ -31,8 +31,9 @@ type Options struct {
 	Stage     *stage.Area
 	Readahead *readahead.Pool
 	Upload    *upload.Uploader
-	Journal   *journal.Journal // where Flush and Fsync leave what is to be sent; nil: they wait until it is stored
-	MIME      *attr.MIME       // Content-Type of new files; nil knows none
+	Kept      func(key string, etag s3client.ETag) bool // whether Readahead has the beginning of a version without the network; nil: never
+	Journal   *journal.Journal                          // where Flush and Fsync leave what is to be sent; nil: they wait until it is stored
+	MIME      *attr.MIME                                // Content-Type of new files; nil knows none
 
 	Defaults  attr.Defaults // of objects that carry no mode or owner
 	Override  Override

@@ -73,6 +73,7 @@ type Mount struct {
 
 	MemoryLimit        int64  // 0: a share of the machine's
 	TempDir            string // tmpdir
+	CacheDir           string // use_cache; "": none
 	KeepFreeBytes      int64  // ensure_diskfree
 	KeepFreePercent    int    // free_space_ratio
 	Writeback          bool

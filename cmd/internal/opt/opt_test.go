@@ -453,8 +453,8 @@ func TestSecretsStayOutOfErrorsAndPrints(t *testing.T) {
 }
 
 func TestObsoleteWarnsOnce(t *testing.T) {
-	m := parse(t, opt.Command, "b /m -o fd_page_size=1,fd_page_size=2 --fd-page-size=3 -o use_cache=/c,streamupload,f2,del_cache=0")
-	if len(m.Warnings) != 3 || !strings.Contains(m.Warnings[0], "fd_page_size is obsolete") || !strings.Contains(m.Warnings[1], "use_cache has no effect") {
+	m := parse(t, opt.Command, "b /m -o fd_page_size=1,fd_page_size=2 --fd-page-size=3 -o check_cache_dir_exist,streamupload,f2,del_cache=0")
+	if len(m.Warnings) != 3 || !strings.Contains(m.Warnings[0], "fd_page_size is obsolete") || !strings.Contains(m.Warnings[1], "check_cache_dir_exist has no effect") {
 		t.Errorf("%q", m.Warnings)
 	}
 }

@@ -61,7 +61,7 @@ func freeOptions() []option {
 		status        Status
 		names, reason string
 	}{
-		{NoEffect, "use_cache check_cache_dir_exist del_cache set_check_cache_sigusr1", "pail keeps no data cache on disk"},
+		{NoEffect, "check_cache_dir_exist del_cache set_check_cache_sigusr1", "the directory of use_cache is made, checked as it is read, and kept"},
 		{NoEffect, "hard_remove", "an open file that is removed stays readable, and leaves no .fuse_hidden file"},
 		{NoEffect, "streamupload", "a file is sent when it is closed or synced"},
 		{Obsolete, "credlib credlib_opts", "credentials come from the AWS chain, which has credential_process"},

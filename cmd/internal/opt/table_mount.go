@@ -74,6 +74,8 @@ func dataOptions() []option {
 			"root in $XDG_STATE_HOME/pail", func(m *Mount) *string { return &m.JournalDir }),
 		megabytes(g, "journal_size", "0", "data that the journal may hold, then writers wait; 0: what the disk has", 0, most,
 			func(m *Mount) *int64 { return &m.JournalSize }),
+		word(g, "use_cache", "DIR", "", "keep what is read there, also for later mounts; a directory for each bucket; default: no cache on disk",
+			func(m *Mount) *string { return &m.CacheDir }),
 		megabytes(g, "ensure_diskfree", "0", "space to leave free there", 0, most, func(m *Mount) *int64 { return &m.KeepFreeBytes }),
 		number(g, "free_space_ratio", "10", "space to leave free there, in percent", 0, 100, func(m *Mount) *int { return &m.KeepFreePercent }),
 		number(g, "retries", "5", "times to repeat a request that failed for the moment; 5 outlast about 20 seconds", 0, 1000, func(m *Mount) *int { return &m.Retries }),

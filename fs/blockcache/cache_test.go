@@ -1,0 +1,250 @@
+package blockcache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+const mib = 1 << 20
+
+func open(t *testing.T, dir string) *Cache {
+	t.Helper()
+	c, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() }) // perhaps closed already
+	return c
+}
+
+// bucket returns a bucket with an object, and its bytes.
+func bucket(t *testing.T, size int) (*memclient.Client, s3client.ETag, []byte) {
+	t.Helper()
+	data := make([]byte, size)
+	rnd := rand.NewChaCha8([32]byte{byte(size)})
+	rnd.Read(data)
+	mem := memclient.New(memclient.Options{})
+	info, err := mem.Put(t.Context(), "k", bytes.NewReader(data), s3client.PutOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem.ResetCounts()
+	return mem, info.ETag, data
+}
+
+// read gets a range and compares it.
+func read(t *testing.T, c s3client.Client, etag s3client.ETag, data []byte, off, n int) {
+	t.Helper()
+	o, err := c.Get(t.Context(), "k", s3client.GetOptions{Range: s3client.Range{Off: int64(off), Len: int64(n)}, IfMatch: etag})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Body.Close()
+	got, err := io.ReadAll(o.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := data[off:]
+	if n > 0 {
+		want = want[:min(n, len(want))]
+	}
+	if !bytes.Equal(got, want) || o.Info.Size != int64(len(data)) || o.Info.ETag != etag {
+		t.Errorf("%d bytes at %d: got %d, size %d, ETag %q", n, off, len(got), o.Info.Size, o.Info.ETag)
+	}
+}
+
+func wantRequests(t *testing.T, mem *memclient.Client, want int, what string) {
+	t.Helper()
+	if got := mem.Requests(); got != want {
+		t.Errorf("%s: %d requests, want %d", what, got, want)
+	}
+	mem.ResetCounts()
+}
+
+func TestWhatWasReadIsKept(t *testing.T) {
+	dir := t.TempDir()
+	mem, etag, data := bucket(t, 3*mib+12345)
+	c := open(t, dir)
+	client := c.Client(mem)
+	read(t, client, etag, data, 0, 1*mib)
+	wantRequests(t, mem, 1, "first read")
+	read(t, client, etag, data, 0, 1*mib)
+	read(t, client, etag, data, 100_000, 500_000)
+	wantRequests(t, mem, 0, "second read")
+	read(t, client, etag, data, 512<<10, 1*mib)
+	wantRequests(t, mem, 1, "a part that is not here")
+	read(t, client, etag, data, 1*mib, 0)
+	wantRequests(t, mem, 1, "the rest")
+	if !c.Has("k", etag) || c.Has("k", "other") || c.Has("l", etag) {
+		t.Error("Has")
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	client = open(t, dir).Client(mem) // another mount
+	read(t, client, etag, data, 0, 0)
+	read(t, client, etag, data, 3*mib, 0)
+	read(t, client, etag, data, len(data)-1, 1)
+	wantRequests(t, mem, 0, "reads of another mount")
+	_, err := client.Get(t.Context(), "k", s3client.GetOptions{IfMatch: "other"})
+	if !errors.Is(err, s3client.ErrPrecondition) {
+		t.Errorf("another version: %v", err)
+	}
+}
+
+// A Get without a version asks the service for the one in place, and keeps what it brings.
+func TestAnyVersionIsKept(t *testing.T) {
+	mem, etag, data := bucket(t, 2*mib)
+	client := open(t, t.TempDir()).Client(mem)
+	for range 2 {
+		o, err := client.Get(t.Context(), "k", s3client.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(o.Body); !bytes.Equal(got, data) || err != nil {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		if err := o.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	wantRequests(t, mem, 2, "any version")
+	read(t, client, etag, data, 0, 0)
+	wantRequests(t, mem, 0, "the version that it was")
+}
+
+func TestSmallObjectsAreNotKept(t *testing.T) {
+	dir := t.TempDir()
+	mem, etag, data := bucket(t, mib)
+	client := open(t, dir).Client(mem)
+	read(t, client, etag, data, 0, 0)
+	read(t, client, etag, data, 0, 0)
+	wantRequests(t, mem, 2, "reads")
+}
+
+func TestDamageIsFetchedAgain(t *testing.T) {
+	for name, damage := range map[string]func(data, index string) error{
+		"bit": func(data, _ string) error {
+			b, err := os.ReadFile(data)
+			if err == nil {
+				b[mib+5] ^= 1
+				err = os.WriteFile(data, b, 0o600)
+			}
+			return err
+		},
+		"short":        func(data, _ string) error { return os.Truncate(data, mib+100) },
+		"no data":      func(data, _ string) error { return os.Remove(data) },
+		"no index":     func(_, index string) error { return os.Remove(index) },
+		"short index":  func(_, index string) error { return os.Truncate(index, 70) },
+		"broken index": func(_, index string) error { return os.WriteFile(index, []byte(magic+"\xff\xff\xff\xff"), 0o600) },
+		"empty index":  func(_, index string) error { return os.Truncate(index, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			mem, etag, data := bucket(t, 2*mib+7)
+			c := open(t, dir)
+			read(t, c.Client(mem), etag, data, 0, 0)
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+			files, err := filepath.Glob(filepath.Join(dir, "*"+dataSuffix))
+			if err != nil || len(files) != 1 {
+				t.Fatal(files, err)
+			}
+			if err := damage(files[0], strings.TrimSuffix(files[0], dataSuffix)+indexSuffix); err != nil {
+				t.Fatal(err)
+			}
+			mem.ResetCounts()
+			client := open(t, dir).Client(mem)
+			read(t, client, etag, data, 0, 0)
+			read(t, client, etag, data, 0, 0)
+			if mem.Requests() == 0 {
+				t.Error("nothing was fetched")
+			}
+			mem.ResetCounts()
+			read(t, client, etag, data, 0, 0)
+			wantRequests(t, mem, 0, "once it is repaired")
+		})
+	}
+}
+
+func TestOldVersionsMakeRoom(t *testing.T) {
+	mem, etag, data := bucket(t, 4*mib)
+	c := open(t, t.TempDir())
+	client := c.Client(mem)
+	if _, err := mem.Put(t.Context(), "other", bytes.NewReader(data), s3client.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	read(t, client, etag, data, 0, 0)
+	c.mu.Lock()
+	c.opt.KeepFree = 1 << 62 // more than there is
+	c.mu.room = 0
+	c.mu.Unlock()
+	o, err := client.Get(t.Context(), "other", s3client.GetOptions{IfMatch: etag})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(o.Body); !bytes.Equal(got, data) || err != nil {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if err := o.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	if c.Has("k", etag) || c.Has("other", etag) {
+		t.Error("something is kept although the disk has no room")
+	}
+}
+
+func TestOneMountAtATime(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir)
+	if _, err := Open(Options{Dir: dir}); !errors.Is(err, ErrBusy) {
+		t.Errorf("a second mount: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir)
+}
+
+func TestReadThatIsBrokenOff(t *testing.T) {
+	mem, etag, data := bucket(t, 2*mib)
+	client := open(t, t.TempDir()).Client(mem)
+	read(t, client, etag, data, 0, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	o, err := client.Get(ctx, "k", s3client.GetOptions{IfMatch: etag})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Body.Close()
+	cancel()
+	if _, err := o.Body.Read(make([]byte, 10)); !errors.Is(err, context.Canceled) {
+		t.Errorf("read: %v", err)
+	}
+}
+
+func FuzzParseIndex(f *testing.F) {
+	e := newEntry("key", "etag", 5*mib)
+	f.Add(append(e.header, make([]byte, 8*len(e.records))...))
+	f.Add([]byte(magic))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 1<<16 {
+			return
+		}
+		e, err := parseIndex(data)
+		if err == nil && (!bytes.HasPrefix(data, e.header) || int64(len(e.records)) != (e.size+chunkSize-1)/chunkSize) {
+			t.Errorf("%q became %+v", data, e)
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package blockcache
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"sync"
+
+	"pail/s3client"
+)
+
+// Client returns a client whose Get of a known version (GetOptions.IfMatch) reads what is kept, and keeps what it brings.
+// All else is next's. The object that such a Get returns has the ETag and the size only.
+func (c *Cache) Client(next s3client.Client) s3client.Client { return &client{next, c} }
+
+type client struct {
+	s3client.Client
+	cache *Cache
+}
+
+// Has reports whether the beginning of a version is kept.
+func (c *Cache) Has(key string, etag s3client.ETag) bool {
+	name := newEntry(key, etag, 0).name
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.mu.entries[name]
+	return e != nil && e.records[0] != 0
+}
+
+// Get opens an object.
+func (c *client) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
+	if opt.IfMatch == "" {
+		return c.fetch(ctx, key, opt)
+	}
+	e := c.cache.hold(key, opt.IfMatch, 0)
+	if e == nil {
+		return c.fetch(ctx, key, opt)
+	}
+	end := e.size
+	if opt.Range.Len > 0 {
+		end = min(opt.Range.Off+opt.Range.Len, e.size)
+	}
+	if opt.Range.Off < 0 || opt.Range.Off >= end || !c.cache.has(e, opt.Range.Off, end) {
+		c.cache.release(e)
+		return c.fetch(ctx, key, opt)
+	}
+	b := &kept{ctx: ctx, client: c, e: e, key: key, etag: opt.IfMatch, off: opt.Range.Off, end: end}
+	return &s3client.Object{Info: s3client.ObjectInfo{Key: key, ETag: opt.IfMatch, Size: e.size}, Body: b}, nil
+}
+
+// fetch is next's Get, whose bytes are kept.
+func (c *client) fetch(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
+	o, err := c.Client.Get(ctx, key, opt)
+	if err != nil || o.Info.ETag == "" || o.Info.Size <= smallest || o.Info.Size > largest {
+		return o, err
+	}
+	if e := c.cache.hold(key, o.Info.ETag, o.Info.Size); e != nil {
+		o.Body = &saved{ReadCloser: o.Body, cache: c.cache, e: e, off: opt.Range.Off}
+	}
+	return o, nil
+}
+
+// saved writes what is read from a body into the cache.
+type saved struct {
+	io.ReadCloser
+	cache *Cache
+	e     *entry
+	off   int64 // of the next byte
+	sum   uint32
+	inRow bool // all bytes of the chunk so far were written
+	done  bool
+	once  sync.Once
+}
+
+func (b *saved) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	for q := p[:n]; len(q) > 0; {
+		next := min(int64(len(q)), chunkSize-b.off%chunkSize)
+		b.save(q[:next])
+		q = q[next:]
+	}
+	return n, err
+}
+
+// save keeps bytes of one chunk.
+func (b *saved) save(p []byte) {
+	at := b.off
+	b.off += int64(len(p))
+	if b.done {
+		return
+	}
+	chunk := at / chunkSize
+	if at%chunkSize == 0 {
+		b.sum, b.inRow = 0, b.cache.record(b.e, chunk) == 0 && b.cache.reserve(chunkSize)
+	}
+	if !b.inRow {
+		return
+	}
+	_, err := b.e.data.WriteAt(p, at)
+	b.sum = crc32.Update(b.sum, castagnoli, p)
+	if err == nil && (b.off%chunkSize == 0 || b.off == b.e.size) {
+		err = b.cache.setRecord(b.e, chunk, whole|uint64(b.sum))
+	}
+	if err != nil {
+		b.done = true
+		b.cache.fails(err)
+	}
+}
+
+// Close ends the use of the version.
+func (b *saved) Close() error {
+	b.once.Do(func() { b.done = true; b.cache.release(b.e) })
+	return b.ReadCloser.Close()
+}
+
+// kept reads a range of a version that is kept, and from the service what turns out to be damaged.
+type kept struct {
+	ctx      context.Context
+	client   *client
+	e        *entry
+	key      string
+	etag     s3client.ETag
+	off, end int64
+	buf      []byte // of the chunk that holds off
+	rest     io.ReadCloser
+	once     sync.Once
+}
+
+// chunks are buffers of one chunk.
+var chunks = sync.Pool{New: func() any { b := make([]byte, chunkSize); return &b }}
+
+func (b *kept) Read(p []byte) (int, error) {
+	switch {
+	case b.rest != nil:
+		return b.rest.Read(p)
+	case b.off >= b.end:
+		return 0, io.EOF
+	}
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	at := b.off - b.off%chunkSize
+	if n := min(chunkSize, b.e.size-at); at == b.off && int64(len(p)) >= n && at+n <= b.end {
+		if b.check(p[:n], at) { // no copy
+			b.off += n
+			return int(n), nil
+		}
+		return b.fallBack(p)
+	}
+	if b.buf == nil {
+		b.buf = *chunks.Get().(*[]byte)
+	}
+	chunk := b.buf[:min(chunkSize, b.e.size-at)]
+	if !b.check(chunk, at) {
+		return b.fallBack(p)
+	}
+	n := copy(p, chunk[b.off-at:min(int64(len(chunk)), b.end-at)])
+	b.off += int64(n)
+	return n, nil
+}
+
+// check reads a whole chunk, and reports whether it is as it was written.
+func (b *kept) check(chunk []byte, at int64) bool {
+	record := b.client.cache.record(b.e, at/chunkSize)
+	_, err := b.e.data.ReadAt(chunk, at)
+	if err == nil && record == whole|uint64(crc32.Checksum(chunk, castagnoli)) {
+		return true
+	}
+	b.client.cache.opt.Log.Warn("what is kept of an object is damaged, and is fetched again", "key", b.key, "offset", at, "error", err)
+	for ; at < b.end; at += chunkSize { // where one chunk is damaged, others are
+		if err := b.client.cache.setRecord(b.e, at/chunkSize, 0); err != nil {
+			b.client.cache.fails(err)
+			break
+		}
+	}
+	return false
+}
+
+// fallBack goes on with the service.
+func (b *kept) fallBack(p []byte) (int, error) {
+	rng := s3client.Range{Off: b.off, Len: b.end - b.off}
+	o, err := b.client.Client.Get(b.ctx, b.key, s3client.GetOptions{Range: rng, IfMatch: b.etag})
+	if err != nil {
+		return 0, err
+	}
+	if o.Info.Size != b.e.size {
+		return 0, fmt.Errorf("read %q: %w", b.key, s3client.ErrPrecondition)
+	}
+	b.rest = o.Body
+	return b.rest.Read(p)
+}
+
+// Close ends the use of the version.
+func (b *kept) Close() error {
+	b.once.Do(func() {
+		if b.buf != nil {
+			chunks.Put(&b.buf)
+		}
+		b.client.cache.release(b.e)
+	})
+	if b.rest != nil {
+		return b.rest.Close()
+	}
+	return nil
+}
