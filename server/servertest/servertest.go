@@ -26,19 +26,20 @@ const (
 
 // Options of a test server. The zero value serves plain HTTP from a directory of the test.
 type Options struct {
-	TLS     bool     // serve HTTPS with a certificate of the server's own making
-	Hosts   []string // names in that certificate besides localhost and 127.0.0.1
-	Dir     string   // where data and metadata live; "": t.TempDir(), gone with the test
-	Region  string
-	Domains []string
-	Sites   []string // domains of websites
-	Log     *slog.Logger
-	Day     time.Duration // of lifecycle rules; 0: 24 hours
-	Now     func() time.Time
-	KMSKeys string                          // file of named keys
-	Encrypt bool                            // AES256 is the default encryption of all buckets
-	Keys    server.Keys                     // nil: AccessKey and SecretKey
-	Wrap    func(http.Handler) http.Handler // put around the S3 handler, to inject faults
+	TLS                  bool     // serve HTTPS with a certificate of the server's own making
+	Hosts                []string // names in that certificate besides localhost and 127.0.0.1
+	Dir                  string   // where data and metadata live; "": t.TempDir(), gone with the test
+	Region               string
+	Domains              []string
+	Sites                []string // domains of websites
+	Log                  *slog.Logger
+	Day                  time.Duration // of lifecycle rules; 0: 24 hours
+	Now                  func() time.Time
+	KMSKeys              string                          // file of named keys
+	Encrypt              bool                            // AES256 is the default encryption of all buckets
+	InsecureCustomerKeys bool                            // as server.Options
+	Keys                 server.Keys                     // nil: AccessKey and SecretKey
+	Wrap                 func(http.Handler) http.Handler // put around the S3 handler, to inject faults
 }
 
 // Server is a running server.
@@ -73,7 +74,7 @@ func New(t testing.TB, opt Options) *Server {
 	var err error
 	s.srv, err = server.New(server.Options{DataDir: filepath.Join(opt.Dir, "data"), MetadataDir: filepath.Join(opt.Dir, "metadata"),
 		Keys: opt.Keys, Region: opt.Region, Domains: opt.Domains, WebsiteDomains: opt.Sites, LifecycleDay: opt.Day, Log: opt.Log, Now: opt.Now, Observe: s.count,
-		KMSKeyFile: opt.KMSKeys, DefaultEncryption: opt.Encrypt})
+		KMSKeyFile: opt.KMSKeys, DefaultEncryption: opt.Encrypt, InsecureCustomerKeys: opt.InsecureCustomerKeys})
 	if err != nil {
 		t.Fatal(err)
 	}

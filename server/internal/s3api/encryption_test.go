@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -566,4 +567,45 @@ func TestFsckOfLostKeys(t *testing.T) {
 	if got := affected(); got != "" {
 		t.Errorf("with all keys again: %s", got)
 	}
+}
+
+// Over plain HTTP, keys are taken from the machine itself only.
+func TestCustomerKeysNeedASecureConnection(t *testing.T) {
+	elsewhere := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.RemoteAddr = "192.0.2.1:1234"
+			h.ServeHTTP(w, r)
+		})
+	}
+	for _, c := range []struct {
+		opt    servertest.Options
+		status int
+		code   string
+	}{
+		{servertest.Options{}, 200, ""},
+		{servertest.Options{Wrap: elsewhere}, 400, "InvalidRequest"},
+		{servertest.Options{Wrap: elsewhere, TLS: true}, 200, ""},
+		{servertest.Options{Wrap: elsewhere, InsecureCustomerKeys: true}, 200, ""},
+	} {
+		s := newScene(t, c.opt)
+		s.want(fmt.Sprintf("%+v", c.opt), s.do("PUT", path("k"), "x", keyOf(1)...), c.status, c.code)
+	}
+}
+
+// Keys of KMS need Signature V4, as nobody has.
+func TestKMSNeedsSignatureV4(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	s.want("put", s.do("PUT", path("k"), "x", sseHeader+": aws:kms"), 200, "")
+	s.want("plain", s.do("PUT", path("plain"), "x"), 200, "")
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*Object","Resource":"arn:aws:s3:::bucket/*"}]}`
+	s.want("policy", s.do("PUT", "/bucket?policy", policy), 204, "")
+	for _, method := range []string{"GET", "HEAD"} {
+		if a := s.send(s.request(method, path("k"), "")); a.status != 400 {
+			t.Errorf("%s: %d %s", method, a.status, a.body)
+		}
+		if a := s.send(s.request(method, path("plain"), "")); a.status != 200 {
+			t.Errorf("%s of a plain object: %d %s", method, a.status, a.body)
+		}
+	}
+	s.want("put by nobody", s.send(s.request("PUT", path("k2"), "x", sseHeader+": aws:kms")), 400, "InvalidArgument")
 }

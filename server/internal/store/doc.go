@@ -43,7 +43,7 @@
 //
 // A reader keeps the version it opened: reclaim.go holds back the removal of files that an open ObjectReader may still
 // open. A body is read, written and hashed (MD5) in three goroutines (intake.go); memory for a body is four buffers of
-// 1 MiB, whatever its length.
+// 1 MiB, and a fifth when it is encrypted, whatever its length.
 //
 // # Faults
 //
