@@ -28,6 +28,10 @@ func listBuckets(r *request) error {
 	if err != nil {
 		return err
 	}
+	narrowed := false // AWS tells regions only to who names a parameter
+	for _, name := range []string{"max-buckets", "continuation-token", "prefix", "bucket-region"} {
+		narrowed = narrowed || r.query.Has(name)
+	}
 	x := r.doc()
 	x.root("ListAllMyBucketsResult")
 	x.owner("Owner", r.owner())
@@ -36,7 +40,9 @@ func listBuckets(r *request) error {
 		x.open("Bucket")
 		x.text("Name", b.Name)
 		x.time("CreationDate", b.Created)
-		x.text("BucketRegion", r.regionOf(b))
+		if narrowed {
+			x.text("BucketRegion", r.regionOf(b))
+		}
 		x.close("Bucket")
 	}
 	x.close("Buckets")

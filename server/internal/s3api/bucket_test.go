@@ -112,6 +112,12 @@ func TestBuckets(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	s.want("bad token", s.do("GET", "/?continuation-token=x", ""), 400, "InvalidArgument")
+	if a := s.do("GET", "/", ""); a.element("Name") == "" || a.element("BucketRegion") != "" {
+		t.Errorf("%s", a.body)
+	}
+	if a := s.do("GET", "/?max-buckets=1&bucket-region=us-east-1", ""); a.element("BucketRegion") != "us-east-1" {
+		t.Errorf("%s", a.body)
+	}
 	for _, n := range []string{"0", "-1", "10001", "x"} {
 		s.want("max-buckets "+n, s.do("GET", "/?max-buckets="+n, ""), 400, "InvalidArgument")
 	}

@@ -24,15 +24,32 @@ const (
 var storageClasses = []string{"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
 	"DEEP_ARCHIVE", "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"}
 
-// checkHeaders refuses headers that mean nothing to the operation, and would promise what is not done, and a version without a name.
+// checkHeaders refuses headers that mean nothing to the operation, and would promise what is not done, and such parameters.
 func (r *request) checkHeaders() error {
 	if r.http.Header[writeOffset] != nil && r.opName != "PutObject" {
 		return notImplementedHeader(writeOffset)
 	}
-	if values, given := r.query["versionId"]; given && r.key != "" && values[0] == "" {
-		return invalidArgument("versionId", "", "Version id cannot be the empty string")
+	if err := r.checkParameters(); err != nil {
+		return err
 	}
 	return r.checkEncryptionHeaders()
+}
+
+// checkParameters refuses what would be ignored: a version without a name, and with what makes a whole new object, a
+// version or the number of a part.
+func (r *request) checkParameters() error {
+	version, given := r.query["versionId"]
+	part, isPart := r.query["partNumber"]
+	makes := r.opName == "PutObject" || r.opName == "CopyObject"
+	switch {
+	case makes && given:
+		return invalidArgument("versionId", version[0], "This operation does not accept a version-id.")
+	case makes && isPart:
+		return invalidArgument("partNumber", part[0], "This operation does not accept partNumber without uploadId")
+	case given && r.key != "" && version[0] == "":
+		return invalidArgument("versionId", "", "Version id cannot be the empty string")
+	}
+	return nil
 }
 
 // attrs reads what the client says of a new object.

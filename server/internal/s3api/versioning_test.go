@@ -404,6 +404,13 @@ func TestVersionIDsThatAreNone(t *testing.T) {
 	}
 	s.want("empty", s.do("HEAD", "/bucket/k?versionId=", ""), 400, "")
 	s.want("null", s.do("GET", "/bucket/k?versionId=null", ""), 200, "")
+	for _, parameter := range []string{"versionId=null", "versionId=", "partNumber=1"} {
+		s.want("put with "+parameter, s.do("PUT", "/bucket/k?"+parameter, "other"), 400, "InvalidArgument")
+		s.want("copy with "+parameter, s.do("PUT", "/bucket/k?"+parameter, "", "X-Amz-Copy-Source: bucket/other"), 400, "InvalidArgument")
+	}
+	if got := s.get("k"); got != "x" {
+		t.Errorf("%q", got)
+	}
 }
 
 // What is about an object without its bytes tells a deleted one from one that never was, but for reading its ACL.

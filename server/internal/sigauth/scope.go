@@ -46,6 +46,9 @@ func (v *Verifier) parseScope(credential string, bad malformed) (scope, error) {
 	}
 	tail := f[len(f)-4:]
 	s := scope{accessKey: strings.Join(f[:len(f)-4], "/"), date: tail[0], region: tail[1]}
+	if s.accessKey == "" {
+		return scope{}, bad("a non-empty Access Key (AKID) must be provided in the credential.")
+	}
 	if _, err := time.Parse(scopeDate, s.date); err != nil {
 		return scope{}, bad(`incorrect date format %q. This date in the credential must be in the format "yyyyMMdd".`, s.date)
 	}

@@ -65,6 +65,7 @@ func TestBadV4Header(t *testing.T) {
 		{"wrong terminator", replaceAuth("/aws4_request", "/aws5_request"), s3err.AuthorizationHeaderMalformed, "incorrect terminal"},
 		{"wrong date form", replaceAuth("/20130524/", "/2013052/"), s3err.AuthorizationHeaderMalformed, "yyyyMMdd"},
 		{"short credential", replaceAuth("/us-east-1/s3/aws4_request", ""), s3err.AuthorizationHeaderMalformed, "mal-formed"},
+		{"empty access key", replaceAuth(exampleKey, ""), s3err.AuthorizationHeaderMalformed, "non-empty Access Key"},
 		{"no credential", replaceAuth("Credential=", "Credential2="), s3err.AuthorizationHeaderMalformed, "malformed"},
 		{"empty signature", func(r *http.Request) {
 			a, _, _ := strings.Cut(r.Header.Get("Authorization"), sigNext)
