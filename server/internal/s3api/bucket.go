@@ -73,7 +73,7 @@ func (r *request) createConfiguration(body []byte) ([]store.Config, error) {
 		return nil, s3err.Newf(s3err.NotImplemented, "Directory buckets are not implemented.")
 	}
 	if l := c.LocationConstraint; l != "" && l != r.api.region {
-		return nil, s3err.New(s3err.InvalidLocationConstraint).With("LocationConstraint", l)
+		return nil, r.wrongLocation(l)
 	}
 	set, err := c.Tags.set()
 	if err == nil {
@@ -83,6 +83,15 @@ func (r *request) createConfiguration(body []byte) ([]store.Config, error) {
 		return nil, err
 	}
 	return []store.Config{{Kind: store.ConfigTagging, Document: taggingDocument(set)}}, nil
+}
+
+// wrongLocation refuses a bucket of another region, which AWS words in its own way wherever that is not us-east-1.
+func (r *request) wrongLocation(l string) error {
+	if r.api.region == defaultRegion {
+		return s3err.New(s3err.InvalidLocationConstraint).With("LocationConstraint", l)
+	}
+	return s3err.Newf(s3err.IllegalLocationConstraintException,
+		"The %s location constraint is incompatible for the region specific endpoint this request was sent to.", l)
 }
 
 // resetACL is what us-east-1 makes of the owner's second creation: a success that sets the list of grants anew, and

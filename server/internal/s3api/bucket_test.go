@@ -152,6 +152,10 @@ func TestRegionElsewhere(t *testing.T) {
 	if _, err := c.CreateBucket(ctx, in); apiCode(err) != "BucketAlreadyOwnedByYou" {
 		t.Errorf("%v", err)
 	}
+	_, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("elsewhere"), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-west-2"}})
+	if apiCode(err) != "IllegalLocationConstraintException" {
+		t.Errorf("%v", err)
+	}
 	out, err := c.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: aws.String(bucket)})
 	if err != nil || out.LocationConstraint != "eu-west-1" {
 		t.Errorf("%v %v", out, err)

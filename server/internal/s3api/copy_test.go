@@ -47,6 +47,7 @@ func TestCopy(t *testing.T) {
 		{"no source", []string{"X-Amz-Copy-Source: bucket/none"}, 404, "NoSuchKey"},
 		{"no source bucket", []string{"X-Amz-Copy-Source: nobucket/k"}, 404, "NoSuchBucket"},
 		{"bad source", []string{"X-Amz-Copy-Source: bucket"}, 400, "InvalidArgument"},
+		{"no version", []string{src + "?versionId="}, 400, "InvalidArgument"},
 		{"source matches", []string{src, "X-Amz-Copy-Source-If-Match: " + etag}, 200, ""},
 		{"source does not match", []string{src, `X-Amz-Copy-Source-If-Match: "x"`}, 412, "PreconditionFailed"},
 		{"source matches none", []string{src, `X-Amz-Copy-Source-If-None-Match: "x"`}, 200, ""},

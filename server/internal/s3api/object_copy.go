@@ -19,7 +19,10 @@ type copySource struct{ bucket, key, version string }
 func parseCopySource(v string) (copySource, error) {
 	bad := invalidArgument("x-amz-copy-source", v, copySourceMessage)
 	var c copySource
-	v, c.version, _ = strings.Cut(v, "?versionId=")
+	v, version, named := strings.Cut(v, "?versionId=")
+	if named && version == "" {
+		return c, invalidArgument("versionId", "", "Version id cannot be the empty string")
+	}
 	path, err := unescape(v)
 	if err != nil {
 		return c, bad
@@ -33,7 +36,7 @@ func parseCopySource(v string) (copySource, error) {
 	if strings.HasPrefix(c.bucket, "arn:") {
 		return c, s3err.Newf(s3err.NotImplemented, "Access points are not implemented.")
 	}
-	if c.version, err = unescape(c.version); err != nil {
+	if c.version, err = unescape(version); err != nil {
 		return c, bad
 	}
 	return c, checkKey(c.key)

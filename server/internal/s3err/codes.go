@@ -21,6 +21,7 @@ const (
 	ExpiredToken                                   Code = "ExpiredToken"
 	IdempotencyParameterMismatch                   Code = "IdempotencyParameterMismatch"
 	IllegalVersioningConfigurationException        Code = "IllegalVersioningConfigurationException"
+	IllegalLocationConstraintException             Code = "IllegalLocationConstraintException"
 	IncompleteBody                                 Code = "IncompleteBody"
 	IncorrectNumberOfFilesInPostRequest            Code = "IncorrectNumberOfFilesInPostRequest"
 	InsufficientStorage                            Code = "InsufficientStorage"

@@ -26,6 +26,7 @@ var table = map[Code]entry{
 	ExpiredToken:                                   {http.StatusBadRequest, "The provided token has expired."},
 	IdempotencyParameterMismatch:                   {http.StatusBadRequest, "The provided idempotency token was used with different parameters."},
 	IllegalVersioningConfigurationException:        {http.StatusBadRequest, "The Versioning element must be specified"},
+	IllegalLocationConstraintException:             {http.StatusBadRequest, "The location constraint is incompatible for the region specific endpoint this request was sent to."},
 	IncompleteBody:                                 {http.StatusBadRequest, "You did not provide the number of bytes specified by the Content-Length HTTP header"},
 	IncorrectNumberOfFilesInPostRequest:            {http.StatusBadRequest, "POST requires exactly one file upload per request."},
 	InsufficientStorage:                            {http.StatusInsufficientStorage, "There is not enough storage space to complete the request."},

@@ -24,7 +24,7 @@ type Expect struct {
 
 // NewExpect reads the headers. p is the request's Payload, whose trailer may bring the checksum. The error is an
 // *s3err.Error: InvalidDigest for a malformed Content-MD5, InvalidRequest for checksums that are malformed, of two
-// algorithms, or not those announced, and NotImplemented for an algorithm that pail does not know.
+// algorithms, of one that S3 does not know, or not those announced.
 func NewExpect(h http.Header, p *Payload) (*Expect, error) {
 	e := &Expect{payload: p}
 	if err := e.readMD5(h); err != nil {
@@ -102,7 +102,7 @@ func (e *Expect) readHeader(h http.Header) error {
 		}
 		a, ok := checksum.ParseHeader(lower)
 		if !ok {
-			return s3err.New(s3err.NotImplemented).With("Header", lower)
+			return s3err.Newf(s3err.InvalidRequest, "The algorithm type you specified in x-amz-checksum- header is invalid.")
 		}
 		if e.algorithm != "" || len(values) != 1 {
 			return s3err.Newf(s3err.InvalidRequest,

@@ -67,7 +67,7 @@ func TestExpectHeaders(t *testing.T) {
 		{name: "two algorithms", h: header(crc, crc9, "x-amz-checksum-sha1", sha9), code: s3err.InvalidRequest,
 			message: "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."},
 		{name: "twice", h: header(crc, crc9, crc, crc9), code: s3err.InvalidRequest},
-		{name: "unknown algorithm", h: header("x-amz-checksum-xxhash32", crc9), code: s3err.NotImplemented},
+		{name: "unknown algorithm", h: header("x-amz-checksum-xxhash32", crc9), code: s3err.InvalidRequest},
 		{name: "other x-amz-checksum headers", h: header("x-amz-checksum-type", "COMPOSITE", "x-amz-checksum-mode", "ENABLED", "x-amz-checksum-algorithm", "SHA1")},
 		{name: "sdk agrees", h: header(crc, crc9, sdk, "crc32")},
 		{name: "sdk differs", h: header(crc, crc9, sdk, "SHA1"), code: s3err.InvalidRequest, message: "Value for x-amz-sdk-checksum-algorithm header is invalid."},

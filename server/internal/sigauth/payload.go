@@ -102,11 +102,7 @@ func announcedTrailers(h http.Header) ([]string, error) {
 		}
 	}
 	for _, name := range names {
-		_, ok := checksum.ParseHeader(name)
-		if !ok && strings.HasPrefix(name, checksum.HeaderPrefix) {
-			return nil, s3err.New(s3err.NotImplemented).With("Header", name)
-		}
-		if !ok {
+		if _, ok := checksum.ParseHeader(name); !ok {
 			return nil, s3err.Newf(s3err.InvalidRequest, "The value specified in the x-amz-trailer header is not supported")
 		}
 	}

@@ -51,7 +51,7 @@ func TestPayloadModes(t *testing.T) {
 		{streamingSigned, []string{length, "+1"}, s3err.InvalidArgument},
 		{streamingSigned, []string{length, "9223372036854775808"}, s3err.InvalidArgument},
 		{streamingTrailer, []string{length, "1", trailer, "content-md5"}, s3err.InvalidRequest},
-		{streamingTrailer, []string{length, "1", trailer, "x-amz-checksum-xxhash32"}, s3err.NotImplemented},
+		{streamingTrailer, []string{length, "1", trailer, "x-amz-checksum-xxhash32"}, s3err.InvalidRequest},
 		{streamingTrailer, []string{length, "1", trailer, "x-amz-checksum-crc32,x-amz-checksum-sha1"}, s3err.InvalidRequest},
 		{streamingTrailer, []string{length, "1", trailer, "x-amz-checksum-crc32", trailer, "x-amz-checksum-crc32"}, s3err.InvalidRequest},
 	} {
