@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"errors"
@@ -50,7 +51,8 @@ func (c content) bytes() []byte { return randomBytes(uint64(c.seed), c.size) }
 
 // load puts objects and remembers what was sent and what of it was acknowledged.
 type load struct {
-	client *s3.Client
+	client  *s3.Client
+	timeout time.Duration // of a put; 0: a minute
 
 	mu    sync.Mutex
 	news  *sync.Cond
@@ -89,7 +91,7 @@ func (l *load) put(ctx context.Context, round, worker int) {
 }
 
 func (l *load) putOne(key string, c content) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(l.timeout, time.Minute))
 	defer cancel()
 	body := c.bytes()
 	once := func(o *s3.Options) { o.RetryMaxAttempts = 1 }

@@ -190,9 +190,11 @@ func TestBitRot(t *testing.T) {
 		}
 	}
 	b.server.Stop(t)
-	b.fsck(0) // and what is in the log goes to tables
+	b.fsck(0)
+	b.server.Restart(t) // and what is in the log goes to tables
+	b.server.Stop(t)
 	flip(t, filepath.Join(b.server.Dir, "data", "blobs", "*", "*"), large[2<<20:2<<20+64])
-	flip(t, filepath.Join(b.server.Dir, "metadata", "db", "*"), small[20_000:20_064])
+	flip(t, filepath.Join(b.server.Dir, "metadata", "epoch-*", "*"), small[20_000:20_064])
 	r := b.fsck(1)
 	named := map[string]bool{}
 	for _, a := range r.Affected {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 
 	"pail/server/internal/meta"
@@ -24,27 +23,29 @@ var ErrDamaged = store.ErrDamaged
 // ErrNoStore means that no server has kept anything in the directories.
 var ErrNoStore = errors.New("nothing of a pail server is here")
 
-// Check verifies all that a server keeps in DataDir and MetadataDir, every byte of it, and changes nothing but what
-// opening a database changes. Of the other fields of opt, those that name files of keys are looked at: a key that is not
+// Check verifies all that a server keeps in DataDir and MetadataDir, every byte of it, and changes nothing: it works on a
+// clone of the database. Of the other fields of opt, those that name files of keys are looked at: a key that is not
 // there is a problem of what it has encrypted. It fails with ErrInUse while a server runs there.
 // progress, unless nil, is called now and then. Damage is in the report; an error
 // means that there is none, and matches ErrDamaged when damage is the reason.
 func Check(ctx context.Context, opt Options, progress func(CheckProgress)) (report CheckReport, err error) {
-	if opt.Log == nil {
-		opt.Log = slog.New(slog.DiscardHandler)
+	if missing(opt.MetadataDir) || missing(filepath.Join(opt.MetadataDir, pairFile)) {
+		return report, fmt.Errorf("directory %s: %w", opt.MetadataDir, ErrNoStore)
 	}
-	for dir, part := range map[string]string{opt.MetadataDir: dbDir, opt.DataDir: blobsDir} {
-		if missing(filepath.Join(dir, part)) {
-			return report, fmt.Errorf("directory %s: %w", dir, ErrNoStore)
-		}
+	if missing(filepath.Join(opt.DataDir, blobsDir)) {
+		return report, fmt.Errorf("directory %s: %w", opt.DataDir, ErrNoStore)
 	}
-	s := &Server{opt: opt}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	if err := s.openStore(store.Options{Now: opt.Now, NoSweep: true}); err != nil {
+	s := newServer(opt)
+	t, err := s.take()
+	if err != nil {
 		if errors.Is(err, meta.ErrDamaged) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		return report, err
 	}
-	return s.store.Check(ctx, store.CheckOptions{Bytes: true, Progress: progress})
+	defer func() { err = errors.Join(err, t.close()) }()
+	if err := t.openStore(s.opt, store.Options{NoSweep: true}); err != nil {
+		return report, err
+	}
+	return t.store.Check(ctx, store.CheckOptions{Bytes: true, Progress: progress})
 }

@@ -28,7 +28,11 @@ func Credentials(path string) (made bool, err error) {
 		return false, err
 	}
 	line := randomText(accessAlphabet, accessLength) + ":" + randomText(secretAlphabet, secretLength) + "\n"
-	return true, smallfile.Write(path, []byte(line), 0o600)
+	err = smallfile.WriteNew(path, []byte(line), 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil // another server has just made one
+	}
+	return err == nil, err
 }
 
 func randomText(alphabet string, n int) string {

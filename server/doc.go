@@ -1,9 +1,17 @@
 // Package server is pail's S3 server: it wires the parts below server/internal together and owns what belongs to a
 // process rather than to S3 - directories, TLS, health, metrics, start and stop.
 //
-// New opens the two directories: METADATA/db is the database, DATA holds the bytes of large objects. Both carry the
+// New opens the two directories: METADATA holds the database, DATA the bytes of large objects. Both carry the
 // same identity file (pair.go), so that a database is never opened over another's data: its start would take every
-// blob there for an orphan and sweep it. The data directory is locked while it is open, the database locks itself.
+// blob there for an orphan and sweep it.
+//
+// # Owner and standbys
+//
+// Several servers may be started on the same directories, on one machine or on many that share a volume. One owns them
+// (package owner); the others stand by, answer 503, and one of them takes over when the owner is gone. Each tenure
+// (tenure.go) works on a database of its own, METADATA/epoch-N, cloned from its predecessor's, and tells of no outcome
+// before it has proven that it is still the owner. Blobs need no such care: their names are unique, they are seen through
+// the database only, and one is removed only on the strength of a transaction that was proven afterwards.
 //
 // Handler is the S3 API, WebsiteHandler the websites of buckets, MetricsHandler /live, /ready and /metrics. Serve runs a handler on a listener with the limits
 // that net/http leaves to its users, and returns only when the requests under way at the end have been answered.

@@ -29,28 +29,57 @@ func (s *Server) MetricsHandler() http.Handler {
 	return mux
 }
 
-// ready answers 200 when metadata can be read and the data directory is there, else 503; the reasons are in the JSON.
+// lifeTimeout is how long an owner may fail to prove itself and still call itself ready.
+const lifeTimeout = 5 * time.Second
+
+// ready answers 200 when the server owns its directories, metadata can be read and the data directory is there, else
+// 503; the reasons are in the JSON.
 func (s *Server) ready(ctx context.Context, w http.ResponseWriter) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	checks := map[string]string{"metadata": "ok", "data": "ok"}
-	ready := true
-	fail := func(name string, err error) {
-		if err != nil {
-			checks[name], ready = err.Error(), false
+	checks := s.checks(ctx)
+	if s.draining.Load() {
+		checks["server"] = "shutting down"
+	}
+	status, epoch := http.StatusOK, s.Epoch()
+	for _, outcome := range checks {
+		if outcome != "ok" {
+			status = http.StatusServiceUnavailable
 		}
 	}
-	_, _, err := s.store.ListBuckets(ctx, store.ListBucketsQuery{Max: 1})
-	fail("metadata", err)
-	fail("data", checkDir(s.opt.DataDir))
-	if s.draining.Load() {
-		fail("server", fmt.Errorf("shutting down"))
+	writeJSON(w, status, map[string]any{"ready": status == http.StatusOK, "owner": epoch > 0, "epoch": epoch, "checks": checks})
+}
+
+// checks gives "ok" or what is wrong. A volume that hangs makes it wait for ctx, and no longer.
+func (s *Server) checks(ctx context.Context) map[string]string {
+	t := s.current.Load()
+	if t == nil {
+		reason := "starting"
+		if r := s.standing.Load(); r != nil {
+			reason = *r
+		}
+		return map[string]string{"ownership": "standing by: " + reason}
 	}
-	status := http.StatusOK
-	if !ready {
-		status = http.StatusServiceUnavailable
+	if silent := t.epoch.SilentFor(); silent > lifeTimeout {
+		return map[string]string{"ownership": fmt.Sprintf("not proven for %v: the volume of %s does not answer", silent.Round(time.Second), s.opt.MetadataDir)}
 	}
-	writeJSON(w, status, map[string]any{"ready": ready, "checks": checks})
+	outcome := func(err error) string {
+		if err != nil {
+			return err.Error()
+		}
+		return "ok"
+	}
+	done := make(chan map[string]string, 1)
+	go func() {
+		_, _, err := t.store.ListBuckets(ctx, store.ListBucketsQuery{Max: 1})
+		done <- map[string]string{"ownership": "ok", "metadata": outcome(err), "data": outcome(checkDir(s.opt.DataDir))}
+	}()
+	select {
+	case checks := <-done:
+		return checks
+	case <-ctx.Done():
+		return map[string]string{"metadata": "no answer within " + readyTimeout.String()}
+	}
 }
 
 func checkDir(dir string) error {

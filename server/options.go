@@ -39,6 +39,11 @@ type Options struct {
 	DefaultEncryption    bool   // buckets without a default encryption have AES256, as at AWS
 	InsecureCustomerKeys bool   // keys of SSE-C are taken over plain HTTP from other machines too
 
+	// Standby lets the server wait for directories that another one owns, and take them over.
+	Standby bool
+	// Patience is how long an owner may give no sign of life, although it holds its lock; 0: 10 s.
+	Patience time.Duration
+
 	// What CreateBucket gives buckets unless it is told otherwise.
 	ObjectOwnership   string // BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter; "": BucketOwnerEnforced
 	BlockPublicAccess bool   // a public access block with all four flags, as at AWS

@@ -16,10 +16,11 @@ import (
 )
 
 const (
-	pairFile = "pail-id" // in both directories: "pail 1 <32 hexadecimal digits>\n"; must not change
+	pairFile = "pail-id" // in both directories: "pail 2 <32 hexadecimal digits>\n"; must not change
 	lockFile = "lock"    // in the data directory, locked with flock while the server runs
-	pairHead = "pail 1 "
-	blobsDir = "blobs" // of package blob, in the data directory
+	pairHead = "pail 2 "
+	pairOld  = "pail 1 " // of versions that would not see the epochs of a metadata directory, and begin an empty database
+	blobsDir = "blobs"   // of package blob, in the data directory
 )
 
 // ErrInUse means that another process has the directories open.
@@ -44,12 +45,14 @@ func pairDirs(metadata, data string) error {
 	}
 	if d == "" {
 		// The data directory first: with one file missing, metadata is the one that is surely new.
-		d = newPair()
-		if err := writePair(data, d); err != nil {
+		if d, err = makePair(data, newPair()); err != nil {
 			return err
 		}
 	}
-	return writePair(metadata, d)
+	if m, err = makePair(metadata, d); err == nil && m != d {
+		err = fmt.Errorf("data directory %s and metadata directory %s were just given to others: give two new ones", data, metadata)
+	}
+	return err
 }
 
 func readPair(dir string) (string, error) {
@@ -61,7 +64,11 @@ func readPair(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id, ok := strings.CutPrefix(strings.TrimSpace(string(b)), pairHead)
+	text := strings.TrimSpace(string(b))
+	id, ok := strings.CutPrefix(text, pairHead)
+	if !ok {
+		id, ok = strings.CutPrefix(text, pairOld)
+	}
 	if !ok || len(id) != 32 {
 		return "", fmt.Errorf("%s is damaged or of a newer version of pail: restore it from the same file in the other directory", path)
 	}
@@ -74,8 +81,30 @@ func newPair() string {
 	return hex.EncodeToString(b[:])
 }
 
-func writePair(dir, id string) error {
-	return smallfile.Write(filepath.Join(dir, pairFile), []byte(pairHead+id+"\n"), 0o644)
+// makePair marks a new directory, and gives the identity that it has then: another server may be making one.
+func makePair(dir, id string) (string, error) {
+	err := smallfile.WriteNew(filepath.Join(dir, pairFile), []byte(pairHead+id+"\n"), 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return readPair(dir)
+	}
+	return id, err
+}
+
+// upgradePair keeps versions that know no epochs away from both directories.
+func upgradePair(dirs ...string) error {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, pairFile)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if id, old := strings.CutPrefix(string(b), pairOld); old {
+			if err := smallfile.Write(path, []byte(pairHead+id), 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // lockDir takes the lock of a data directory. Closing the file gives it back, as the end of the process does.

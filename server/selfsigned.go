@@ -21,6 +21,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"pail/server/internal/smallfile"
 )
 
@@ -50,12 +52,14 @@ func SelfSigned(dir string, hosts []string, log *slog.Logger) (config *tls.Confi
 		return nil, "", err
 	}
 	s := &selfSigned{dir: dir, names: names, ips: ips, log: log}
-	if err := s.openCA(time.Now()); err != nil {
-		return nil, "", err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ensureLocked(time.Now()); err != nil {
+	if err := s.alone(func() error {
+		if err := s.openCA(time.Now()); err != nil {
+			return err
+		}
+		return s.ensureLocked(time.Now())
+	}); err != nil {
 		return nil, "", err
 	}
 	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.current(time.Now()), nil }
@@ -117,12 +121,25 @@ type selfSigned struct {
 
 func (s *selfSigned) path(name string) string { return filepath.Join(s.dir, name) }
 
+// alone runs fn while no other server that shares the directory makes something there.
+func (s *selfSigned) alone(fn func() error) error {
+	f, err := os.OpenFile(s.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // and with it the lock
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("locking %s: %w", f.Name(), err)
+	}
+	return fn()
+}
+
 // current gives the certificate for a handshake, a fresh one when it is about to expire.
 func (s *selfSigned) current(now time.Time) *tls.Certificate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Sub(s.mu.checked) >= renewCheck {
-		if err := s.ensureLocked(now); err != nil {
+		if err := s.alone(func() error { return s.ensureLocked(now) }); err != nil {
 			s.log.Error("self-signed certificate not renewed", "error", err)
 		}
 	}

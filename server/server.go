@@ -14,129 +14,100 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"pail/server/internal/blob"
-	"pail/server/internal/lifecycle"
-	"pail/server/internal/meta"
-	"pail/server/internal/meta/pebbledb"
 	"pail/server/internal/metrics"
+	"pail/server/internal/owner"
 	"pail/server/internal/s3api"
 	"pail/server/internal/sigauth"
-	"pail/server/internal/sse"
-	"pail/server/internal/store"
 )
 
-// dbDir is the database below the metadata directory.
+// dbDir is the database below the metadata directory as versions kept it that knew no epochs.
 const dbDir = "db"
 
-// Server is an open S3 server. It is safe for concurrent use.
+// Server is an S3 server over two directories, which it owns or stands by for. It is safe for concurrent use.
 type Server struct {
 	opt      Options
 	registry *prometheus.Registry
-	handler  http.Handler
-	websites http.Handler
+	requests *metrics.Requests
+	verifier *sigauth.Verifier
 
-	keys  *sse.Keys
-	lock  *os.File
-	db    meta.DB
-	store *store.Store
+	dir       *owner.Dir             // of the goroutine that runs
+	current   atomic.Pointer[tenure] // nil: standing by
+	standing  atomic.Pointer[string] // the reason
+	takeovers atomic.Uint64
+	owned     chan struct{}
+	owning    sync.Once
 
 	idle       idle
 	draining   atomic.Bool
 	stop       context.CancelFunc // ends background work
 	background sync.WaitGroup
+	retiring   sync.WaitGroup
 }
 
-// New opens the directories and makes the handlers. An error names the directory and what is wrong with it; ErrInUse
-// means that another process has it. The caller closes the Server.
+// New takes the directories and opens what is in them. An error names the directory and what is wrong with it; ErrInUse
+// means that another process owns it, unless the options tell to stand by. The caller closes the Server.
 func New(opt Options) (*Server, error) {
-	if opt.Log == nil {
-		opt.Log = slog.New(slog.DiscardHandler)
+	if opt.Keys == nil || opt.DataDir == "" || opt.MetadataDir == "" {
+		return nil, errors.New("server: DataDir, MetadataDir and Keys are required")
 	}
 	if opt.Region == "" {
 		opt.Region = DefaultRegion
 	}
-	if opt.Keys == nil || opt.DataDir == "" || opt.MetadataDir == "" {
-		return nil, errors.New("server: DataDir, MetadataDir and Keys are required")
-	}
-	s := &Server{opt: opt, registry: prometheus.NewRegistry()}
-	if err := s.open(); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
+	s := newServer(opt)
 	if err := s.wire(); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
-	s.startBackground()
+	for _, dir := range []string{s.opt.MetadataDir, s.opt.DataDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("making directory %s: %w", dir, err)
+		}
+	}
+	t, err := s.begin()
+	if err != nil && !(opt.Standby && errors.Is(err, ErrInUse)) {
+		return nil, err
+	}
+	if err != nil {
+		s.standBy(err)
+	} else {
+		s.install(t)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.background.Go(func() { s.run(ctx, t) })
+	s.background.Go(func() { s.idle.run(ctx) })
 	return s, nil
 }
 
-// open takes the directories and what is in them.
-func (s *Server) open() error {
-	for _, dir := range []string{s.opt.MetadataDir, s.opt.DataDir} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("making directory %s: %w", dir, err)
-		}
+// newServer makes one that has touched nothing yet.
+func newServer(opt Options) *Server {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	return s.openStore(store.Options{Now: s.opt.Now, AccountQuota: accountQuota(s.opt.Keys)})
+	dir := owner.New(opt.MetadataDir, owner.Options{Patience: opt.Patience, Log: opt.Log, Legacy: filepath.Join(opt.MetadataDir, dbDir)})
+	return &Server{opt: opt, registry: prometheus.NewRegistry(), dir: dir, owned: make(chan struct{})}
 }
 
-// openStore opens what is in the directories, which exist.
-func (s *Server) openStore(opt store.Options) error {
-	var err error
-	if s.keys, err = s.opt.openKeys(); err != nil {
-		return err
-	}
-	opt.Keys = s.keys
-	if s.lock, err = lockDir(s.opt.DataDir); err != nil {
-		return err
-	}
-	if err := pairDirs(s.opt.MetadataDir, s.opt.DataDir); err != nil {
-		return err
-	}
-	db := filepath.Join(s.opt.MetadataDir, dbDir)
-	if s.db, err = pebbledb.Open(db, pebbledb.Options{Log: s.opt.Log}); err != nil {
-		s.db = nil
-		if errors.Is(err, meta.ErrLocked) {
-			return fmt.Errorf("metadata directory %s: %w", s.opt.MetadataDir, ErrInUse)
-		}
-		return fmt.Errorf("opening the metadata in %s: %w", db, err)
-	}
-	blobs, err := blob.Open(s.opt.DataDir, blob.Options{})
-	if err != nil {
-		return fmt.Errorf("opening the data directory %s: %w", s.opt.DataDir, err)
-	}
-	opt.DB, opt.Blobs, opt.Log = s.db, blobs, s.opt.Log
-	s.store, err = store.Open(context.Background(), opt)
-	if err != nil {
-		s.store = nil
-		return fmt.Errorf("opening the store in %s: %w", s.opt.MetadataDir, err)
-	}
-	return nil
-}
-
-// wire makes the handlers over the open store.
-func (s *Server) wire() error {
-	requests, err := metrics.New(s.registry)
-	if err != nil {
+// wire makes what all tenures share.
+func (s *Server) wire() (err error) {
+	if s.requests, err = metrics.New(s.registry); err != nil {
 		return err
 	}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	keys, accounts, several := directory(s.opt.Keys)
-	verifier := sigauth.New(sigauth.Options{Keys: keys, Region: s.opt.Region, Domains: s.opt.Domains, Now: s.opt.Now})
-	api := s3api.New(s3api.Options{Store: s.store, Keys: s.keys, Verifier: verifier, Encrypt: s.opt.DefaultEncryption,
-		InsecureCustomerKeys: s.opt.InsecureCustomerKeys, Accounts: accounts, Several: several,
-		WebsiteDomains: s.opt.WebsiteDomains, Ownership: s.opt.ObjectOwnership, BlockPublic: s.opt.BlockPublicAccess, Region: s.opt.Region, Domains: s.opt.Domains,
-		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{requests, &s.idle, s.opt.Observe}, ClientTimeout: s.opt.ClientTimeout})
-	s.handler, s.websites = api, api.Websites()
+	if err := metrics.Ownership(s.registry, s.Epoch, s.takeovers.Load); err != nil {
+		return err
+	}
+	keys, _, _ := directory(s.opt.Keys)
+	s.verifier = sigauth.New(sigauth.Options{Keys: keys, Region: s.opt.Region, Domains: s.opt.Domains, Now: s.opt.Now})
 	return nil
 }
 
-// startBackground lets the rules of buckets be done, and memory be given back, until Close.
-func (s *Server) startBackground() {
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	scanner := lifecycle.NewScanner(lifecycle.Options{Store: s.store, Now: s.opt.Now, Day: s.opt.LifecycleDay, Log: s.opt.Log})
-	s.background.Go(func() { scanner.Run(ctx) })
-	s.background.Go(func() { s.idle.run(ctx) })
+// api makes the handler over the store of a tenure.
+func (s *Server) api(t *tenure) *s3api.API {
+	_, accounts, several := directory(s.opt.Keys)
+	return s3api.New(s3api.Options{Store: t.store, Keys: t.keys, Verifier: s.verifier, Encrypt: s.opt.DefaultEncryption,
+		InsecureCustomerKeys: s.opt.InsecureCustomerKeys, Accounts: accounts, Several: several,
+		WebsiteDomains: s.opt.WebsiteDomains, Ownership: s.opt.ObjectOwnership, BlockPublic: s.opt.BlockPublicAccess, Region: s.opt.Region, Domains: s.opt.Domains,
+		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{s.requests, &s.idle, s.opt.Observe}, ClientTimeout: s.opt.ClientTimeout})
 }
 
 // observer hands events to the metrics and to the caller's hook.
@@ -154,33 +125,37 @@ func (o observer) Done(e s3api.Event) {
 	}
 }
 
-// Handler is the S3 API, and the websites below Options.WebsiteDomains.
-func (s *Server) Handler() http.Handler { return s.handler }
+// Handler is the S3 API, and the websites below Options.WebsiteDomains. Where the server stands by, it answers 503
+// ServiceUnavailable with Retry-After.
+func (s *Server) Handler() http.Handler {
+	return s.whenOwner(func(t *tenure) http.Handler { return t.handler })
+}
 
 // WebsiteHandler has websites only: a host that is below none of Options.WebsiteDomains is itself a bucket's name.
-func (s *Server) WebsiteHandler() http.Handler { return s.websites }
+func (s *Server) WebsiteHandler() http.Handler {
+	return s.whenOwner(func(t *tenure) http.Handler { return t.websites })
+}
+
+// Epoch is that in which the server owns its directories, 0 while it stands by.
+func (s *Server) Epoch() uint64 {
+	if t := s.current.Load(); t != nil {
+		return t.epoch.Number()
+	}
+	return 0
+}
 
 // Drain makes /ready answer that the server is going away. Requests are still served.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Close closes the store. The handlers must have answered their last request. It may be called twice.
+// Close closes the store and gives the directories up. The handlers must have answered their last request. It may be
+// called twice.
 func (s *Server) Close() error {
-	var errs []error
-	if s.stop != nil {
-		s.stop()
-		s.background.Wait()
+	s.stop()
+	s.background.Wait()
+	var err error
+	if t := s.current.Swap(nil); t != nil {
+		err = t.end()
 	}
-	if s.store != nil {
-		errs = append(errs, s.store.Close())
-		s.store = nil
-	}
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
-		s.db = nil
-	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
-		s.lock = nil
-	}
-	return errors.Join(errs...)
+	s.retiring.Wait()
+	return err
 }

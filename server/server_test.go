@@ -72,7 +72,7 @@ func TestOnlyDirectoriesThatBelongTogetherOpen(t *testing.T) {
 	if err := os.Mkdir(path("d3"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := writePair(path("d3"), newPair()); err != nil {
+	if _, err := makePair(path("d3"), newPair()); err != nil {
 		t.Fatal(err)
 	}
 	open(t, path("d3"), path("m3"))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -60,7 +59,7 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 		return err
 	}
 	defer listeners.close()
-	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Keys: keys, Region: o.region,
+	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Standby: !o.noWait, Patience: o.patience, Keys: keys, Region: o.region,
 		ClientTimeout: o.clientTimeout, Domains: o.domains, WebsiteDomains: o.websiteDomains, LifecycleDay: o.lifecycleDay, ObjectOwnership: o.ownership, BlockPublicAccess: o.blockPublic, Log: log,
 		MasterKeyFile: o.masterKeys, KMSKeyFile: o.kmsKeys, DefaultEncryption: o.encryption == "AES256", InsecureCustomerKeys: o.insecureSSEC})
 	if err != nil {
@@ -69,23 +68,40 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 		}
 		return err
 	}
-	for _, l := range listeners.s3 {
-		fmt.Fprintln(stdout, readyLine(l.Addr(), config != nil, from, ca))
-	}
-	for _, l := range listeners.websites {
-		fmt.Fprintf(stdout, "pail: serving websites on %s://%s\n", scheme(config != nil), l.Addr())
-	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		o.sayReady(ctx, s, listeners, stdout, scheme(config != nil), from, ca)
+	}()
 	err = o.serveAll(ctx, s, listeners, config, log)
+	stop()
+	<-said
 	return errors.Join(err, s.Close())
 }
 
-// readyLine is what the operator needs to know of a listener that answers.
-func readyLine(addr net.Addr, secure bool, credentials, ca string) string {
-	line := fmt.Sprintf("pail: serving S3 on %s://%s, credentials in %s", scheme(secure), addr, credentials)
-	if ca != "" {
-		line += ", CA in " + ca
+// sayReady prints a line for each listener: when the server owns its directories, and before, when it stands by.
+func (o *serveOptions) sayReady(ctx context.Context, s *server.Server, on listeners, stdout io.Writer, scheme, credentials, ca string) {
+	if s.Epoch() == 0 {
+		for _, l := range on.s3 {
+			fmt.Fprintf(stdout, "pail: standing by on %s://%s, another server owns %s\n", scheme, l.Addr(), o.metadata)
+		}
 	}
-	return line
+	select {
+	case <-ctx.Done():
+		return
+	case <-s.Owned():
+	}
+	if ca != "" {
+		ca = ", CA in " + ca
+	}
+	for _, l := range on.s3 {
+		fmt.Fprintf(stdout, "pail: serving S3 on %s://%s, credentials in %s%s\n", scheme, l.Addr(), credentials, ca)
+	}
+	for _, l := range on.websites {
+		fmt.Fprintf(stdout, "pail: serving websites on %s://%s\n", scheme, l.Addr())
+	}
 }
 
 func scheme(secure bool) string {

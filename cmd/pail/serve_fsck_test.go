@@ -46,7 +46,7 @@ func TestFsckSaysCleanDamagedOrUnknown(t *testing.T) {
 		t.Errorf("as JSON: %d, %v\n%s", status, err, stdout)
 	}
 	for _, pattern := range []string{"MANIFEST-*", "*.log"} {
-		breakFiles(t, filepath.Join(metadata, "db", pattern))
+		breakFiles(t, filepath.Join(metadata, "epoch-*", pattern))
 	}
 	if status, stdout, stderr := fsckIn(dir); status != fsckDamaged {
 		t.Errorf("a database that cannot be opened: %d, %s%s", status, stdout, stderr)

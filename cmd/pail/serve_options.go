@@ -37,6 +37,9 @@ at once. All pairs may do everything, as one account. Several accounts, with use
 with mode 0600 too; see server/API.md. Nothing is shared with other accounts, or with nobody, until a bucket policy or an
 ACL says so. SIGTERM and Ctrl-C let running requests finish; a second one does not wait.
 
+Several servers may be started on the same directories, which may be on a volume that several machines share. One serves;
+the others stand by, answer 503, and one takes over when it is gone. See docs/HIGH_AVAILABILITY.md.
+
 Every flag can also be given as an environment variable: PAIL_ and its name, as PAIL_LISTEN or PAIL_TLS_CERT. These of
 Scality CloudServer are understood where no flag and no PAIL_ variable says otherwise:
   S3DATAPATH, S3METADATAPATH    --data, --metadata
@@ -84,6 +87,8 @@ type serveOptions struct {
 	kmsKeys        string
 	insecureSSEC   bool
 	rotate         bool
+	noWait         bool
+	patience       time.Duration
 	fsckOnly       bool
 	json           bool
 
@@ -147,6 +152,8 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringVar(&o.kmsKeys, "kms-keys", "", "`FILE` of the keys of aws:kms encryption, lines NAME:KEY with 32 bytes in base64, mode 0600; read again when it changes")
 	f.BoolVar(&o.insecureSSEC, "sse-c-over-http", false, "take customers' keys over plain HTTP from other machines too, as behind a proxy with TLS")
 	f.BoolVar(&o.rotate, "rotate-master-key", false, "add a key to the master key file, for what is encrypted from now on, also by a running server, and serve nothing")
+	f.BoolVar(&o.noWait, "no-wait", false, "end with an error when another server owns the directories, in place of standing by")
+	f.DurationVar(&o.patience, "patience", 10*time.Second, "`TIME` after which a standby takes over from an owner that holds its lock but gives no sign of life")
 	f.BoolVar(&o.fsckOnly, "fsck", false, "check every record and every byte, name what is damaged, and serve nothing; exit 0 clean, 1 damaged, 2 not found out")
 	f.BoolVar(&o.json, "json", false, "print the outcome of --fsck as JSON")
 	return f
@@ -254,6 +261,8 @@ func (o *serveOptions) complete() error {
 		return fmt.Errorf("--default-encryption %q: give none or AES256", o.encryption)
 	case o.rotate && o.fsckOnly:
 		return errors.New("--rotate-master-key and --fsck: give one of them")
+	case o.patience < 3*time.Second:
+		return fmt.Errorf("--patience %v: give 3s or more; the owner gives a sign of life each second", o.patience)
 	case o.json && !o.fsckOnly:
 		return errors.New("--json is the form of what --fsck prints: give both")
 	case o.lifecycleDay <= 0 || o.lifecycleDay > fullDay:

@@ -186,6 +186,7 @@ func TestServeFromStartToEnd(t *testing.T) {
 		}
 	}
 	other := o
+	other.noWait = true
 	if err := other.run(ctx, io.Discard, o.logger(io.Discard)); err == nil || !strings.Contains(err.Error(), "in use by another pail server") {
 		t.Errorf("second server: %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,6 +28,7 @@ type ServerOptions struct {
 	Binary string   // Binary(t) when empty
 	Dir    string   // of data and metadata; a temporary one when empty
 	HTTP   bool     // plain HTTP
+	Passwd string   // file with the credentials; one with AccessKey and SecretKey when empty
 	Args   []string // further flags of pail serve
 }
 
@@ -42,7 +44,7 @@ type Server struct {
 	proc *process
 }
 
-// Serve starts a server and waits until it answers; the test's end stops it.
+// Serve starts a server and waits until it answers, be it that it stands by; the test's end stops it.
 func Serve(t testing.TB, opt ServerOptions) *Server {
 	t.Helper()
 	if opt.Binary == "" {
@@ -51,7 +53,10 @@ func Serve(t testing.TB, opt ServerOptions) *Server {
 	if opt.Dir == "" {
 		opt.Dir = t.TempDir()
 	}
-	s := &Server{Dir: opt.Dir, opt: opt, Passwd: PasswdFile(t, AccessKey+":"+SecretKey)}
+	if opt.Passwd == "" {
+		opt.Passwd = PasswdFile(t, AccessKey+":"+SecretKey)
+	}
+	s := &Server{Dir: opt.Dir, opt: opt, Passwd: opt.Passwd}
 	s.args = append([]string{"serve", "--dir", s.Dir, "--passwd-file", s.Passwd}, opt.Args...)
 	if !opt.HTTP {
 		s.args = append(s.args, "--tls-self-signed", "127.0.0.1,localhost")
@@ -71,12 +76,12 @@ func PasswdFile(t testing.TB, lines string) string {
 	return path
 }
 
-var servingOn = regexp.MustCompile(`serving S3 on (https?://([^\s,]+))`)
+var servingOn = regexp.MustCompile(`pail: (?:serving S3|standing by) on (https?://([^\s,]+))`)
 
 func (s *Server) start(t testing.TB, addr string) {
 	t.Helper()
 	s.proc = start(t, exec.Command(s.opt.Binary, append(s.args, "--listen", addr)...))
-	line, err := s.proc.waitLine("serving S3 on")
+	line, err := s.proc.waitLine(" on http")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +98,20 @@ func (s *Server) PID() int { return s.proc.pid() }
 
 // Kill ends the server at once, as a power cut would.
 func (s *Server) Kill() { s.proc.kill() }
+
+// WaitOwner waits until a server that stood by serves.
+func (s *Server) WaitOwner(t testing.TB) {
+	t.Helper()
+	if _, err := s.proc.waitLine("pail: serving S3 on"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Pause stops the process where it is; Resume lets it go on.
+func (s *Server) Pause() { s.proc.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume ends a Pause.
+func (s *Server) Resume() { s.proc.cmd.Process.Signal(syscall.SIGCONT) }
 
 // Stop ends the server in order.
 func (s *Server) Stop(t testing.TB) {

@@ -14,6 +14,9 @@ var (
 	ErrNoSpace = errors.New("meta: no space left for metadata")
 	// ErrVersion means that the database holds a key layout or record format that this program does not know.
 	ErrVersion = errors.New("meta: unknown format version")
+	// ErrSuperseded means that another process has taken the database over. What the transaction did, or saw, counts for
+	// nothing.
+	ErrSuperseded = errors.New("meta: another process has taken the database over")
 	// ErrLocked means that another process uses the database.
 	ErrLocked = errors.New("meta: in use by another process")
 )

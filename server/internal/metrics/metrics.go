@@ -79,3 +79,21 @@ func (m *Requests) Done(e s3api.Event) {
 	s.received.Add(float64(e.In))
 	s.sent.Add(float64(e.Out))
 }
+
+// Ownership registers what tells whether this server owns its directories: epoch gives the number of its epoch, 0 while
+// it stands by, and takeovers how often it took them.
+func Ownership(reg prometheus.Registerer, epoch, takeovers func() uint64) error {
+	for _, c := range []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pail_owner",
+			Help: "1 while this server owns its directories, 0 while it stands by."}, func() float64 { return float64(min(epoch(), 1)) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pail_epoch",
+			Help: "Epoch in which this server owns its directories, 0 while it stands by."}, func() float64 { return float64(epoch()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "pail_takeovers_total",
+			Help: "Times that this server has become the owner of its directories."}, func() float64 { return float64(takeovers()) }),
+	} {
+		if err := reg.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -97,6 +97,9 @@ func (r *request) fail(err error) (cut bool) {
 	if r.expects() {
 		h.Set("Connection", "close") // see goOn
 	}
+	if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
 	switch {
 	case e.Status == http.StatusNotModified:
 		r.w.WriteHeader(e.Status)

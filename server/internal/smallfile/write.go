@@ -8,6 +8,15 @@ import (
 
 // Write writes a file so that it is there whole or not at all, also after a power cut.
 func Write(path string, data []byte, mode fs.FileMode) error {
+	return write(path, data, mode, os.Rename)
+}
+
+// WriteNew is Write, but fails with fs.ErrExist where there is such a file, be it that another process has just made it.
+func WriteNew(path string, data []byte, mode fs.FileMode) error {
+	return write(path, data, mode, os.Link)
+}
+
+func write(path string, data []byte, mode fs.FileMode, name func(from, to string) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
@@ -23,7 +32,7 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = name(f.Name(), path)
 	}
 	if err != nil {
 		return err

@@ -95,6 +95,15 @@ func (l *Listener) endLocked() {
 	})
 }
 
+// EndListeners ends all Listeners.
+func (s *Store) EndListeners() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	for l := range s.hub.mu.listeners {
+		l.endLocked()
+	}
+}
+
 // publish hands on the events of a transaction that is durable.
 func (h *hub) publish(events []Event) {
 	if len(events) == 0 {

@@ -44,6 +44,8 @@ func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) 
 		s.reclaim.free(freed)
 		s.hub.publish(events)
 		return nil
+	case errors.Is(err, meta.ErrSuperseded):
+		// The transaction may be part of what the next owner found. Nothing is to be removed; the next owner sweeps.
 	case !ran || errors.Is(err, meta.ErrNoSpace):
 		s.reclaim.free(made)
 		s.reclaim.settle(made)
@@ -78,7 +80,7 @@ func storeError(err error) error {
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case errors.Is(err, blob.ErrReadOnly):
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
-	case errors.Is(err, meta.ErrClosed):
+	case errors.Is(err, meta.ErrClosed), errors.Is(err, meta.ErrSuperseded):
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return err

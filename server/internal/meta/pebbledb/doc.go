@@ -20,6 +20,11 @@
 // panics, and the next start finds what was acknowledged. A full disk must not lead there, so an Update is refused
 // with meta.ErrNoSpace while there is still room for the log, flushes and deletions.
 //
+// # Owners
+//
+// Where several processes take turns (package owner), each works on a Clone of what its predecessor left, and
+// Options.Prove, called before any outcome is told, keeps one that was superseded from telling any.
+//
 // # Memory
 //
 // 48 MiB of block cache and at most 3 memtables of 16 MiB; blocks that fell out are mostly in the page cache still.

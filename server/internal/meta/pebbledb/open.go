@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -21,6 +19,10 @@ type Options struct {
 	Log          *slog.Logger // nil: discarded
 	CacheSize    int64        // of blocks, in bytes; 0: 48 MiB
 	MemTableSize uint64       // in bytes; 0: 16 MiB
+
+	// Prove, unless nil, is called before any View or Update returns, and after what it wrote is durable. Its error is
+	// the outcome then, whatever it was otherwise.
+	Prove func() error
 }
 
 // engineFormat is Pebble's own format. It is pinned: a newer library must not make a database that an older pail
@@ -34,12 +36,9 @@ func Open(dir string, opt Options) (*DB, error) {
 	if err := opt.FS.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("metadata directory %s: %w", dir, err)
 	}
-	lock, err := pebble.LockDirectory(dir, opt.FS)
+	lock, err := lockDir(dir, opt.FS)
 	if err != nil {
-		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("metadata directory %s: %w", dir, err)
-		}
-		return nil, fmt.Errorf("%w: cannot lock %s: %w", meta.ErrLocked, filepath.Join(dir, "LOCK"), err)
+		return nil, err
 	}
 	db, err := open(dir, opt, lock)
 	if err != nil {
@@ -56,7 +55,7 @@ func open(dir string, opt Options, lock *pebble.Lock) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metadata directory %s: %w", dir, err)
 	}
-	db := &DB{dir: dir, fs: opt.FS, pebble: p, lock: lock, writer: make(chan struct{}, 1)}
+	db := &DB{dir: dir, fs: opt.FS, pebble: p, lock: lock, prove: opt.Prove, writer: make(chan struct{}, 1)}
 	if err := db.checkFormat(); err != nil {
 		return nil, errors.Join(fmt.Errorf("metadata directory %s: %w", dir, err), p.Close())
 	}
@@ -69,6 +68,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Prove == nil {
+		o.Prove = func() error { return nil }
 	}
 	if o.CacheSize == 0 {
 		o.CacheSize = 48 << 20

@@ -17,6 +17,7 @@ type DB struct {
 	fs     vfs.FS
 	pebble *pebble.DB
 	lock   *pebble.Lock
+	prove  func() error
 
 	// running is held shared by each View and Update, and whole by Close.
 	running sync.RWMutex
@@ -46,7 +47,11 @@ func (db *DB) View(ctx context.Context, fn func(meta.Reader) error) error {
 	r := &reader{source: s}
 	defer db.snapshots.release(s) // after the iterators that fn may have left open
 	defer r.closeIterators()
-	return fn(r)
+	err := fn(r)
+	if lost := db.prove(); lost != nil {
+		return lost
+	}
+	return err
 }
 
 // Update implements meta.DB.
@@ -55,6 +60,15 @@ func (db *DB) Update(ctx context.Context, fn func(meta.Txn) error) error {
 		return err
 	}
 	defer db.running.RUnlock()
+	err := db.commit(ctx, fn)
+	if lost := db.prove(); lost != nil {
+		return lost
+	}
+	return err
+}
+
+// commit is Update without the proof.
+func (db *DB) commit(ctx context.Context, fn func(meta.Txn) error) error {
 	b := db.pebble.NewIndexedBatch()
 	c, mine, err := db.apply(ctx, b, fn)
 	if err == nil && mine {
