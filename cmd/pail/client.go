@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	"pail/cmd/internal/creds"
 	"pail/cmd/internal/opt"
@@ -29,13 +31,29 @@ func openClient(ctx context.Context, m *opt.Mount, log *slog.Logger) (s3client.C
 	if err != nil {
 		return nil, none, err
 	}
-	at := target{bucket: m.Bucket, prefix: m.Prefix, url: m.Endpoint, credentials: from}
+	at := target{bucket: m.Bucket, prefix: m.Prefix, url: m.Endpoint, fallbacks: len(m.Fallbacks), credentials: from}
 	caps, err := at.probe(ctx, client)
 	if err != nil {
 		return nil, none, err
 	}
-	retrying := retry.New(limit.New(client, m.MaxRequests), retry.Options{Attempts: m.Retries + 1, Log: log})
+	retrying := retry.New(limit.New(client, m.MaxRequests), retryOptions(m, log))
 	return retrying, caps, nil
+}
+
+// The patience with a service of several endpoints: one that hangs is left soon, and requests wait for the time that it
+// takes until another endpoint serves, however many are refused meanwhile.
+const (
+	fallbackConnect  = 3 * time.Second
+	fallbackSilence  = 20 * time.Second
+	fallbackWait     = time.Second      // between attempts, at most
+	fallbackPerRetry = 12 * time.Second // for each of the retries that are allowed
+)
+
+func retryOptions(m *opt.Mount, log *slog.Logger) retry.Options {
+	if len(m.Fallbacks) == 0 || m.Retries == 0 {
+		return retry.Options{Attempts: m.Retries + 1, Log: log}
+	}
+	return retry.Options{Attempts: math.MaxInt, Deadline: time.Duration(m.Retries) * fallbackPerRetry, Max: fallbackWait, Log: log}
 }
 
 func credentialsQuery(m *opt.Mount, log *slog.Logger) creds.Query {
@@ -72,6 +90,7 @@ func clientOptions(m *opt.Mount, provider s3client.CredentialsProvider, log *slo
 	o := awss3.Options{
 		Bucket:          m.Bucket,
 		Endpoint:        m.Endpoint,
+		Fallbacks:       m.Fallbacks,
 		ServicePath:     m.ServicePath,
 		PathStyle:       m.PathStyle,
 		Credentials:     provider,
@@ -95,6 +114,10 @@ func clientOptions(m *opt.Mount, provider s3client.CredentialsProvider, log *slo
 			ReadWriteTimeout:   m.ReadWriteTimeout,
 		},
 		Log: log,
+	}
+	if len(m.Fallbacks) > 0 {
+		o.HTTP.ConnectTimeout = min(o.HTTP.ConnectTimeout, fallbackConnect)
+		o.HTTP.ReadWriteTimeout = min(o.HTTP.ReadWriteTimeout, fallbackSilence)
 	}
 	if m.RegionGiven {
 		o.Region = m.Region

@@ -20,6 +20,7 @@ const (
 // target is what a mount talks to, for messages.
 type target struct {
 	bucket, prefix, url string
+	fallbacks           int    // further URLs
 	credentials         string // where they come from
 }
 
@@ -36,7 +37,7 @@ func (t target) probe(ctx context.Context, client s3client.Client) (s3client.Cap
 		if err == nil {
 			return caps, nil
 		}
-		if attempt == probeAttempts || !passing(err) {
+		if attempt >= probeAttempts*(1+t.fallbacks) || !passing(err) && !(t.fallbacks > 0 && errors.Is(err, s3client.ErrUnavailable)) {
 			return caps, t.explain(err)
 		}
 		select {

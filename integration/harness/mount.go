@@ -54,7 +54,7 @@ func (s *Server) Mount(t testing.TB, source string, opt MountOptions) *Mount {
 
 // MountWords are the -o words that name the server and its credentials.
 func (s *Server) MountWords() []string {
-	words := []string{"passwd_file=" + s.Passwd, "url=" + s.URL + "/", "use_path_request_style"}
+	words := []string{"passwd_file=" + s.Passwd, "url=" + strings.Join(append([]string{s.URL}, s.Others...), ","), "use_path_request_style"}
 	if s.CA != "" {
 		words = append(words, "ca_bundle="+s.CA)
 	}

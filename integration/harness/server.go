@@ -36,8 +36,9 @@ type ServerOptions struct {
 type Server struct {
 	URL    string // scheme://host:port
 	Dir    string
-	CA     string // file, "" with HTTP
-	Passwd string // file of mode 0600 with AccessKey and SecretKey
+	CA     string   // file, "" with HTTP
+	Passwd string   // file of mode 0600 with AccessKey and SecretKey
+	Others []string // URLs of further servers on the same directory, for mounts
 
 	args []string
 	opt  ServerOptions

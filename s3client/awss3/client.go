@@ -22,6 +22,9 @@ type Client struct {
 	common http.Header    // of every request
 	keys   []*customerKey // SSE-C
 
+	endpoints []string
+	failures  atomic.Int64 // of requests in a row, where there are several endpoints
+
 	target       atomic.Pointer[target]
 	checksumsOff atomic.Bool // the service refused checksum headers
 }
@@ -42,10 +45,6 @@ func New(opt Options) (*Client, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	t, err := newTarget(&opt, "")
-	if err != nil {
-		return nil, err
-	}
 	transport, err := newTransport(&opt.HTTP)
 	if err != nil {
 		return nil, err
@@ -55,6 +54,16 @@ func New(opt Options) (*Client, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	c.common = c.commonHeader()
+	c.endpoints = append([]string{opt.Endpoint}, opt.Fallbacks...)
+	for i := range c.endpoints {
+		if _, err := c.targetAt(i, ""); err != nil {
+			return nil, err
+		}
+	}
+	t, err := c.targetAt(0, "")
+	if err != nil {
+		return nil, err
+	}
 	c.target.Store(t)
 	c.checksumsOff.Store(opt.NoChecksum)
 	return c, nil

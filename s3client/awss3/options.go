@@ -17,6 +17,9 @@ type Options struct {
 
 	// Endpoint is "http://host[:port][/path]" or "https://...", without the bucket; "" means DefaultEndpoint.
 	Endpoint string
+	// Fallbacks are further endpoints of the same service, of the same form. When one does not answer, or cannot serve,
+	// the next one is asked.
+	Fallbacks []string
 	// ServicePath is put between host and bucket, as "/s3".
 	ServicePath string
 	// PathStyle puts the bucket into the path. Without it the bucket goes into the host name, except where that cannot

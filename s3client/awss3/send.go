@@ -53,8 +53,10 @@ func (c *Client) do(ctx context.Context, r *request) (*http.Response, error) {
 		t := c.target.Load()
 		resp, err := c.send(ctx, r, t)
 		if err == nil {
+			c.failures.Store(0)
 			return resp, nil
 		}
+		c.moveOn(t, err)
 		if settled == 2 || !c.settle(r, t, err) {
 			return nil, err
 		}
@@ -110,7 +112,7 @@ func mayBeElsewhere(e *s3client.Error) bool {
 
 // adopt moves the client to region.
 func (c *Client) adopt(old *target, region string) bool {
-	t, err := newTarget(&c.opt, region)
+	t, err := c.targetAt(old.endpoint, region)
 	if err != nil {
 		return false
 	}

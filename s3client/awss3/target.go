@@ -19,6 +19,7 @@ type target struct {
 	service string // of the signature
 
 	bucketInHost bool
+	endpoint     int // which of the client's endpoints it is
 }
 
 const (

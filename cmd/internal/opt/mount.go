@@ -37,8 +37,9 @@ type Mount struct {
 	ECS                bool
 	IMDSv1Only         bool
 	Public             bool
-	Endpoint           string // http(s) URL without a slash at its end
-	ServicePath        string // begins and ends in "/"
+	Endpoint           string   // http(s) URL without a slash at its end
+	Fallbacks          []string // further ones of the same service
+	ServicePath        string   // begins and ends in "/"
 	Region             string
 	RegionGiven        bool // else another region that the service names may be used
 	PathStyle          bool

@@ -213,8 +213,12 @@ func splitWords(list string) []string {
 	var words []string
 	var b strings.Builder
 	end := func() {
-		if b.Len() > 0 {
-			words = append(words, b.String())
+		switch word := b.String(); {
+		case word == "":
+		case len(words) > 0 && isURL(word): // a further one of url=, as no option begins so
+			words[len(words)-1] += "," + word
+		default:
+			words = append(words, word)
 		}
 		b.Reset()
 	}
@@ -299,4 +303,8 @@ func (p *parser) caBundle() {
 			p.m.CABundle = p.Env(name)
 		}
 	}
+}
+
+func isURL(word string) bool {
+	return strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")
 }

@@ -18,6 +18,27 @@ func setNonEmpty(field *string, v string) error {
 	return nil
 }
 
+// setEndpoints takes one URL, or several with commas between them.
+func setEndpoints(m *Mount, v string) error {
+	m.Fallbacks = nil
+	var first string
+	for i, one := range strings.Split(v, ",") {
+		if err := setEndpoint(m, one); err != nil {
+			return err
+		}
+		if i == 0 {
+			first = m.Endpoint
+		} else {
+			m.Fallbacks = append(m.Fallbacks, m.Endpoint)
+		}
+		if secure := strings.HasPrefix(first, "https:"); secure != strings.HasPrefix(m.Endpoint, "https:") {
+			return errors.New("must be all http:// or all https://")
+		}
+	}
+	m.Endpoint = first
+	return nil
+}
+
 func setEndpoint(m *Mount, v string) error {
 	if !strings.HasPrefix(v, "http://") && !strings.HasPrefix(v, "https://") {
 		return errors.New("must begin with http:// or https://")
@@ -39,6 +60,7 @@ func setHost(m *Mount, v string) error {
 	if !strings.Contains(v, "://") {
 		v = "https://" + v
 	}
+	m.Fallbacks = nil
 	return setEndpoint(m, v)
 }
 

@@ -27,8 +27,8 @@ func serverOptions() []option {
 	return []option{
 		{name: "bucket", group: g, arg: "BUCKET[:/PREFIX]", help: "what to mount, where the command line has the mountpoint only",
 			set: func(p *parser, v string) error { p.bucketOption = v; return nil }},
-		{name: "url", group: g, arg: "URL", def: "https://s3.amazonaws.com", help: "the S3 service, http:// or https://",
-			set: func(p *parser, v string) error { return setEndpoint(p.m, v) }},
+		{name: "url", group: g, arg: "URL[,URL...]", def: "https://s3.amazonaws.com", help: "the S3 service, http:// or https://; of several URLs, the next is asked when one does not serve",
+			set: func(p *parser, v string) error { return setEndpoints(p.m, v) }},
 		{name: "host", group: g, arg: "HOST", help: "as url, https:// may be left out",
 			set: func(p *parser, v string) error { return setHost(p.m, v) }},
 		{name: "region", aliases: []string{"endpoint"}, group: g, arg: "REGION", def: "us-east-1",

@@ -1,0 +1,118 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pail/integration/harness"
+)
+
+// TestMountThroughTakeover mounts two servers and kills the one that serves, twice, while programs work on the mount: a
+// loop that writes and reads back, rsync and git. None sees an error, and what they wrote is there.
+func TestMountThroughTakeover(t *testing.T) {
+	harness.NeedProgram(t, "/usr/bin/rsync", "rsync")
+	harness.NeedProgram(t, "/usr/bin/git", "git")
+	r := startReplicas(t, 2)
+	r.servers[0].Others = []string{r.servers[1].URL}
+	m := r.servers[0].Mount(t, "bucket", harness.MountOptions{})
+	w := &work{t: t, m: m}
+	ctx, stop := context.WithCancel(context.Background())
+	var programs sync.WaitGroup
+	for _, program := range []func(context.Context){w.loop, w.rsync, w.git} {
+		programs.Go(func() { program(ctx) })
+	}
+	owner := r.servers[0]
+	for range 2 {
+		w.waitLoops(3)
+		owner.Kill()
+		killed := time.Now()
+		w.waitLoops(1)
+		t.Logf("the loop went on %v after the owner was killed", time.Since(killed).Round(time.Millisecond))
+		w.waitLoops(2)
+		owner.Restart(t)
+		owner = r.owner()
+	}
+	stop()
+	programs.Wait()
+	m.Unmount(t)
+	t.Logf("%d files written, %d trees copied, %d commits", w.loops.Load(), w.copies.Load(), w.commits.Load())
+}
+
+// work is what programs do on a mount.
+type work struct {
+	t                      *testing.T
+	m                      *harness.Mount
+	loops, copies, commits atomic.Int64
+}
+
+func (w *work) loop(ctx context.Context) {
+	for i := 0; ctx.Err() == nil; i++ {
+		path, want := w.m.Path(fmt.Sprintf("loop%d", i%7)), randomBytes(uint64(i), 3000)
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			w.t.Errorf("the loop writes: %v", err)
+		}
+		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+			w.t.Errorf("the loop reads %d bytes back: %v", len(got), err)
+		}
+		w.loops.Add(1)
+	}
+}
+
+func (w *work) rsync(ctx context.Context) {
+	source := w.t.TempDir()
+	for i := range 8 {
+		if err := os.WriteFile(filepath.Join(source, fmt.Sprintf("f%02d", i)), randomBytes(uint64(i), 20_000), 0o644); err != nil {
+			w.t.Error(err)
+		}
+	}
+	for i := 0; ctx.Err() == nil; i++ {
+		copied := w.m.Path(fmt.Sprintf("copy%d", i))
+		if w.run("rsync", "-r", source+"/", copied+"/") && w.run("diff", "-r", source, copied) {
+			w.copies.Add(1)
+		}
+	}
+}
+
+func (w *work) git(ctx context.Context) {
+	repo := w.m.Path("repo")
+	git := func(args ...string) bool {
+		return w.run("git", append([]string{"-C", repo, "-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0"}, args...)...)
+	}
+	w.run("git", "init", "-q", repo)
+	for i := 0; ctx.Err() == nil; i++ {
+		if err := os.WriteFile(filepath.Join(repo, "file"), randomBytes(uint64(i), 5000), 0o644); err != nil {
+			w.t.Error(err)
+		}
+		if git("add", "file") && git("commit", "-q", "-m", fmt.Sprint(i)) {
+			w.commits.Add(1)
+		}
+	}
+	git("fsck", "--strict")
+}
+
+// run reports whether a program ended well; else the test has failed.
+func (w *work) run(name string, args ...string) bool {
+	out, stderr, err := harness.Command{}.Try(name, args...)
+	if err != nil {
+		w.t.Errorf("%s %v: %v\n%s%s", name, args, err, out, stderr)
+	}
+	return err == nil
+}
+
+// waitLoops waits for n further rounds of the loop.
+func (w *work) waitLoops(n int64) {
+	w.t.Helper()
+	n += w.loops.Load()
+	for deadline := time.Now().Add(90 * time.Second); w.loops.Load() < n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatal("the loop on the mount does not go on")
+		}
+	}
+}
