@@ -26,7 +26,7 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		work = detached(ctx)
 	}
 	how := openFlags(flags)
-	how.Cached = n.mayHavePages()
+	how.Cached = n.cached()
 	h, err := n.fs.vol.Open(work, n.v, how)
 	if err == nil && flags&syscall.O_TRUNC != 0 && caller(ctx).UID != 0 {
 		// The kernel does this for truncate(2) and write(2), but not where open(2) truncates.

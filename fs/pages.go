@@ -13,11 +13,14 @@ type pages struct {
 	mixed   bool          // handles of different versions are or were open at once, so older bytes may come in late
 }
 
-// mayHavePages reports whether the kernel may have bytes of the file's last version that was read.
-func (n *node) mayHavePages() bool {
+// cached returns the version of which the kernel may have bytes that it is going to keep; "" is none.
+func (n *node) cached() s3client.ETag {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.mu.pages.version != ""
+	if n.mu.pages.mixed {
+		return ""
+	}
+	return n.mu.pages.version
 }
 
 // opened counts a handle on a version and returns the flag that keeps the kernel's cache if it holds that version. A

@@ -562,8 +562,8 @@ func TestInodeIsUsableWhileItsContentIsFreed(t *testing.T) {
 		}()
 		synctest.Wait()
 		cancel()
-		synctest.Wait()                                                                  // Release waits for the fetch
-		again, err := m.Open(ctx, h.Inode(), volume.OpenFlags{Read: true, Cached: true}) // asks without a Get
+		synctest.Wait()                                                                         // Release waits for the fetch
+		again, err := m.Open(ctx, h.Inode(), volume.OpenFlags{Read: true, Cached: h.Version()}) // asks without a Get
 		m.ok(err)
 		close(c.hold)
 		if s, err := content(again); len(s) != 4<<20 || err != nil {

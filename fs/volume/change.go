@@ -72,11 +72,12 @@ func (v *Volume) changeGated(ctx context.Context, n *Inode, fn func(*attr.Attr) 
 	}
 }
 
-// changeLocal applies fn to an inode with changes that are not stored, or that is removed.
+// changeLocal applies fn to an inode with changes that are not stored, that is about to have some, or that is removed.
 func (n *Inode) changeLocal(fn func(*attr.Attr) error) (st Stat, done bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.mu.removed && !n.unsavedLocked() {
+	claimed := n.mu.content != nil && n.mu.content.claim && n.mu.writers > 0
+	if !n.mu.removed && !n.unsavedLocked() && !claimed {
 		return Stat{}, false, nil
 	}
 	if err := n.applyLocked(fn); err != nil {

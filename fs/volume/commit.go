@@ -188,7 +188,7 @@ func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next vers
 	old := c.moveTo(v.openVersion(info))
 	defer func() { v.logClose(n, old.Close()) }()
 	defer n.mu.Unlock()
-	c.base, c.stored, c.sent = info, true, nil
+	c.base, c.stored, c.claim, c.sent = info, true, false, nil
 	n.mu.obj.info, n.mu.obj.at = info, v.opt.Now()
 	n.mu.log.covered = next.changes + 1
 	if n.mu.changes == next.changes {

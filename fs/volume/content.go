@@ -27,6 +27,7 @@ type content struct {
 	file   *stage.File         // nil until the first change
 	body   []byte              // of what is no file, until it is stored
 
+	claim     bool     // an empty object that keeps the name for a handle that is going to write
 	sent      attempts // since the last version that was stored for certain
 	abandoned bool
 	handles   int

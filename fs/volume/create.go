@@ -84,6 +84,7 @@ func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags Ope
 	} else { // somebody here created it without Excl meanwhile; the object is ours
 		n.mu.content.base, n.mu.content.stored = o.info, true
 	}
+	n.mu.content.claim = true
 	n.mu.obj, n.mu.stamp = o, s
 	return n, n.attachLocked(n.mu.content, flags), nil
 }

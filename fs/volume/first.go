@@ -21,7 +21,7 @@ func (v *Volume) askVersion(ctx context.Context, n *Inode, path string, flags Op
 	key := v.keys.File(path)
 	known, _, _ := v.names.Get(path)
 	expected := known.info.Size // as far as anything was heard of it
-	here := flags.Cached || n.isOpen() || v.opt.Kept != nil && v.opt.Kept(key, known.info.ETag)
+	here := flags.Cached != "" && flags.Cached == known.info.ETag || n.isOpen() || v.opt.Kept != nil && v.opt.Kept(key, known.info.ETag)
 	if !flags.Read || flags.Write || here || expected == 0 || len(key) > s3client.MaxKeyLength {
 		o, err = v.headObject(ctx, key)
 		return o, nil, err

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"pail/fs/attr"
+	"pail/s3client"
 )
 
 // Stat is what stat(2) shows.
@@ -18,9 +19,12 @@ type Stat struct {
 // Caller is who asked: the owner of what is made.
 type Caller struct{ UID, GID uint32 }
 
-// OpenFlags are the flags of open(2) that matter here. Cached says that the caller may have the file's bytes from
-// before, so that none need to come with the answer.
-type OpenFlags struct{ Read, Write, Append, Truncate, Excl, Cached bool }
+// OpenFlags are the flags of open(2) that matter here. Cached is the version of which the caller may have bytes, so that
+// none need to come with the answer; "" is none.
+type OpenFlags struct {
+	Read, Write, Append, Truncate, Excl bool
+	Cached                              s3client.ETag
+}
 
 // RenameFlags are the flags of renameat2(2).
 type RenameFlags struct{ NoReplace, Exchange bool }

@@ -83,6 +83,13 @@ func TestRequestBudget(t *testing.T) {
 			m.writeAll(h, "x", 0)
 			m.close(h)
 			m.requests(2, "exclusive create, write, close")
+			n, h, _, err := m.Create(ctx, dir, "y", 0o600, excl, who)
+			m.ok(err)
+			_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+			m.ok(err)
+			m.writeAll(h, "y", 0)
+			m.close(h)
+			m.requests(2, "exclusive create, chmod, write, close")
 		}
 
 		for _, name := range []string{"1", "2", "3"} {

@@ -62,7 +62,7 @@ func (w *walks) listed(dir string, items []dirItem, first bool) {
 	defer w.mu.Unlock()
 	d, ok := w.mu.dirs.Get(dir)
 	if first || !ok || len(d.names)+len(d.dirs) > walkNames {
-		d = &walk{index: map[string]int{}, dirs: map[string]int{}, depth: walkStreak}
+		d = &walk{index: map[string]int{}, dirs: map[string]int{}, depth: walkStreak, deep: ok && d.deep}
 		w.mu.dirs.Add(dir, d)
 	}
 	for i := range items {
