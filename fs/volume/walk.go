@@ -15,7 +15,7 @@ const (
 	walkDirs   = 16     // directories that may be walked at once
 	walkNames  = 10_000 // of one directory, the last that were listed
 	walkJitter = 16     // by so many files an open may be out of order, as several readers make them
-	walkStreak = 2      // opens in order after which the next are expected
+	walkStreak = 3      // opens in order after which the next are expected
 )
 
 // walks recognise programs that open the files of a directory in the order of its listing, as grep -r and cp -r do: then
@@ -92,7 +92,9 @@ func (w *walks) opened(dir, name string, now time.Time, most int) []string {
 		d.next, d.streak, d.ahead, d.depth = i+1, 0, 0, walkStreak
 		return nil
 	}
-	d.streak++
+	if i >= d.next { // else one of several readers is late
+		d.streak++
+	}
 	if now.Sub(w.mu.hit) < aheadFor { // the walk goes on in another directory
 		d.streak = max(d.streak, walkStreak)
 	}
