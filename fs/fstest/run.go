@@ -99,6 +99,9 @@ func (p *Pair) compare(localBefore, local, mountBefore, mount state) error {
 		if want, got := changes(lb, l, lok), changes(mb, m, mok); got != want {
 			return fmt.Errorf("of %.80s the call has changed on the mount: %s; locally: %s", path, got, want)
 		}
+		if l.links != m.links {
+			return fmt.Errorf("%.80s has on the mount %d links, locally %d", path, m.links, l.links)
+		}
 		if explicit(l.mtime) && l.mtime != m.mtime {
 			return fmt.Errorf("mtime of %.80s is on the mount %v, locally %v", path, m.mtime, l.mtime)
 		}

@@ -15,6 +15,7 @@ import (
 type node struct {
 	ino          uint64
 	what         string // all but the times, in words
+	links        uint64 // of a directory
 	mtime, ctime unix.Timespec
 	atime        unix.Timespec
 }
@@ -57,6 +58,7 @@ func (s state) read(path string) error {
 	case unix.S_IFLNK:
 		more, err = readlinkCall(nil, []string{path})
 	case unix.S_IFDIR:
+		n.links = uint64(st.Nlink)
 		entries, err = readDir(path)
 		more = strings.Join(entries, " ")
 	}
@@ -81,8 +83,8 @@ func (s state) read(path string) error {
 	return nil
 }
 
-// describe says what stat(2) tells but times and inode number. Size and link count of a directory are the
-// filesystem's own affair.
+// describe says what stat(2) tells but times and inode number. Size and link count of a directory are left out: the first
+// is the filesystem's own affair, the second is compared apart.
 func describe(st *unix.Stat_t) string {
 	s := fmt.Sprintf("%06o %d:%d", st.Mode, st.Uid, st.Gid)
 	switch st.Mode & unix.S_IFMT {

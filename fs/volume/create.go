@@ -178,8 +178,8 @@ func (v *Volume) putNew(ctx context.Context, at string, o object, body []byte) (
 	return o, v.present(at, o), nil
 }
 
-// makeNew stores a new object of any kind but an open file, and returns its inode.
-func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64, body []byte, who Caller) (*Inode, Stat, error) {
+// makeNew stores a new object of any kind but an open file, and returns its inode. Of a it takes what belongs to the kind.
+func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte, who Caller) (*Inode, Stat, error) {
 	if err := v.writable(); err != nil {
 		return nil, Stat{}, err
 	}
@@ -192,25 +192,26 @@ func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64,
 	defer unlock()
 	at := paths[0]
 	check := v.keys.CheckFile
-	if attr.IsDir(mode) {
+	if attr.IsDir(a.Mode) {
 		check = v.keys.CheckDir
 	}
 	if err := nameError(check(at)); err != nil {
 		return nil, Stat{}, err
 	}
 	var empty tree.Stamp // what is made in a new directory after this is known by itself
-	if attr.IsDir(mode) {
+	if attr.IsDir(a.Mode) {
 		empty = v.names.BeginListing(at)
 	}
 	if err := v.mustBeAbsent(ctx, p, at, false); err != nil {
 		return nil, Stat{}, err
 	}
-	o := v.fresh(p.dir, at, mode, who)
-	o.attr.Rdev = rdev
+	o := v.fresh(p.dir, at, a.Mode, who)
+	o.attr.Rdev, o.attr.LinkTarget = a.Rdev, a.LinkTarget
 	if v.owns(p.dir) {
 		n, st, err := v.makeLater(ctx, p, o, body)
 		if err == nil && o.dir {
 			v.names.EndListing(at, empty, empty)
+			p.dir.addSubdirs(1)
 		}
 		return n, st, err
 	}
@@ -221,6 +222,7 @@ func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64,
 	p.dir.touch()
 	if o.dir {
 		v.names.EndListing(at, empty, empty)
+		p.dir.addSubdirs(1)
 	}
 	n := v.inode(p, typeOf(o))
 	n.mu.Lock()
@@ -232,7 +234,7 @@ func (v *Volume) makeNew(ctx context.Context, p place, mode uint32, rdev uint64,
 
 // Mkdir makes a directory: one PUT of its marker.
 func (v *Volume) Mkdir(ctx context.Context, dir *Inode, name string, mode uint32, who Caller) (*Inode, Stat, error) {
-	return v.makeNew(ctx, place{dir, name}, attr.Dir|mode&attr.PermMask, 0, nil, who)
+	return v.makeNew(ctx, place{dir, name}, attr.Attr{Mode: attr.Dir | mode&attr.PermMask}, nil, who)
 }
 
 // Mknod makes a regular file, FIFO, socket or device, by the type bits of mode; none means a regular file.
@@ -246,10 +248,11 @@ func (v *Volume) Mknod(ctx context.Context, dir *Inode, name string, mode uint32
 	default:
 		return nil, Stat{}, ErrInvalid
 	}
-	return v.makeNew(ctx, place{dir, name}, mode, rdev, nil, who)
+	return v.makeNew(ctx, place{dir, name}, attr.Attr{Mode: mode, Rdev: rdev}, nil, who)
 }
 
-// Symlink makes a symbolic link: an object whose bytes are the target.
+// Symlink makes a symbolic link: an object whose bytes are the target. One that begins or ends with white space, which
+// readers cut off, is in the metadata too.
 func (v *Volume) Symlink(ctx context.Context, dir *Inode, name, target string, who Caller) (*Inode, Stat, error) {
 	if target == "" || strings.ContainsRune(target, 0) {
 		return nil, Stat{}, ErrInvalid
@@ -257,5 +260,9 @@ func (v *Volume) Symlink(ctx context.Context, dir *Inode, name, target string, w
 	if len(target) > maxLink {
 		return nil, Stat{}, ErrNameTooLong
 	}
-	return v.makeNew(ctx, place{dir, name}, attr.Symlink|0o777, 0, []byte(target), who)
+	o := attr.Attr{Mode: attr.Symlink | 0o777}
+	if trimLink(target) != target && 4*len(target) < metaLimit {
+		o.LinkTarget = target
+	}
+	return v.makeNew(ctx, place{dir, name}, o, []byte(target), who)
 }

@@ -224,6 +224,14 @@ func (v *Volume) exchanged(ctx context.Context, a, b side) {
 		s.o.info.Key = v.keys.File(s.to)
 		v.rebase(s.n, s.to, s.o, unchanged)
 	}
+	if a.o.dir != b.o.dir {
+		from, to := a.dir, b.dir
+		if b.o.dir {
+			from, to = to, from
+		}
+		from.addSubdirs(-1)
+		to.addSubdirs(1)
+	}
 	a.dir.touch()
 	b.dir.touch()
 }

@@ -42,6 +42,7 @@ type Inode struct {
 		lostSeq int   // counts conflicts
 
 		touched time.Time // of a directory: last change of its entries by this mount, not stored
+		subdirs subdirs   // of a directory
 		renamed time.Time // by this mount, not stored
 		target  string    // of a symlink
 		tag     s3client.ETag

@@ -113,7 +113,7 @@ func (v *Volume) stat(n *Inode, o object) Stat {
 func (n *Inode) statLocked(o object, size int64) Stat {
 	st := Stat{Attr: o.attr, Ino: n.Ino(), Nlink: 1, Size: uint64(max(size, 0))}
 	if o.dir {
-		st.Size, st.Nlink = dirSize, 2
+		st.Size, st.Nlink = dirSize, 2+uint32(n.mu.subdirs.n)
 	}
 	if o.attr.Links > 0 {
 		st.Nlink = o.attr.Links

@@ -27,6 +27,7 @@ type DirHandle struct {
 		first   uint64    // position of window[0]
 		next    uint64    // position of the entry that Next returns
 		local   map[string]bool
+		subdirs subdirs  // counted so far
 		listing *listing // nil before the first entry
 		done    bool
 		ahead   chan pageResult
@@ -154,12 +155,17 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 	d.n.v.walks.listed(at, items, first)
 	d.mu.window = append(make([]dirItem, 0, len(keep)+len(items)), keep...)
 	for _, it := range items {
+		if it.obj.dir && !d.n.v.hidden(d.n, it.name) {
+			d.mu.subdirs.n++
+		}
 		if !d.mu.local[it.name] && !d.n.v.hidden(d.n, it.name) {
 			d.mu.window = append(d.mu.window, it)
 		}
 	}
 	if d.mu.done = !more; more {
 		d.requestLocked(ctx)
+	} else {
+		d.n.countedSubdirs(d.mu.subdirs.n, d.mu.subdirs.changes)
 	}
 	return nil
 }
@@ -180,6 +186,7 @@ func (d *DirHandle) beginLocked(at string) {
 		d.mu.local[name] = true
 		d.mu.window = append(d.mu.window, dirItem{name: name, fixed: n.typ, held: n})
 	}
+	d.mu.subdirs = subdirs{changes: d.n.subdirChanges()}
 	if p, name := v.table.Parent(d.n.node); p != nil {
 		if up, err := p.Value().path(); err == nil && v.walks.entered(up, name) {
 			v.beginFlat(up, at)

@@ -316,6 +316,10 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	n.mu.Unlock()
 	v.replace(m, target)
 	v.vacated(m.src, m.from, nil)
+	m.src.dir.addSubdirs(-1)
+	if there == nil {
+		m.dst.dir.addSubdirs(1)
+	}
 	m.dst.dir.touch()
 	for _, open := range v.openBelow(n) {
 		v.follow(ctx, open)

@@ -9,6 +9,9 @@ import (
 	"pail/s3client"
 )
 
+// trimLink returns the target that the bytes of a symlink say, as s3fs reads them.
+func trimLink(body string) string { return strings.Trim(body, " \t\r\n") }
+
 // Readlink returns the target of a symbolic link, and asks for it once per version.
 func (v *Volume) Readlink(ctx context.Context, n *Inode) (string, error) {
 	if n.typ != attr.Symlink {
@@ -45,7 +48,7 @@ func (v *Volume) Readlink(ctx context.Context, n *Inode) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	target = strings.Trim(string(body), " \t\r\n") // as s3fs does
+	target = trimLink(string(body))
 	if target == "" || len(target) > maxLink {
 		return "", ErrInvalid
 	}

@@ -209,6 +209,7 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 	}
 	v.names.ForgetTree(at)
 	v.vacated(p, at, n)
+	dir.addSubdirs(-1)
 	return nil
 }
 

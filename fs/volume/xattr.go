@@ -1,7 +1,9 @@
 package volume
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -68,6 +70,7 @@ func (v *Volume) Setxattr(ctx context.Context, n *Inode, name string, value []by
 		return ErrTooBig
 	}
 	value = slices.Clone(value)
+	same := errors.New("it has that value")
 	_, err := v.change(ctx, n, func(a *attr.Attr) error {
 		_, exists := a.Xattrs[name]
 		switch {
@@ -76,6 +79,9 @@ func (v *Volume) Setxattr(ctx context.Context, n *Inode, name string, value []by
 		case !exists && flags&XattrReplace != 0:
 			return ErrNoAttr
 		}
+		if exists && bytes.Equal(a.Xattrs[name], value) {
+			return same // changes no time, as on ext4, and needs no request
+		}
 		if a.Xattrs == nil {
 			a.Xattrs = map[string][]byte{}
 		}
@@ -83,6 +89,9 @@ func (v *Volume) Setxattr(ctx context.Context, n *Inode, name string, value []by
 		a.Ctime = v.opt.Now()
 		return checkACL(a, name)
 	})
+	if errors.Is(err, same) {
+		return nil
+	}
 	return err
 }
 
