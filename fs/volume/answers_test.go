@@ -152,13 +152,61 @@ func TestUnlinkOfAnOpenFileThatDoesNotFitHere(t *testing.T) {
 	})
 	m.foreignLarge("f")
 	h := m.open("f", readOnly)
-	m.want(m.unlink("f"), volume.ErrNoSpace)
+	m.ok(m.unlink("f"))
+	if s, err := content(h); len(s) != 4<<20 || err != nil {
+		t.Errorf("%d bytes, %v", len(s), err)
+	}
+	m.names("")
+	m.foreignLarge("g")
+	m.clock.advance(2 * time.Minute)
+	other := m.open("g", readOnly)
+	m.put("new", "new")
+	m.ok(m.rename("new", "g"))
+	if s, err := content(other); len(s) != 4<<20 || err != nil {
+		t.Errorf("replaced: %d bytes, %v", len(s), err)
+	}
+	h.Release()
+	other.Release()
+	if got := strings.Join(m.mem.Keys(), " "); got != "g" {
+		t.Errorf("keys are %q", got)
+	}
+}
+
+// A service that does not copy leaves the file where it is.
+func TestUnlinkOfAnOpenFileThatCannotBeKept(t *testing.T) {
+	m := newMount(t, plain)
+	m.foreignLarge("f")
+	h := m.open("f", readOnly)
+	m.faults.set(func(op, _ string) error {
+		if op == s3client.OpCopy || op == s3client.OpGet {
+			return errCut
+		}
+		return nil
+	})
+	m.want(m.unlink("f"), errCut)
+	m.faults.set(nil)
 	if s, err := content(h); len(s) != 4<<20 || err != nil {
 		t.Errorf("%d bytes, %v", len(s), err)
 	}
 	m.names("", "f")
 	h.Release()
 	m.ok(m.unlink("f"))
+}
+
+// Copies of a mount that died go when they are old.
+func TestOldCopiesOfRemovedFilesGo(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	m.foreign(".pail/unlinked/old", "x")
+	m.clock.advance(8 * 24 * time.Hour)
+	m.foreign(".pail/unlinked/young", "x")
+	m.foreignLarge("f")
+	h := m.open("f", readOnly)
+	m.ok(m.unlink("f"))
+	h.Release()
+	m.ok(m.Close(ctx))
+	if got := strings.Join(m.mem.Keys(), " "); got != ".pail/unlinked/young" {
+		t.Errorf("keys are %q", got)
+	}
 }
 
 // TestLooksDuringARename asks for the names of a file that is open, when the service has moved it and before the rename is

@@ -27,8 +27,8 @@
 // other, and every writing handle gets ErrStale once. If another client removed the file, the local version is stored
 // again: what was written here later exists nowhere else.
 //
-// A file that is unlinked or replaced while it is open has its content fetched into local storage first, and lives on
-// there until its last handle closes.
+// A file that is unlinked or replaced while it is open has its content fetched into local storage first, or copied to a
+// hidden key if it is large, and lives on there until its last handle closes.
 //
 // # Hard links
 //

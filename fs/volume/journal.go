@@ -12,9 +12,7 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/journal"
-	"pail/fs/links"
 	"pail/fs/stage"
-	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -355,7 +353,7 @@ func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) erro
 	if err := v.restoreBytes(ctx, c, e, what); err != nil {
 		return errors.Join(err, c.close())
 	}
-	n := v.restoredInode(string(what.Path), typeOf(o))
+	n := v.inodeOf(string(what.Path), typeOf(o))
 	n.mu.Lock()
 	defer n.unlock()
 	n.abandonLocked()
@@ -365,15 +363,6 @@ func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) erro
 	n.mu.log = logged{id: e.ID, ref: e.Ref, changes: 1}
 	n.openLocked()
 	return nil
-}
-
-// restoredInode returns the inode of a path, and makes those of the directories above.
-func (v *Volume) restoredInode(path string, typ uint32) *Inode {
-	if _, id, shared := links.ParseInode(path); shared {
-		dir := v.dirAt(tree.Dir(path))
-		return v.table.AddAs(dir.node, id, links.Number(id), v.makeInode(typ)).Value()
-	}
-	return v.inode(v.placeOf(path), typ)
 }
 
 // restoreBytes brings the content into local storage again.

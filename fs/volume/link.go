@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"path"
 
 	"pail/fs/attr"
 	"pail/fs/links"
-	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -178,7 +176,8 @@ func (v *Volume) share(ctx context.Context, n *Inode, home, at string) (second l
 	if err != nil {
 		return second, v.unmade(ctx, home, err, first.Key, first.List())
 	}
-	v.table.Share(n.node, v.dirAt(tree.Dir(to)).node, path.Base(to))
+	there := v.placeOf(to)
+	v.table.Share(n.node, there.dir.node, there.name)
 	v.rebase(n, to, moved, unchanged)
 	n.mu.Lock()
 	n.mu.obj.attr.Links = moved.attr.Links
@@ -267,11 +266,3 @@ func isPointer(o object) bool {
 
 // hidden reports whether a name is where shared files are kept.
 func (v *Volume) hidden(dir *Inode, name string) bool { return name == links.Hidden && dir == v.Root() }
-
-// dirAt returns the inode of a directory that is known to be there.
-func (v *Volume) dirAt(at string) *Inode {
-	if at == "" {
-		return v.Root()
-	}
-	return v.inode(place{v.dirAt(tree.Dir(at)), path.Base(at)}, attr.Dir)
-}

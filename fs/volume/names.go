@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path"
 
 	"pail/fs/attr"
 	"pail/fs/links"
@@ -119,6 +118,7 @@ func (v *Volume) removeShared(ctx context.Context, n *Inode, ptr links.Pointer) 
 	if err != nil {
 		return err
 	}
+	v.endJournaled()
 	if err := v.deleteKeys(ctx, ptr.Key, ptr.List()); err != nil {
 		stay()
 		return err
@@ -159,7 +159,8 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 		v.names.Forget(at)
 		return err
 	}
-	v.table.Unshare(n.node, v.dirAt(tree.Dir(at)).node, path.Base(at))
+	there := v.placeOf(at)
+	v.table.Unshare(n.node, there.dir.node, there.name)
 	v.rebase(n, at, o, unchanged)
 	n.mu.Lock()
 	n.mu.obj.attr.Links = 0
@@ -210,10 +211,17 @@ func (v *Volume) shared(ctx context.Context, ptr links.Pointer) (*Inode, error) 
 	return v.sharedInode(home, o, s)
 }
 
+// inodeOf returns the inode that has a path. It may be of another type.
+func (v *Volume) inodeOf(at string, typ uint32) *Inode {
+	p := v.placeOf(at)
+	if _, id, shared := links.ParseInode(at); shared {
+		return v.table.AddAs(p.dir.node, p.name, links.Number(id), v.makeInode(typ)).Value()
+	}
+	return v.inode(p, typ)
+}
+
 func (v *Volume) sharedInode(home string, o object, s tree.Stamp) (*Inode, error) {
-	_, id, _ := links.ParseInode(home)
-	dir := v.dirAt(tree.Dir(home))
-	n := v.table.AddAs(dir.node, id, links.Number(id), v.makeInode(typeOf(o))).Value()
+	n := v.inodeOf(home, typeOf(o))
 	if n.typ != typeOf(o) {
 		return nil, ErrStale
 	}

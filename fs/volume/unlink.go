@@ -9,8 +9,8 @@ import (
 	"pail/s3client"
 )
 
-// Unlink removes a file: one DELETE. Its open handles go on reading and writing: what of it is only on the service is
-// fetched first.
+// Unlink removes a file: one DELETE. Its open handles go on reading and writing: what of it is only on the service is kept
+// for them before.
 func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	if err := v.writable(); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string) 
 	return nil
 }
 
-// leave prepares an inode for the removal of its object: content that is in use becomes local, and opens wait. stay
+// leave prepares an inode for the removal of its object: content that is in use is kept elsewhere, and opens wait. stay
 // undoes that.
 func (v *Volume) leave(ctx context.Context, n *Inode) (stay func(), err error) {
 	if at, err := n.path(); err == nil {
@@ -109,7 +109,7 @@ func (v *Volume) leave(ctx context.Context, n *Inode) (stay func(), err error) {
 	n.mu.Unlock()
 	work, cancel := v.detached(ctx, size)
 	defer cancel()
-	err = v.localize(work, n, c)
+	err = v.keep(work, n, c)
 	h.Release()
 	if err = readError(err); err != nil && !errors.Is(err, ErrStale) {
 		stay()

@@ -34,6 +34,7 @@ type Volume struct {
 	retries *retries
 	sender  sender
 	late    lateTimes
+	asides  asides
 
 	mu struct {
 		sync.Mutex
@@ -104,6 +105,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.glances.end()
 	v.flats.end()
 	v.logClose(v.Root(), v.walks.end())
+	v.asides.work.Wait()
 	if v.opt.Journal != nil {
 		return v.closeJournaled(ctx)
 	}
