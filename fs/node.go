@@ -70,6 +70,13 @@ func unixTime(t time.Time) (sec uint64, nsec uint32) {
 	return uint64(t.Unix()), uint32(t.Nanosecond())
 }
 
+// creator returns who sent a request to make something, and with which mode: see withUmask.
+func creator(ctx context.Context, mode uint32) (volume.Caller, uint32) {
+	who := caller(ctx)
+	who.Umask = mode >> umaskShift
+	return who, mode & (1<<umaskShift - 1)
+}
+
 // caller returns who sent the request.
 func caller(ctx context.Context) volume.Caller {
 	c, ok := fuse.FromContext(ctx)

@@ -38,7 +38,8 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 
 // Mkdir implements fusefs.NodeMkdirer.
 func (n *node) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	v, st, err := n.fs.vol.Mkdir(detached(ctx), n.v, name, mode&07777, caller(ctx))
+	who, mode := creator(ctx, mode)
+	v, st, err := n.fs.vol.Mkdir(detached(ctx), n.v, name, mode&07777, who)
 	if err != nil {
 		return nil, n.fs.errno("mkdir", n.v, err)
 	}
@@ -47,7 +48,8 @@ func (n *node) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.En
 
 // Mknod implements fusefs.NodeMknoder.
 func (n *node) Mknod(ctx context.Context, name string, mode, dev uint32, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	v, st, err := n.fs.vol.Mknod(detached(ctx), n.v, name, mode, uint64(dev), caller(ctx))
+	who, mode := creator(ctx, mode)
+	v, st, err := n.fs.vol.Mknod(detached(ctx), n.v, name, mode, uint64(dev), who)
 	if err != nil {
 		return nil, n.fs.errno("mknod", n.v, err)
 	}

@@ -43,7 +43,8 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 // Create implements fusefs.NodeCreater. The kernel sends it also for a name that another client has made meanwhile, so
 // the inode may be a known one.
 func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fusefs.Inode, fusefs.FileHandle, uint32, syscall.Errno) {
-	v, h, st, err := n.fs.vol.Create(detached(ctx), n.v, name, mode&07777, openFlags(flags), caller(ctx))
+	who, mode := creator(ctx, mode)
+	v, h, st, err := n.fs.vol.Create(detached(ctx), n.v, name, mode&07777, openFlags(flags), who)
 	if err != nil {
 		return nil, nil, 0, n.fs.errno("create", n.v, err)
 	}

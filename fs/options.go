@@ -92,7 +92,8 @@ func (o Options) kernel() fuse.MountOptions {
 		MaxBackground:     64,
 		DisableSplice:     true, // slower than a write, and fails noisily at 1 MiB
 		DisableXAttrs:     o.NoXattrs,
-		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_READDIRPLUS_AUTO,
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_DONT_MASK,
+		EnableAcl:         !o.NoXattrs && !o.OwnPermissions, // it brings the kernel's own checks with it
 		Debug:             o.Debug,
 		Logger:            slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		PanicHandler:      panicHandler(o.Log),

@@ -11,6 +11,13 @@ type requests struct {
 	nodes *nodes
 }
 
+// umaskShift is where a mode has the umask: above its 16 bits.
+const umaskShift = 16
+
+// withUmask puts the umask of a request into its mode. The kernel leaves it to us, as a directory's default ACL comes
+// first, and go-fuse does not pass it on to the node.
+func withUmask(mode, umask uint32) uint32 { return mode&(1<<umaskShift-1) | umask<<umaskShift }
+
 // Lookup implements fuse.RawFileSystem.
 func (r *requests) Lookup(cancel <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
 	defer r.nodes.release(cancel)
@@ -20,12 +27,14 @@ func (r *requests) Lookup(cancel <-chan struct{}, header *fuse.InHeader, name st
 // Mknod implements fuse.RawFileSystem.
 func (r *requests) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
 	defer r.nodes.release(cancel)
+	in.Mode = withUmask(in.Mode, in.Umask)
 	return r.RawFileSystem.Mknod(cancel, in, name, out)
 }
 
 // Mkdir implements fuse.RawFileSystem.
 func (r *requests) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
 	defer r.nodes.release(cancel)
+	in.Mode = withUmask(in.Mode, in.Umask)
 	return r.RawFileSystem.Mkdir(cancel, in, name, out)
 }
 
@@ -44,6 +53,7 @@ func (r *requests) Link(cancel <-chan struct{}, in *fuse.LinkIn, name string, ou
 // Create implements fuse.RawFileSystem.
 func (r *requests) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	defer r.nodes.release(cancel)
+	in.Mode = withUmask(in.Mode, in.Umask)
 	return r.RawFileSystem.Create(cancel, in, name, out)
 }
 

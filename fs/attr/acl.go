@@ -73,6 +73,18 @@ func (a ACL) WithPerm(perm uint32) []byte {
 	return value
 }
 
+// Inherit returns, for a default ACL, the access ACL of what is made in its directory with the mode perm, and the
+// permission bits that go with it: none that either of the two lacks (acl(5), "OBJECT CREATION AND DEFAULT ACLs").
+func (a ACL) Inherit(perm uint32) (access ACL, bits uint32) {
+	bits = a.Perm() & perm
+	access = a
+	access.value = a.WithPerm(bits)
+	return access, bits
+}
+
+// Value returns the value of the xattr.
+func (a ACL) Value() []byte { return append([]byte(nil), a.value...) }
+
 // Minimal reports whether the ACL says nothing that the permission bits do not.
 func (a ACL) Minimal() bool { return len(a.value) == aclHeader+3*aclEntry }
 

@@ -1,6 +1,7 @@
 package fstest
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -58,6 +59,7 @@ var operations = map[string]operation{
 	"statfs":   {1, 1, statfsCall},
 	"umask":    {1, 1, umaskCall},
 
+	"setfacl":      {3, 3, setfaclCall},
 	"setxattr":     {3, 4, setxattrCall(unix.Setxattr)},
 	"lsetxattr":    {3, 4, setxattrCall(unix.Lsetxattr)},
 	"getxattr":     {2, 3, getxattrCall(unix.Getxattr)},
@@ -439,6 +441,36 @@ func setxattrCall(f func(_, _ string, _ []byte, _ int) error) func(*Actor, []str
 		}
 		return "", f(args[0], args[1], []byte(args[2]), int(n))
 	}
+}
+
+// setfaclCall takes a path, "access" or "default", and an ACL in the short text form, in the order that the kernel wants.
+func setfaclCall(_ *Actor, args []string) (string, error) {
+	tags := map[string]uint16{"u": 0x01, "u+": 0x02, "g": 0x04, "g+": 0x08, "m": 0x10, "o": 0x20} // linux/posix_acl.h
+	acl := binary.LittleEndian.AppendUint32(nil, 2)
+	for _, entry := range strings.Split(args[2], ",") {
+		words := strings.Split(entry, ":")
+		if len(words) != 3 {
+			return "", fmt.Errorf("no entry of an ACL: %q", entry)
+		}
+		tag, id := words[0], int64(0xffffffff)
+		if words[1] != "" {
+			n, err := number(words[1])
+			if err != nil {
+				return "", err
+			}
+			tag, id = tag+"+", n
+		}
+		var perm uint16
+		for i, c := range "xwr" {
+			if strings.ContainsRune(words[2], c) {
+				perm |= 1 << i
+			}
+		}
+		acl = binary.LittleEndian.AppendUint16(acl, tags[tag])
+		acl = binary.LittleEndian.AppendUint16(acl, perm)
+		acl = binary.LittleEndian.AppendUint32(acl, uint32(id))
+	}
+	return "", unix.Setxattr(args[0], "system.posix_acl_"+args[1], acl, 0)
 }
 
 // getxattrCall takes a path, a name and optionally the size of the buffer.

@@ -68,7 +68,7 @@ func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags Ope
 	if err := v.mustBeAbsent(ctx, p, at, flags.Excl); err != nil {
 		return nil, nil, err
 	}
-	o := v.fresh(p.dir, at, attr.Regular|mode&attr.PermMask, who)
+	o := v.fresh(ctx, p.dir, at, attr.Regular|mode&attr.PermMask, who)
 	if !flags.Excl || v.owns(p.dir) || v.opt.LazyExcl && v.caps.ConditionalPut {
 		return v.createPending(p, o, flags)
 	}
@@ -129,22 +129,23 @@ func (v *Volume) mustBeAbsent(ctx context.Context, p place, at string, excl bool
 	return nil
 }
 
-// fresh returns a new object of that mode. A setgid directory passes its group on, and to directories the bit.
-func (v *Volume) fresh(dir *Inode, at string, mode uint32, who Caller) object {
+// fresh returns a new object of that mode. A setgid directory passes its group on, and to directories the bit; one with a
+// default ACL says what the permissions are, and passes it on to directories.
+func (v *Volume) fresh(ctx context.Context, dir *Inode, at string, mode uint32, who Caller) object {
 	now := v.opt.Now()
 	o := object{full: true, sys: true, dir: attr.IsDir(mode), at: now}
 	o.attr = attr.Attr{Mode: mode, UID: who.UID, GID: who.GID, Mtime: now, Atime: now, Ctime: now}
-	if parent, ok := v.table.Path(dir.node); ok {
-		p, _, _ := v.names.Get(parent)
-		if st, ok := dir.localStat(); ok {
-			p.full, p.attr = true, st.Attr
+	p := v.parentAttr(ctx, dir)
+	if p.Mode&setgid != 0 {
+		o.attr.GID = p.GID
+		if o.dir {
+			o.attr.Mode |= setgid
 		}
-		if p.full && p.attr.Mode&setgid != 0 {
-			o.attr.GID = p.attr.GID
-			if o.dir {
-				o.attr.Mode |= setgid
-			}
-		}
+	}
+	if acl, ok := attr.ParseACL(p.Xattrs[attr.ACLDefault]); ok && !attr.IsSymlink(mode) {
+		inheritACL(&o.attr, acl)
+	} else if !attr.IsSymlink(mode) {
+		o.attr.Mode &^= who.Umask & 0o777
 	}
 	o.info.Key = v.keys.File(at)
 	if o.dir {
@@ -153,6 +154,38 @@ func (v *Volume) fresh(dir *Inode, at string, mode uint32, who Caller) object {
 	o.info.Meta = s3client.Meta{}
 	o.info.System.ContentType = attr.ContentType(path.Base(at), o.attr.Mode, v.opt.MIME)
 	return o
+}
+
+// parentAttr returns the attributes of a directory, those that were heard last if there are any: the kernel has just asked
+// for them, to check permissions.
+func (v *Volume) parentAttr(ctx context.Context, dir *Inode) attr.Attr {
+	if st, ok := dir.localStat(); ok {
+		return st.Attr
+	}
+	at, ok := v.table.Path(dir.node)
+	if !ok {
+		return attr.Attr{}
+	}
+	o, _, _ := v.names.Get(at)
+	if !o.full {
+		o, _, _ = v.resolve(ctx, at) // what cannot be asked for is not inherited
+	}
+	return o.attr
+}
+
+// inheritACL gives what is made in a directory the permissions that its default ACL says.
+func inheritACL(a *attr.Attr, acl attr.ACL) {
+	access, bits := acl.Inherit(a.Mode & 0o777)
+	a.Mode = a.Mode&^0o777 | bits
+	if !access.Minimal() {
+		a.Xattrs = map[string][]byte{attr.ACLAccess: access.Value()}
+	}
+	if attr.IsDir(a.Mode) {
+		if a.Xattrs == nil {
+			a.Xattrs = map[string][]byte{}
+		}
+		a.Xattrs[attr.ACLDefault] = acl.Value()
+	}
 }
 
 // Bits of a mode.
@@ -205,7 +238,7 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 	if err := v.mustBeAbsent(ctx, p, at, false); err != nil {
 		return nil, Stat{}, err
 	}
-	o := v.fresh(p.dir, at, a.Mode, who)
+	o := v.fresh(ctx, p.dir, at, a.Mode, who)
 	o.attr.Rdev, o.attr.LinkTarget = a.Rdev, a.LinkTarget
 	if v.owns(p.dir) {
 		n, st, err := v.makeLater(ctx, p, o, body)

@@ -16,8 +16,9 @@ type Stat struct {
 	Nlink  uint32
 }
 
-// Caller is who asked: the owner of what is made.
-type Caller struct{ UID, GID uint32 }
+// Caller is who asked: the owner of what is made, and the permissions that it is not to have, unless the default ACL of the
+// directory says which it has.
+type Caller struct{ UID, GID, Umask uint32 }
 
 // OpenFlags are the flags of open(2) that matter here. Cached is the version of which the caller may have bytes, so that
 // none need to come with the answer; "" is none.
