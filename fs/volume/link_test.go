@@ -258,3 +258,35 @@ func (m *mount) whole(when string, stay, maybe []string) {
 		}
 	}
 }
+
+// What is not sent yet is sent before it gets a second name; what is written afterwards survives a crash.
+func TestHardLinksWithAJournal(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newJournaled(t, caps)
+		m.mkdir("d")
+		m.put("d/a", "one")
+		m.ok(m.link("d/a", "d/b"))
+		ino := m.stat("d/b").Ino
+		h := m.open("d/b", readWrite)
+		m.writeAll(h, "two", 0)
+		m.close(h)
+		m.ok(m.rename("d/a", "c"))
+		m.put("tmp", "three")
+		m.ok(m.rename("tmp", "d/b"))
+		m = m.crash()
+		for name, want := range map[string]string{"c": "two", "d/b": "three"} {
+			if got := m.get(name); got != want {
+				t.Errorf("%q holds %q, want %q", name, got, want)
+			}
+		}
+		m.nlink("c", 1)
+		if got := m.stat("c").Ino; got == ino && got == m.stat("d/b").Ino {
+			t.Error("two files have one number")
+		}
+		m.ok(m.link("c", "e"))
+		m.stored()
+		for _, name := range []string{"c", "e"} {
+			m.nlink(name, 2)
+		}
+	})
+}
