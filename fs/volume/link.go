@@ -25,11 +25,20 @@ func (v *Volume) Link(ctx context.Context, n, dir *Inode, name string) (Stat, er
 		if err == nil || i == attempts || !errors.Is(err, errAgain) {
 			return st, err
 		}
+		if errors.Is(err, errClosed) {
+			if err := v.finish(ctx, n); err != nil {
+				return st, err
+			}
+		}
 	}
 }
 
-// errAgain says that an operation met a change by another client and may be started over.
-var errAgain = errors.Join(errors.New("it has just changed"), ErrStale)
+// errAgain says that an operation met a change by another client and may be started over. errClosed does too, of a file
+// that is to be a plain object.
+var (
+	errAgain  = errors.Join(errors.New("it has just changed"), ErrStale)
+	errClosed = errors.Join(errors.New("it is becoming a plain object"), errAgain)
+)
 
 func (v *Volume) linkOnce(ctx context.Context, n *Inode, p place) (Stat, error) {
 	ctx, cancel := v.detached(ctx, 0)
@@ -124,7 +133,7 @@ func (v *Volume) listName(ctx context.Context, n *Inode, home, at string) (links
 		case len(l.Keys) == 0:
 			return ErrNotExist
 		case l.Closed:
-			return errAgain
+			return errClosed
 		case len(l.Keys) >= links.Max:
 			return ErrTooManyLinks
 		}
@@ -191,7 +200,7 @@ func (v *Volume) copyToShare(ctx context.Context, key string, o object) (object,
 	n.attr.Links, n.attr.Ctime = 2, v.opt.Now()
 	opt := s3client.CopyOptions{
 		Replace: true, Meta: attr.Encode(n.attr, o.info.Meta), System: o.info.System,
-		SrcIfMatch: o.info.ETag, IfNoneMatch: true,
+		SrcIfMatch: o.info.ETag,
 	}
 	info, err := v.copyObject(ctx, key, o.info, opt)
 	info.Key, info.Size, info.Meta, info.System = key, o.info.Size, opt.Meta, opt.System

@@ -214,6 +214,9 @@ func TestHardLinksSurviveFailures(t *testing.T) {
 						for _, m := range []*mount{m, m.second()} {
 							m.whole(fmt.Sprint("request ", failing, " fails"), op.stay, op.maybe)
 						}
+						third := m.second()
+						third.ok(third.link(op.stay[0], fmt.Sprint("more ", failing)))
+						third.whole(fmt.Sprint("a link after request ", failing), append(op.stay, fmt.Sprint("more ", failing)), op.maybe)
 						if requests < failing {
 							break
 						}

@@ -74,7 +74,7 @@ func (v *Volume) dropNameNow(ctx context.Context, ptr links.Pointer, key string)
 	case err != nil:
 	case len(list.Keys) == 0:
 		err = v.removeShared(ctx, n, ptr)
-	default:
+	case left == "":
 		err = v.count(ctx, n, len(list.Keys))
 	}
 	unlock()
@@ -84,19 +84,23 @@ func (v *Volume) dropNameNow(ctx context.Context, ptr links.Pointer, key string)
 	return err
 }
 
-// unlist takes a name off the list; left is the only one that is left, if it is where the list says. A name that is
-// still somewhere else stays: it was copied, and the copy is what was removed.
+// unlist takes a name off the list; left is the only one that is left, if there is one: then the list is closed. A name
+// that is still somewhere else stays: it was copied, and the copy is what was removed.
 func (v *Volume) unlist(ctx context.Context, ptr links.Pointer, key string) (list links.Names, left string, err error) {
 	list, err = v.changeNames(ctx, ptr, func(l *links.Names) error {
-		if at, ok := l.Keys[ptr.Name]; !ok {
+		at, ok := l.Keys[ptr.Name]
+		if !ok {
 			return ErrNotExist
-		} else if at != key && v.isName(ctx, at, ptr) {
-			return ErrExist
+		}
+		if at != key {
+			if there, err := v.whatIs(ctx, at, ptr); err != nil || there == thisName {
+				return errors.Join(ErrExist, err)
+			}
 		}
 		delete(l.Keys, ptr.Name)
 		left = ""
-		for name, at := range l.Keys {
-			if len(l.Keys) == 1 && v.isName(ctx, at, links.Pointer{Key: ptr.Key, Name: name}) {
+		for name := range l.Keys {
+			if len(l.Keys) == 1 {
 				l.Closed, left = true, name
 			}
 		}
@@ -105,11 +109,25 @@ func (v *Volume) unlist(ctx context.Context, ptr links.Pointer, key string) (lis
 	return list, left, err
 }
 
-// isName reports whether the object of a key is a certain name.
-func (v *Volume) isName(ctx context.Context, key string, ptr links.Pointer) bool {
+// What may be where a name should be.
+const (
+	nothing = iota
+	anotherObject
+	thisName
+)
+
+// whatIs tells what the key of a name has.
+func (v *Volume) whatIs(ctx context.Context, key string, ptr links.Pointer) (int, error) {
 	info, err := v.client.Head(ctx, key)
-	there, ok := links.ParsePointer(info.Meta)
-	return err == nil && ok && there == ptr
+	switch there, ok := links.ParsePointer(info.Meta); {
+	case notFound(err):
+		return nothing, nil
+	case err != nil:
+		return nothing, err
+	case ok && there == ptr:
+		return thisName, nil
+	}
+	return anotherObject, nil
 }
 
 // removeShared removes a file that has no name any more. Who has it open goes on using it.
@@ -129,13 +147,27 @@ func (v *Volume) removeShared(ctx context.Context, n *Inode, ptr links.Pointer) 
 	return nil
 }
 
-// unshare makes a file whose only name is listed and closed a plain object under that name.
-func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list links.Names, name string) error {
-	at, _, ok := v.keys.Path(list.Keys[name])
+// finish goes on with what a mount that has closed a list did not come to.
+func (v *Volume) finish(ctx context.Context, n *Inode) error {
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
 	home, _ := v.table.Path(n.node)
-	if !ok {
-		return nil
+	ptr := links.Pointer{Key: v.keys.File(home)}
+	list, _, err := v.readNames(ctx, ptr)
+	if err != nil || !list.Closed {
+		return err
 	}
+	for name := range list.Keys {
+		return v.unshare(ctx, n, ptr, list, name)
+	}
+	return ErrNotExist
+}
+
+// unshare makes a file whose only name is listed and closed a plain object under that name. Where the name is not there
+// any more, the file stays as it is, and the list is opened again.
+func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list links.Names, name string) error {
+	at, _, _ := v.keys.Path(list.Keys[name])
+	home, _ := v.table.Path(n.node)
 	release, err := v.paths.own(ctx, at, home)
 	if err != nil {
 		return err
@@ -145,8 +177,16 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 		return err
 	}
 	defer n.gate.unlock()
-	if now, err := n.path(); err != nil || now != home || !v.isName(ctx, list.Keys[name], links.Pointer{Key: ptr.Key, Name: name}) {
-		return err // it is as good as it is
+	if now, err := n.path(); err != nil || now != home {
+		return err // somebody else has done it
+	}
+	switch there, err := v.whatIs(ctx, list.Keys[name], links.Pointer{Key: ptr.Key, Name: name}); {
+	case err != nil:
+		return err
+	case there == anotherObject:
+		return ErrStale // another mount has been quicker
+	case there == nothing || at == "":
+		return v.reopen(ctx, n, ptr) // a directory above was renamed
 	}
 	done, err := v.commitStill(ctx, n)
 	if err != nil {
@@ -166,10 +206,22 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 	n.mu.obj.attr.Links = 0
 	n.mu.Unlock()
 	v.names.SetAbsent(home)
-	return v.deleteKeys(ctx, ptr.List())
+	return v.deleteKeys(ctx, ptr.Key, ptr.List())
 }
 
-// moveBack moves the bytes of a file over its only name.
+// reopen lets a file with one name get others again.
+func (v *Volume) reopen(ctx context.Context, n *Inode, ptr links.Pointer) error {
+	list, err := v.changeNames(ctx, ptr, func(l *links.Names) error {
+		l.Closed = false
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return v.count(ctx, n, len(list.Keys))
+}
+
+// moveBack copies the bytes of a file over its only name.
 func (v *Volume) moveBack(ctx context.Context, n *Inode, key string) (object, error) {
 	o, err := v.current(ctx, n)
 	if err == nil && !o.sys {
@@ -179,23 +231,12 @@ func (v *Volume) moveBack(ctx context.Context, n *Inode, key string) (object, er
 		return o, err
 	}
 	from := o.info
-	o.attr.Links = 0
+	o.attr.Links, o.attr.Ctime = 0, v.opt.Now()
 	opt := s3client.CopyOptions{Replace: true, Meta: attr.Encode(o.attr, o.info.Meta), System: o.info.System, SrcIfMatch: from.ETag}
-	to := key
-	if v.caps.RenameObject {
-		to = from.Key // no bytes are copied
-	}
-	info, err := v.copyObject(ctx, to, from, opt)
-	info.Key, info.Size, info.Meta, info.System = to, from.Size, opt.Meta, opt.System
+	info, err := v.copyObject(ctx, key, from, opt)
+	info.Key, info.Size, info.Meta, info.System = key, from.Size, opt.Meta, opt.System
 	o.info, o.at = info, v.opt.Now()
-	if err != nil {
-		return o, err
-	}
-	if v.caps.RenameObject {
-		o.info, err = v.moveVersion(ctx, key, info, false)
-		return o, err
-	}
-	return o, v.deleteKeys(ctx, from.Key)
+	return o, err
 }
 
 // shared returns the inode of a file with several names.
