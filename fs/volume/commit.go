@@ -30,6 +30,9 @@ func (v *Volume) commit(ctx context.Context, n *Inode) error {
 
 // commitNow is commit, but ends with its context.
 func (v *Volume) commitNow(ctx context.Context, n *Inode) error {
+	if err := v.commitAbove(ctx, n); err != nil {
+		return err
+	}
 	unlock, err := v.lockInode(ctx, n)
 	if err != nil {
 		return err
@@ -140,6 +143,7 @@ func (v *Volume) freeze(ctx context.Context, n *Inode, c *content) (*stage.Snaps
 // storeSnapshot stores a snapshot of c as the next version.
 func (v *Volume) storeSnapshot(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version) error {
 	v.noteSending(n, c, snap.Size(), next.meta)
+	v.sendingFrom(n)
 	info, err := v.send(ctx, snap, next)
 	switch {
 	case err == nil:

@@ -92,6 +92,7 @@ func (n *Inode) attachLocked(c *content, flags OpenFlags) *Handle {
 	c.handles++
 	if flags.Write {
 		n.mu.writers++
+		n.yieldLocked()
 	}
 	return &Handle{n: n, c: c, flags: flags, seen: n.mu.lostSeq}
 }

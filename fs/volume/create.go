@@ -108,6 +108,9 @@ func (v *Volume) mustBeAbsent(ctx context.Context, p place, at string, excl bool
 	if n := v.child(p); n != nil && n.unsaved() {
 		return ErrExist
 	}
+	if p.dir.alone() {
+		return nil
+	}
 	_, state, s := v.names.Get(at)
 	ask := v.resolve
 	if excl && !v.caps.ConditionalPut {

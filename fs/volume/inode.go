@@ -34,6 +34,8 @@ type Inode struct {
 		stamp   tree.Stamp // of the last change by this mount, or answer that was used
 		removed bool       // by this mount: what handles do to it stays local
 		own     bool       // a directory that this mount has made
+		alone   bool       // and of which the service has nothing: what is not here is nowhere
+		sending func()     // breaks off the attempt in the background that is on its way; nil: there is none
 		leaving bool       // an unlink or a rename onto it is on its way: opens wait
 
 		writers int // handles open for writing

@@ -79,6 +79,9 @@ func (v *Volume) secure(ctx context.Context, n *Inode) error {
 	}
 	err := v.journal(ctx, n)
 	if err == nil || n.journaled() { // or removed meanwhile
+		if v.sender.full() {
+			_ = v.commit(ctx, n) // to wait; it is safe already
+		}
 		return nil
 	}
 	path, _ := v.table.Path(n.node)

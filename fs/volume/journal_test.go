@@ -355,3 +355,30 @@ func TestAnotherClientMakesTheSameNames(t *testing.T) {
 		t.Errorf("conflicts are %q", s.Conflicts)
 	}
 }
+
+// TestServiceAwayFromTheBeginning works in a directory of which the service has never heard.
+func TestServiceAwayFromTheBeginning(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.mkdir("d")
+	m.stored()
+	m.names("", "d")
+	m.faults.set(func(string, string) error { return errCut })
+	m.mkdir("d/sub")
+	m.put("d/sub/f", "data")
+	m.put("d/sub/tmp", "more")
+	m.ok(m.rename("d/sub/tmp", "d/sub/g"))
+	m.missing("d/sub/tmp")
+	m.ok(m.unlink("d/sub/f"))
+	for deadline := time.Now().Add(2 * sendWait); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		m.missing("d/sub/f") // also when it has been tried to send something
+	}
+	m = m.crash()
+	m.stored()
+	m.names("d/sub", "g")
+	if got := m.object("d/sub/g"); got != "more" {
+		t.Errorf("it has %q", got)
+	}
+}
+
+// sendWait is more than a file waits before it is sent.
+const sendWait = 100 * time.Millisecond

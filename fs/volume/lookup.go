@@ -22,6 +22,9 @@ func (v *Volume) Lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 		if n, st, ok := v.lookupLocal(p); ok {
 			return n, st, nil
 		}
+		if dir.alone() {
+			return nil, Stat{}, ErrNotExist
+		}
 		o, s, err := v.resolve(ctx, path)
 		if n, st, ok := v.lookupLocal(p); ok { // created meanwhile
 			return n, st, nil

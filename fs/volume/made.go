@@ -24,6 +24,41 @@ func (v *Volume) owns(dir *Inode) bool {
 	return dir.mu.own && !dir.mu.removed
 }
 
+// alone reports whether the service has heard of nothing in a directory, nor of itself. Then names in it need no request,
+// also while the service is away.
+func (n *Inode) alone() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.alone && n.mu.content != nil && !n.mu.content.stored && !n.mu.removed
+}
+
+// sendingFrom says that something in the directory of n is about to be sent.
+func (v *Volume) sendingFrom(n *Inode) {
+	if v.opt.Journal == nil {
+		return
+	}
+	dir, _ := v.table.Parent(n.node)
+	if dir == nil {
+		return
+	}
+	parent := dir.Value()
+	parent.mu.Lock()
+	defer parent.mu.Unlock()
+	parent.mu.alone = false
+}
+
+// commitAbove stores the directories above n that are not stored, so that what the service has of them is never less
+// than what they hold.
+func (v *Volume) commitAbove(ctx context.Context, n *Inode) error {
+	if v.opt.Journal == nil {
+		return nil
+	}
+	if dir, _ := v.table.Parent(n.node); dir != nil && dir.Value().alone() {
+		return v.commitNow(ctx, dir.Value())
+	}
+	return nil
+}
+
 // own notes that this mount has made a directory.
 func (n *Inode) own() {
 	n.mu.Lock()
@@ -42,7 +77,7 @@ func (v *Volume) makeLater(ctx context.Context, p place, o object, body []byte) 
 	}
 	n.abandonLocked()
 	n.mu.content, n.mu.obj, n.mu.dirty, n.mu.stamp = c, o, true, v.names.Begin()
-	n.mu.own, n.mu.target = o.dir, string(body)
+	n.mu.own, n.mu.alone, n.mu.target = o.dir, o.dir, string(body)
 	n.openLocked()
 	n.unlock()
 	if err := v.journalMade(ctx, n, c); err != nil {
@@ -78,6 +113,7 @@ func (v *Volume) journalMade(ctx context.Context, n *Inode, c *content) error {
 
 // storeMade stores an object that was made here, and is no file with bytes.
 func (v *Volume) storeMade(ctx context.Context, n *Inode, c *content) error {
+	v.sendingFrom(n)
 	path, _ := v.table.Path(n.node)
 	n.mu.Lock()
 	o, changes := n.mu.obj, n.mu.changes

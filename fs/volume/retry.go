@@ -134,9 +134,7 @@ func (v *Volume) storeOrphans(ctx context.Context) (stored, failed int) {
 }
 
 func (v *Volume) storeOrphan(ctx context.Context, n *Inode) bool {
-	ctx, cancel := context.WithTimeout(ctx, v.limit(n.unsavedSize()))
-	defer cancel()
-	err := v.commitNow(ctx, n)
+	err := v.sendOne(ctx, n)
 	path, _ := v.table.Path(n.node)
 	switch {
 	case err == nil:

@@ -38,6 +38,16 @@ func (s *sender) init() {
 	s.mu.queued = map[*Inode]bool{}
 }
 
+// maxWaiting is how many files may wait to be sent before those who close more have to wait too.
+const maxWaiting = 4096
+
+// full reports whether too many files wait.
+func (s *sender) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.queue) > maxWaiting
+}
+
 // storeLater says that there is a file without writers that is not stored.
 func (v *Volume) storeLater(n *Inode) {
 	if v.opt.Journal == nil {
@@ -87,9 +97,7 @@ func (v *Volume) sendQueued() {
 		if !n.orphaned() {
 			continue // opened again: whoever closes it last sees to it
 		}
-		ctx, cancel := context.WithTimeout(v.sender.ctx, v.limit(n.unsavedSize()))
-		err := v.commitNow(ctx, n)
-		cancel()
+		err := v.sendOne(v.sender.ctx, n)
 		switch {
 		case !n.orphaned():
 		case err == nil: // changed meanwhile
@@ -99,6 +107,39 @@ func (v *Volume) sendQueued() {
 			v.log.Warn("a closed file is not stored yet; it is in the journal, and will be tried again", "path", path, "error", err)
 			v.retryLater()
 		}
+	}
+}
+
+// yieldAfter is how long somebody who opens a file to write to it waits for an attempt to send it, which keeps its bytes
+// still. yieldMax is the size above which an attempt may take longer for good reasons.
+const (
+	yieldAfter = time.Second
+	yieldMax   = 64 << 20
+)
+
+// sendOne stores a file in the background, unless a writer comes and it takes long.
+func (v *Volume) sendOne(ctx context.Context, n *Inode) error {
+	size := n.unsavedSize()
+	ctx, cancel := context.WithTimeout(ctx, v.limit(size))
+	defer cancel()
+	if v.opt.Journal != nil && size <= yieldMax {
+		n.mu.Lock()
+		n.mu.sending = cancel
+		n.mu.Unlock()
+		defer func() {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.mu.sending = nil
+		}()
+	}
+	return v.commitNow(ctx, n)
+}
+
+// yieldLocked makes an attempt in the background give way to a writer: a service that does not answer must not hold up
+// what is done here.
+func (n *Inode) yieldLocked() {
+	if n.mu.sending != nil {
+		time.AfterFunc(yieldAfter, n.mu.sending)
 	}
 }
 

@@ -258,6 +258,9 @@ func (v *Volume) exists(ctx context.Context, p place, at string) (*object, error
 		o := n.mu.obj
 		return &o, nil
 	}
+	if p.dir.alone() {
+		return nil, nil
+	}
 	o, err := v.known(ctx, at)
 	if errors.Is(err, ErrNotExist) {
 		return nil, nil
