@@ -429,6 +429,21 @@ func TestEncryptionElsewhere(t *testing.T) {
 	s.wantHeaders("form", a, sseHeader+": AES256")
 	s.wantHeaders("form", s.do("HEAD", path("form"), ""), sseHeader+": AES256")
 
+	signed, err := s3.NewPresignClient(s.s3).PresignPutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("presigned"), ServerSideEncryption: "AES256"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequest(signed.Method, signed.URL, strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range signed.SignedHeader {
+		if name != "Host" && name != "Content-Length" {
+			req.Header[name] = values
+		}
+	}
+	s.wantHeaders("presigned", s.send(req), sseHeader+": AES256")
+
 	for _, versioning := range []string{"Enabled", "Suspended"} {
 		s.want("versioning", s.do("PUT", "/bucket?versioning", "<VersioningConfiguration><Status>"+versioning+"</Status></VersioningConfiguration>"), 200, "")
 		first := s.do("PUT", path("v"), "one", keyOf(1)...).header.Get("X-Amz-Version-Id")
