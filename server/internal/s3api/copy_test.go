@@ -62,6 +62,11 @@ func TestCopy(t *testing.T) {
 	} {
 		s.want(c.what, s.do("PUT", path("dst"), "", c.headers...), c.status, c.code)
 	}
+	missing := s.do("PUT", path("fresh"), "", src, "If-Match: "+etag)
+	s.want("no destination", missing, 404, "NoSuchKey")
+	if missing.element("Key") != "fresh" {
+		t.Errorf("%s", missing.body)
+	}
 	if v := s.do("HEAD", path("dst"), "", "X-Amz-Checksum-Mode: ENABLED").header.Get("X-Amz-Checksum-Sha256"); v != "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=" {
 		t.Errorf("the copy's SHA256 is %q", v)
 	}

@@ -117,6 +117,10 @@ func (r *request) algorithmHeader(name string) (checksum.Algorithm, error) {
 
 // sourceError names the source in an error that is about it.
 func sourceError(err error, bucket, key string) error {
+	var destination *store.DestinationError
+	if errors.As(err, &destination) {
+		return err
+	}
 	e, _ := From(err)
 	if errors.Is(err, store.ErrDeleteMarker) {
 		return s3err.Newf(s3err.InvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.")

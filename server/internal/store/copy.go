@@ -185,6 +185,9 @@ func (x *tx) putCopy(in CopyInput, row *objectRow, made *copied) error {
 		return err
 	}
 	old, err := x.replaced(b, in.DstKey, in.DstCond)
+	if errors.Is(err, ErrNoSuchKey) {
+		return &DestinationError{err}
+	}
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,14 @@ func (e *PreconditionError) Error() string { return "precondition failed: " + e.
 // Is makes the error match its sentinel.
 func (e *PreconditionError) Is(target error) bool { return target == ErrPrecondition }
 
+// DestinationError is ErrNoSuchKey of a copy whose source is there: the destination's conditions want an object.
+type DestinationError struct{ err error }
+
+func (e *DestinationError) Error() string { return "destination: " + e.err.Error() }
+
+// Unwrap gives errors.Is the sentinel.
+func (e *DestinationError) Unwrap() error { return e.err }
+
 // MarkerError is a read of a delete marker. It matches ErrDeleteMarker when the marker was asked for by its version ID, and
 // ErrNoSuchKey when it is the current version.
 type MarkerError struct {
