@@ -9,13 +9,18 @@ TESTFLAGS   ?= -race
 PREFIX      ?= /usr/local
 DESTDIR     ?=
 
-.PHONY: help build run demo deps test unit integration lint fmt bench install uninstall clean
+.PHONY: help build image run demo deps test unit integration lint fmt bench install uninstall clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the static binary bin/pail
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/pail ./cmd/pail
+
+image: build ## container image "pail", FROM scratch
+	rm -rf bin/image && mkdir -p bin/image/app/localData bin/image/app/localMetadata
+	cp bin/pail bin/image/pail
+	DOCKER_BUILDKIT=0 docker build -q -t pail -f deploy/Dockerfile bin/image
 
 run: build ## server on 127.0.0.1:8000 and a mounted bucket, until Ctrl-C
 	@packaging/deps.sh run

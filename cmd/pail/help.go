@@ -11,8 +11,9 @@ const overview = `pail mounts S3 buckets as a filesystem, and is an S3 server.
   pail umount MOUNTPOINT                                       unmount when everything is on the server
   pail status [MOUNTPOINT] [--json]                            your mounts, and what they have not sent yet
   pail serve [FLAGS]                                           the S3 server
+  pail health [--ready]                                        whether a server on this machine is well
   pail version                                                 the version
-  pail help [mount|umount|status|serve]                        all options
+  pail help [mount|umount|status|serve|health]                 all options
   pail help --man | --completion                               the manual page for man(1); a script for bash
 `
 
@@ -27,11 +28,11 @@ func help(args []string, env func(string) string, stdout, stderr io.Writer) int 
 		return printMan(nil, env, stdout, stderr)
 	case "--completion":
 		return printCompletion(nil, env, stdout, stderr)
-	case "mount", "umount", "status", "serve":
+	case "mount", "umount", "status", "serve", "health":
 		do, _ := subcommand(args[0])
 		return do([]string{"--help"}, env, stdout, stderr)
 	}
-	return fail(stderr, fmt.Errorf("no help on %q: there is mount, umount, status and serve", args[0]))
+	return fail(stderr, fmt.Errorf("no help on %q: there is mount, umount, status, serve and health", args[0]))
 }
 
 // usage is pail without arguments, which is a mistake.

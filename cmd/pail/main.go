@@ -57,6 +57,8 @@ func subcommand(word string) (command, bool) {
 		return status, true
 	case "serve":
 		return serve, true
+	case "health":
+		return health, true
 	case "version", "--version", "-V":
 		return printVersion, true
 	case "help", "--help", "-h":

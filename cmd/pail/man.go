@@ -36,7 +36,7 @@ func printCompletion(_ []string, env func(string) string, stdout, stderr io.Writ
 	}
 	flags := regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(text, -1)
 	slices.Sort(flags)
-	c := opt.Completion{Commands: []string{"mount", "umount", "status", "serve", "version", "help"}, ServeFlags: slices.Compact(flags)}
+	c := opt.Completion{Commands: []string{"mount", "umount", "status", "serve", "health", "version", "help"}, ServeFlags: slices.Compact(flags)}
 	if err := opt.WriteCompletion(stdout, c); err != nil {
 		return fail(stderr, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"pail/cmd/internal/daemon"
 	"pail/cmd/internal/mountpoint"
 	"pail/cmd/internal/opt"
+	"pail/cmd/internal/sdnotify"
 	fuse "pail/fs"
 )
 
@@ -137,6 +138,9 @@ func (b *bucket) serve(ctx context.Context, dir string, child *daemon.Child, log
 		if err := errors.Join(os.Chdir("/"), child.Ready(dir)); err != nil {
 			return errors.Join(err, abandon(ctx, session))
 		}
+	}
+	if err := sdnotify.Send(os.Getenv, "READY=1\nSTATUS=mounted at "+dir); err != nil {
+		logs.log.Warn("the service manager does not know of the mount", "error", err)
 	}
 	logs.log.Info("mounted", "source", b.source, "mountpoint", dir, "version", versionText())
 	s := &supervisor{session: session, signals: signals, log: logs.log, reopen: logs.reopen, louder: logs.louder}

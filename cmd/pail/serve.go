@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pail/cmd/internal/passwd"
+	"pail/cmd/internal/sdnotify"
 	"pail/server"
 )
 
@@ -73,7 +74,7 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
-		o.sayReady(ctx, s, listeners, stdout, scheme(config != nil), from, ca)
+		o.sayReady(ctx, s, listeners, stdout, scheme(config != nil), from, ca, log)
 	}()
 	err = o.serveAll(ctx, s, listeners, config, log)
 	stop()
@@ -82,8 +83,14 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 }
 
 // sayReady prints a line for each listener: when the server owns its directories, and before, when it stands by.
-func (o *serveOptions) sayReady(ctx context.Context, s *server.Server, on listeners, stdout io.Writer, scheme, credentials, ca string) {
+func (o *serveOptions) sayReady(ctx context.Context, s *server.Server, on listeners, stdout io.Writer, scheme, credentials, ca string, log *slog.Logger) {
+	tell := func(status string) {
+		if err := sdnotify.Send(os.Getenv, "READY=1\nSTATUS="+status); err != nil {
+			log.Warn("the service manager does not know of the server", "error", err)
+		}
+	}
 	if s.Epoch() == 0 {
+		tell("standing by: another server owns " + o.metadata)
 		for _, l := range on.s3 {
 			fmt.Fprintf(stdout, "pail: standing by on %s://%s, another server owns %s\n", scheme, l.Addr(), o.metadata)
 		}
@@ -93,6 +100,7 @@ func (o *serveOptions) sayReady(ctx context.Context, s *server.Server, on listen
 		return
 	case <-s.Owned():
 	}
+	tell("serving")
 	if ca != "" {
 		ca = ", CA in " + ca
 	}
