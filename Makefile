@@ -35,6 +35,7 @@ deps: ## install the packages that the tests use
 
 test: build deps ## every test, with the race detector, on real mounts and real clients
 	$(GO) test $(TESTFLAGS) -timeout 20m ./...
+	$(GO) test -run PowerLoss -timeout 5m ./server/internal/store # 2100 power cuts; with the race detector an eighth of them
 
 unit: ## the tests that need no mount and no other program
 	$(GO) test $(TESTFLAGS) -timeout 10m ./cmd/... ./fs/... ./s3client/... ./server/...

@@ -26,6 +26,8 @@ type worker struct {
 	rnd  *rand.Rand
 	mu   *sync.Mutex // of the harness: held to begin and to acknowledge an operation, and over a power cut
 
+	suspends bool // it turns versioning on and off
+
 	// Guarded by mu.
 	acked   state
 	kept    map[string][]byte         // acknowledged versions, by key and ID
@@ -76,6 +78,9 @@ func (w *worker) bytes() []byte {
 func (w *worker) step() error {
 	if w.kept != nil && w.rnd.IntN(8) == 0 {
 		return w.removeVersion()
+	}
+	if w.suspends && w.rnd.IntN(6) == 0 {
+		return w.s.SetVersioning(ctx, "b", []Versioning{Enabled, Suspended}[w.rnd.IntN(2)])
 	}
 	switch w.rnd.IntN(10) {
 	case 0, 1, 2, 3:
@@ -264,17 +269,19 @@ type cut struct {
 // TestPowerLossAtAnyMoment cuts the power at random operations of either disk, while several clients work. After each
 // cut the store must open, hold exactly what was acknowledged (and of the operations that ran, all or nothing), and
 // agree with itself, down to each byte and reference.
-func TestPowerLossAtAnyMoment(t *testing.T) { losePower(t, 250, Unversioned) }
+func TestPowerLossAtAnyMoment(t *testing.T) { losePower(t, 900, Unversioned) }
 
 // TestPowerLossWithVersions is the same in a bucket with versions: none that was acknowledged may be lost, or come back.
-func TestPowerLossWithVersions(t *testing.T) {
-	losePower(t, 150, Enabled)
-}
+func TestPowerLossWithVersions(t *testing.T) { losePower(t, 600, Enabled) }
+
+// TestPowerLossWithVersionsSuspended is the same where versioning is turned on and off all the time, so that null versions
+// replace each other and stand among others.
+func TestPowerLossWithVersionsSuspended(t *testing.T) { losePower(t, 600, Suspended) }
 
 func losePower(t *testing.T, cuts int, versioning Versioning) {
-	const workers, steps = 3, 120
-	if testing.Short() {
-		cuts = 50
+	const workers, steps = 3, 210
+	if testing.Short() || raced {
+		cuts /= 8
 	}
 	h := &harness{t: t, rnd: rand.New(rand.NewPCG(11, 12)), left: cuts, cuts: make(chan cut, 4)}
 	h.meta = pebbletest.NewDisk(h.maybeCut)
@@ -298,7 +305,7 @@ func losePower(t *testing.T, cuts int, versioning Versioning) {
 		rnd := rand.New(rand.NewPCG(uint64(i), 5))
 		some := func() []byte { return [][]byte{nil, withMaster(), withDefaultKey()}[rnd.IntN(3)] }
 		h.workers = append(h.workers, &worker{name: fmt.Sprint("w", i), s: subject{s, some}, rnd: rnd,
-			mu: &h.mu, acked: state{}, uploads: map[string]map[int]string{}})
+			mu: &h.mu, acked: state{}, uploads: map[string]map[int]string{}, suspends: versioning == Suspended && i == 0})
 	}
 	var verifying sync.WaitGroup
 	checked := 0
@@ -323,6 +330,7 @@ func losePower(t *testing.T, cuts int, versioning Versioning) {
 	working.Wait()
 	h.stop()
 	verifying.Wait()
+	t.Logf("%d power cuts", checked)
 	if checked < cuts/2 {
 		t.Errorf("only %d power cuts", checked)
 	}
@@ -358,7 +366,7 @@ func (h *harness) stop() {
 func (h *harness) maybeCut() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.on || h.left == 0 || h.rnd.IntN(12) != 0 {
+	if !h.on || h.left == 0 || h.rnd.IntN(5) != 0 {
 		return
 	}
 	h.left--

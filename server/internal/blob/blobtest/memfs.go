@@ -43,7 +43,18 @@ type dir struct {
 type node struct {
 	data   []byte
 	synced []byte // data at the last Sync
+	shared bool   // the bytes of data are those of synced, or of a file after a crash: what changes them copies them first
 }
+
+// own makes the bytes of data the node's own.
+func (n *node) own() {
+	if n.shared {
+		n.data, n.shared = slices.Clone(n.data), false
+	}
+}
+
+// settle makes the data durable.
+func (n *node) settle() { n.synced, n.shared = n.data, true }
 
 func newDir() *dir { return &dir{map[string]*node{}, map[string]*node{}} }
 
@@ -88,6 +99,9 @@ func (d *dir) crash(lucky func() bool) *dir {
 }
 
 func (n *node) crash(lucky func() bool) *node {
+	if n.shared {
+		return &node{data: n.data, synced: n.data, shared: true}
+	}
 	data := append([]byte(nil), n.synced...)
 	for off := 0; off < len(n.data); off += block {
 		if !lucky() {
@@ -99,14 +113,18 @@ func (n *node) crash(lucky func() bool) *node {
 		}
 		copy(data[off:end], n.data[off:end])
 	}
-	return &node{data: data, synced: append([]byte(nil), data...)}
+	after := &node{data: data}
+	after.settle()
+	return after
 }
 
 // Corrupt flips a bit of the file, which must be there.
 func (m *MemFS) Corrupt(path string, bit int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.fileLocked(path).data[bit/8] ^= 1 << (bit % 8)
+	f := m.fileLocked(path)
+	f.own()
+	f.data[bit/8] ^= 1 << (bit % 8)
 }
 
 // Truncate cuts the file, which must be there.
@@ -114,6 +132,7 @@ func (m *MemFS) Truncate(path string, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.fileLocked(path)
+	f.own()
 	f.data = f.data[:n]
 }
 
@@ -288,6 +307,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.growLocked(off + int64(len(p))); err != nil {
 		return 0, err
 	}
+	f.node.own()
 	return copy(f.node.data[off:], p), nil
 }
 
@@ -300,6 +320,7 @@ func (f *file) growLocked(size int64) error {
 		return pathError("write", f.path, syscall.ENOSPC)
 	}
 	f.fs.used += grow
+	f.node.own()
 	f.node.data = append(f.node.data, make([]byte, grow)...)
 	return nil
 }
@@ -319,7 +340,7 @@ func (f *file) Sync() error {
 	}
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	f.node.synced = append([]byte(nil), f.node.data...)
+	f.node.settle()
 	return nil
 }
 
