@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,82 +21,177 @@ import (
 	"pail/integration/harness"
 )
 
-// TestKillServerUnderLoad kills the server at once while clients put small, large and multipart objects, starts it
-// again, and looks for every object that was acknowledged: whole, and none that is only half there.
+// TestKillServerUnderLoad kills the server at random instants while clients put small, large and multipart objects, copy,
+// delete, and make and remove versions; it starts the server again, and looks for all that was acknowledged: objects
+// whole, versions too, and nothing that was removed. At the end the server's own check finds nothing.
 func TestKillServerUnderLoad(t *testing.T) {
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true})
 	s.Bucket(t, "bucket")
-	l := &load{client: s.Client(t), acked: map[string]content{}, sent: map[string][]content{}}
-	for round := range 5 {
+	s.Bucket(t, "versions")
+	l := &load{client: s.Client(t), sent: map[string][]content{}, versions: map[version]content{}, removed: map[version]bool{}}
+	if _, err := l.client.PutBucketVersioning(context.Background(), &s3.PutBucketVersioningInput{Bucket: aws.String("versions"),
+		VersioningConfiguration: &types.VersioningConfiguration{Status: "Enabled"}}); err != nil {
+		t.Fatal(err)
+	}
+	const rounds, acks = 4, 30
+	for round := range rounds {
 		ctx, cancel := context.WithCancel(context.Background())
 		var workers sync.WaitGroup
 		for w := range 6 {
 			workers.Add(1)
-			go func() { defer workers.Done(); l.put(ctx, round, w) }()
+			go func() { defer workers.Done(); l.work(ctx, round, w) }()
 		}
-		l.waitAcks(40)
+		l.waitAcks(acks/2 + rand.IntN(acks))
 		s.Kill()
 		cancel()
 		workers.Wait()
 		s.Restart(t)
 		l.check(t)
 	}
-	if len(l.acked) < 5*40/2 { // some keys are written again
-		t.Errorf("only %d objects were acknowledged", len(l.acked))
-	}
-	t.Logf("%d objects acknowledged", len(l.acked))
+	s.Stop(t)
+	(&bucket{t: t, server: s}).fsck(0)
+	t.Logf("%d keys, %d versions, %d versions removed", len(l.sent), len(l.versions), len(l.removed))
 }
 
 type content struct{ seed, size int }
 
+// gone is a key that holds nothing.
+var gone = content{seed: -1}
+
 func (c content) bytes() []byte { return randomBytes(uint64(c.seed), c.size) }
 
-// load puts objects and remembers what was sent and what of it was acknowledged.
+type version struct{ key, id string }
+
+// load changes objects and remembers what may be there.
 type load struct {
 	client  *s3.Client
 	timeout time.Duration // of a put; 0: a minute
 
-	mu    sync.Mutex
-	news  *sync.Cond
-	seed  int
-	fresh int // acknowledgements since waitAcks
-	acked map[string]content
-	sent  map[string][]content
+	mu       sync.Mutex
+	news     *sync.Cond
+	seed     int
+	fresh    int                  // acknowledgements since waitAcks
+	sent     map[string][]content // what a key may hold: what was acknowledged last, and what was sent since
+	versions map[version]content  // that were acknowledged
+	removed  map[version]bool     // versions, with an acknowledgement
 }
 
-// put goes on until the server is gone. Each worker has keys of its own, so that the last acknowledgement of a key is
+// work goes on until the server is gone. Each worker has keys of its own, so that the last acknowledgement of a key is
 // known; some keys are overwritten.
-func (l *load) put(ctx context.Context, round, worker int) {
+func (l *load) work(ctx context.Context, round, worker int) {
+	again := fmt.Sprintf("w%d/again", worker)
 	for i := 0; ctx.Err() == nil; i++ {
 		key := fmt.Sprintf("w%d/%d-%d", worker, round, i)
-		if i%5 == 4 {
-			key = fmt.Sprintf("w%d/again", worker)
+		c := l.newContent([]int{10, 5000, 70_000, 1 << 20, 6 << 20}[(i+worker)%5])
+		var err error
+		switch i % 8 {
+		case 4:
+			err = l.change(again, c, func() error { return l.put(again, c) })
+		case 5:
+			if src, ok := l.holds(again); ok {
+				err = l.change(key, src, func() error { return l.copy(again, key) })
+			}
+		case 6:
+			old := fmt.Sprintf("w%d/%d-%d", worker, round, i-4)
+			err = l.change(old, gone, func() error { return l.remove(old) })
+		case 7:
+			err = l.version(fmt.Sprintf("w%d", worker), c)
+		default:
+			err = l.change(key, c, func() error { return l.put(key, c) })
 		}
-		size := []int{10, 5000, 70_000, 1 << 20, 6 << 20}[(i+worker)%5]
-		l.mu.Lock()
-		l.seed++
-		c := content{l.seed % 200, size}
-		l.sent[key] = append(l.sent[key], c)
-		l.mu.Unlock()
-		if l.putOne(key, c) != nil {
+		if err != nil {
 			return
 		}
-		l.mu.Lock()
-		l.acked[key] = c
-		l.sent[key] = []content{c}
-		l.fresh++
-		if l.news != nil {
-			l.news.Broadcast()
-		}
-		l.mu.Unlock()
 	}
 }
 
-func (l *load) putOne(key string, c content) error {
+func (l *load) newContent(size int) content {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seed++
+	return content{l.seed % 200, size}
+}
+
+// change runs an operation that makes the key hold c.
+func (l *load) change(key string, c content, op func() error) error {
+	l.mu.Lock()
+	if l.sent[key] == nil {
+		l.sent[key] = []content{gone}
+	}
+	l.sent[key] = append(l.sent[key], c)
+	l.mu.Unlock()
+	err := op()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		l.sent[key] = []content{c}
+		l.ackLocked()
+	}
+	return err
+}
+
+func (l *load) ackLocked() {
+	l.fresh++
+	if l.news != nil {
+		l.news.Broadcast()
+	}
+}
+
+// holds gives what the key holds, where that is known.
+func (l *load) holds(key string) (content, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sent := l.sent[key]
+	if len(sent) != 1 || sent[0] == gone {
+		return content{}, false
+	}
+	return sent[0], true
+}
+
+func (l *load) copy(src, dst string) error {
+	_, err := l.client.CopyObject(context.Background(), &s3.CopyObjectInput{Bucket: aws.String("bucket"), Key: &dst, CopySource: aws.String("bucket/" + src)}, once)
+	return err
+}
+
+func (l *load) remove(key string) error {
+	_, err := l.client.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: aws.String("bucket"), Key: &key}, once)
+	return err
+}
+
+// version makes a version, and removes one of the versions that the key had before.
+func (l *load) version(key string, c content) error {
+	out, err := l.client.PutObject(context.Background(), &s3.PutObjectInput{Bucket: aws.String("versions"), Key: &key, Body: bytes.NewReader(c.bytes())}, once)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	made := version{key, *out.VersionId}
+	var old version
+	for v := range l.versions {
+		if v.key == key {
+			old = v
+		}
+	}
+	l.versions[made] = c
+	delete(l.versions, old) // it may be there or not, from now on
+	l.ackLocked()
+	l.mu.Unlock()
+	if old.id == "" {
+		return nil
+	}
+	if _, err := l.client.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: aws.String("versions"), Key: &old.key, VersionId: &old.id}, once); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.removed[old] = true
+	return nil
+}
+
+func (l *load) put(key string, c content) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(l.timeout, time.Minute))
 	defer cancel()
 	body := c.bytes()
-	once := func(o *s3.Options) { o.RetryMaxAttempts = 1 }
 	if c.size < 6<<20 {
 		_, err := l.client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: &key, Body: bytes.NewReader(body)}, once)
 		return err
@@ -129,8 +226,7 @@ func (l *load) waitAcks(n int) {
 	}
 }
 
-// check reads all keys that were ever sent. An acknowledged one must hold what was acknowledged, or what was sent
-// later without an answer; any other may be absent, but not half there.
+// check reads all keys and versions that were ever sent.
 func (l *load) check(t *testing.T) {
 	t.Helper()
 	listed := map[string]bool{}
@@ -145,36 +241,41 @@ func (l *load) check(t *testing.T) {
 		}
 	}
 	for key, sent := range l.sent {
-		_, acked := l.acked[key]
-		got, err := l.read(key)
+		got, err := l.read("bucket", key, nil)
 		var missing *types.NoSuchKey
-		switch {
-		case errors.As(err, &missing):
-			if acked {
-				t.Errorf("%s was acknowledged and is gone", key)
-			}
-			if listed[key] {
-				t.Errorf("%s is listed and cannot be read", key)
-			}
-			continue
-		case err != nil:
+		if err != nil && !errors.As(err, &missing) {
 			t.Errorf("%s: %v", key, err)
 			continue
-		case !listed[key]:
-			t.Errorf("%s can be read and is not listed", key)
 		}
-		whole := false
-		for _, c := range sent {
-			whole = whole || (c.size == len(got) && md5.Sum(c.bytes()) == md5.Sum(got))
+		if listed[key] != (err == nil) {
+			t.Errorf("%s: listed: %v, read: %v", key, listed[key], err)
 		}
-		if !whole {
-			t.Errorf("%s holds %d bytes that were never sent as a whole", key, len(got))
+		if !slices.ContainsFunc(sent, func(c content) bool { return c.is(got, err) }) {
+			t.Errorf("%s holds %d bytes, %v, and may hold %v", key, len(got), err, sent)
+		}
+	}
+	for v, c := range l.versions {
+		if got, err := l.read("versions", v.key, &v.id); err != nil || !c.is(got, err) {
+			t.Errorf("version %v: %d bytes, %v, want %v", v, len(got), err, c)
+		}
+	}
+	for v := range l.removed {
+		if _, err := l.read("versions", v.key, &v.id); code(err) != "NoSuchVersion" {
+			t.Errorf("version %v was removed: %v", v, err)
 		}
 	}
 }
 
-func (l *load) read(key string) ([]byte, error) {
-	out, err := l.client.GetObject(context.Background(), &s3.GetObjectInput{Bucket: aws.String("bucket"), Key: &key})
+// is reports whether that is what reading c gives.
+func (c content) is(got []byte, err error) bool {
+	if c == gone {
+		return err != nil
+	}
+	return err == nil && len(got) == c.size && md5.Sum(got) == md5.Sum(c.bytes())
+}
+
+func (l *load) read(bucket, key string, version *string) ([]byte, error) {
+	out, err := l.client.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key, VersionId: version})
 	if err != nil {
 		return nil, err
 	}

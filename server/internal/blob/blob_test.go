@@ -29,7 +29,7 @@ func openMem(t *testing.T, fs *blobtest.MemFS) *blob.Files {
 	return s
 }
 
-func openDisk(t *testing.T) (*blob.Files, string) {
+func openDisk(t testing.TB) (*blob.Files, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "x", "data")
 	s, err := blob.Open(dir, blob.Options{})
@@ -64,7 +64,7 @@ func put(s blob.Store, data []byte, announced int64, piece int) (blob.ID, error)
 	return id, w.Commit()
 }
 
-func mustPut(t *testing.T, s blob.Store, data []byte) blob.ID {
+func mustPut(t testing.TB, s blob.Store, data []byte) blob.ID {
 	t.Helper()
 	id, err := put(s, data, int64(len(data)), 1<<20)
 	if err != nil {
