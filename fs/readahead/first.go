@@ -65,11 +65,10 @@ func (p *Pool) openFirst(key string, n int64) (*source, *block, context.Context)
 	s := &source{pool: p, id: ObjectID{Key: key, Size: n}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	p.mu.sources[s] = struct{}{}
-	b := &block{src: s, size: n, chunks: chunks, ahead: len(chunks)}
+	b := &block{src: s, size: n, chunks: chunks} // not counted as fetched ahead: nobody may ever read it
 	work, cancel := context.WithCancel(s.ctx)
 	b.cancel = cancel
 	s.insertLocked(b)
-	p.mu.ahead += b.ahead
 	p.mu.put(b, &p.mu.flying)
 	s.wg.Add(1)
 	return s, b, work

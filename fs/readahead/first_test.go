@@ -99,25 +99,54 @@ func TestFirstThatFails(t *testing.T) {
 	}
 }
 
-// First takes no memory that somebody else needs.
+// First takes no memory that somebody else is using.
 func TestFirstWithoutRoom(t *testing.T) {
+	hold := make(chan struct{})
 	f := &fake{size: 4 * mib, etag: "v1"}
+	f.body = func(_ context.Context, _ s3client.Range, whole io.Reader) io.Reader { return held{whole, hold} }
 	p := newPool(t, f, Options{MemoryLimit: 512 * kib, BlockSize: 128 * kib})
-	var held []Source
-	for range 8 {
-		_, s, err := p.First(t.Context(), "k", 128*kib, f.size)
-		if errors.Is(err, ErrNoRoom) {
-			for _, s := range held {
-				if err := s.Close(); err != nil {
-					t.Error(err)
-				}
-			}
-			return
-		}
-		if err != nil {
+	for range 4 {
+		if _, _, err := p.First(t.Context(), "k", 128*kib, f.size); err != nil {
 			t.Fatal(err)
 		}
-		held = append(held, s)
 	}
-	t.Error("there was always room")
+	if _, _, err := p.First(t.Context(), "k", 128*kib, f.size); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("a fifth chunk of four: %v", err)
+	}
+	close(hold)
+}
+
+// held is a body that comes when it is let go.
+type held struct {
+	io.Reader
+	hold <-chan struct{}
+}
+
+func (h held) Read(p []byte) (int, error) {
+	<-h.hold
+	return h.Reader.Read(p)
+}
+
+// What came with opens and was not read makes room for a reader in order.
+func TestUnreadFirstsMakeRoom(t *testing.T) {
+	f := &fake{size: 64 * mib, etag: "v1"}
+	p := newPool(t, f, Options{MemoryLimit: 8 * mib, BlockSize: mib})
+	for range 100 {
+		if _, s, err := p.First(t.Context(), "k", 256*kib, f.size); err != nil {
+			t.Fatal(err)
+		} else {
+			s.(*source).wg.Wait()
+		}
+	}
+	before := len(f.requests())
+	s := p.Open(object(f))
+	buf := make([]byte, 128*kib)
+	for off := int64(0); off < 8*mib; off += int64(len(buf)) {
+		if _, err := s.ReadAt(t.Context(), buf, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(f.requests()) - before; n > 24 {
+		t.Errorf("%d requests for 8 MiB in order", n)
+	}
 }
