@@ -421,8 +421,8 @@ func TestFailedFetchAheadIsRetriedOnDemand(t *testing.T) {
 		pos.Store(off)
 		read(t, s, off, 128*kib)
 	}
-	if failed.Load() < 3 {
-		t.Errorf("only %d requests failed", failed.Load())
+	if failed.Load() == 0 { // how many are asked for far enough ahead is up to the scheduler
+		t.Error("no request failed")
 	}
 }
 
