@@ -30,6 +30,19 @@
 // A file that is unlinked or replaced while it is open has its content fetched into local storage first, or copied to a
 // hidden key if it is large, and lives on there until its last handle closes.
 //
+// # With a journal
+//
+// Options.Journal (package journal) makes Flush and Fsync return when the state of the inode is journaled: attributes,
+// the version that it replaces, and the bytes that the service does not have (journal.go). Closed files are sent by a
+// few goroutines (send.go), and by replay in the next volume. In directories of this mount's own, what is made is an
+// inode with unsent content, whatever its kind (made.go); a rename of such a file changes its entry (rename_later.go).
+//
+// Nothing is sent that is not journaled before, if there is room, with all versions that may be in place without the
+// mount's knowledge: after a crash, whose a version is shows as after a lost answer. An entry ends when that state or a
+// later one is stored, or its file is removed. Its end is durable before its name is given to something else on the
+// service; and no state of a file is journaled while its name changes there (Inode.naming), as it would come back under
+// the old one. Directories are sent before what is in them.
+//
 // # Hard links
 //
 // Package links says how a file with several names is kept. Its inode has the path of the object in .pail/inodes, so all
@@ -46,9 +59,9 @@
 //
 // Acquire left before right:
 //
-//	pathLocks < Inode.gate (two: by number) < content.order < Inode.mu < locks of stage and readahead
+//	pathLocks < Inode.gate (two: by number) < Inode.naming < content.order < Inode.mu < locks of stage and readahead
 //	DirHandle.mu < Inode.mu
-//	Inode.mu < Volume.mu, retries.mu, tree.Table.mu, tree.Cache.mu
+//	Inode.mu < Volume.mu, retries.mu, sender.mu, tree.Table.mu, tree.Cache.mu
 //	walks.mu, glances.mu, flats.mu < tree.Cache.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the

@@ -26,29 +26,34 @@ var allowed = []error{
 // the bucket has, and as nobody else writes to the bucket there is no conflict.
 func TestConcurrentOperations(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
-		m := newMount(t, caps)
-		var wg sync.WaitGroup
-		for i := range 8 {
-			rng := rand.New(rand.NewPCG(1, uint64(i)))
-			wg.Go(func() {
-				for range 150 {
-					if err := m.randomStep(rng); err != nil && !slices.ContainsFunc(allowed, func(ok error) bool { return errors.Is(err, ok) }) {
-						t.Errorf("%v", err)
-						return
-					}
-				}
-			})
-		}
-		wg.Wait()
-		for _, key := range m.mem.Keys() {
-			if strings.Contains(key, "conflict") {
-				t.Errorf("a conflict without another client: %q", key)
-			}
-		}
-		if here, there := m.tree(""), mountOn(t, m.mem, m.clock).tree(""); !slices.Equal(here, there) {
-			t.Errorf("the mount shows\n%q, the bucket has\n%q", here, there)
-		}
+		t.Run("stored at close", func(t *testing.T) { concurrently(t, newMount(t, caps)) })
+		t.Run("journaled", func(t *testing.T) { concurrently(t, newJournaled(t, caps)) })
 	})
+}
+
+func concurrently(t *testing.T, m *mount) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		rng := rand.New(rand.NewPCG(1, uint64(i)))
+		wg.Go(func() {
+			for range 150 {
+				if err := m.randomStep(rng); err != nil && !slices.ContainsFunc(allowed, func(ok error) bool { return errors.Is(err, ok) }) {
+					t.Errorf("%v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	m.ok(m.Sync(ctx))
+	for _, key := range m.mem.Keys() {
+		if strings.Contains(key, "conflict") {
+			t.Errorf("a conflict without another client: %q", key)
+		}
+	}
+	if here, there := m.tree(""), mountOn(t, m.mem, m.clock).tree(""); !slices.Equal(here, there) {
+		t.Errorf("the mount shows\n%q, the bucket has\n%q", here, there)
+	}
 }
 
 // tree returns all paths below a directory with their sizes.
