@@ -64,12 +64,15 @@ func (j *Journal) run() {
 			j.mu.work.Wait()
 		}
 		b := j.mu.batch
-		j.mu.batch = nil
+		j.mu.batch, j.mu.writing = nil, b != nil
 		j.mu.Unlock()
 		if b == nil {
 			return
 		}
 		b.err = j.commit(b)
+		j.mu.Lock()
+		j.mu.writing = false
+		j.mu.Unlock()
 		close(b.done)
 		j.reclaim()
 	}

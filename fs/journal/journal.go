@@ -85,6 +85,7 @@ type Journal struct {
 		work    *sync.Cond // there is a batch, or the end
 		closed  bool
 		damaged bool // Open has found something
+		writing bool // the writer has taken a batch
 
 		id, seq, file uint64 // the last that were given
 		live          map[uint64]*entry

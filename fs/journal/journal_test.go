@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pail/fs/journal"
 	"pail/fs/journal/journaltest"
@@ -335,4 +337,38 @@ func TestFailedSyncAcknowledgesNothing(t *testing.T) {
 	want(t, j2, map[uint64]string{2: "next=0:data;"})
 	closed(t, j2)
 	closed(t, j)
+}
+
+// TestBarrierWaitsForAForgetOnItsWay holds the write of a Forget up.
+func TestBarrierWaitsForAForgetOnItsWay(t *testing.T) {
+	fs := journaltest.New()
+	var hold atomic.Pointer[chan struct{}]
+	reached := make(chan struct{}, 1)
+	fs.Hook = func(op, _ string) error {
+		if wait := hold.Load(); wait != nil && op == "write" {
+			reached <- struct{}{}
+			<-*wait
+		}
+		return nil
+	}
+	j := open(t, fs)
+	defer closed(t, j)
+	ref := put(t, j, 1, "i", "data")
+	wait := make(chan struct{})
+	hold.Store(&wait)
+	var both sync.WaitGroup
+	both.Go(func() { j.Forget(ref) })
+	<-reached
+	hold.Store(nil)
+	both.Go(func() {
+		if err := j.Barrier(); err != nil {
+			t.Error(err)
+		}
+		after := open(t, fs.Crash(rand.New(rand.NewPCG(1, 1)), 0))
+		want(t, after, nil)
+		closed(t, after)
+	})
+	time.Sleep(10 * time.Millisecond) // gives a Barrier that does not wait the time to fail
+	close(wait)
+	both.Wait()
 }

@@ -68,7 +68,7 @@ func (j *Journal) Forget(refs ...Ref) {
 // Barrier makes every Forget before it durable.
 func (j *Journal) Barrier() error {
 	j.mu.Lock()
-	if j.mu.closed || len(j.mu.owed)+len(j.mu.unsynced) == 0 && j.mu.batch == nil {
+	if j.mu.closed || len(j.mu.owed)+len(j.mu.unsynced) == 0 && j.mu.batch == nil && !j.mu.writing {
 		j.mu.Unlock()
 		return nil
 	}

@@ -55,7 +55,8 @@ type mount struct {
 	faults *faults
 	clock  *clock
 	disk   *journaltest.MemFS // of the journal, if there is one
-	dead   bool               // it has crashed: nothing is expected of it any more
+	log    *journal.Journal
+	dead   bool // it has crashed: nothing is expected of it any more
 }
 
 // setup changes the options of a mount.
@@ -100,7 +101,7 @@ func mountOn(t tb, mem *memclient.Client, c *clock, change ...setup) *mount {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &mount{Volume: v, t: t, mem: mem, faults: f, clock: c}
+	m := &mount{Volume: v, t: t, mem: mem, faults: f, clock: c, log: opt.Journal}
 	mem.ResetCounts()
 	t.Cleanup(func() {
 		if !m.dead {
@@ -165,6 +166,12 @@ func (m *mount) stored() {
 		if time.Now().After(deadline) {
 			m.t.Fatalf("%+v after 30 s", m.Status())
 		}
+	}
+	for m.log != nil && m.log.Stats().Entries > 0 { // what was stored is about to end there
+		time.Sleep(time.Millisecond)
+	}
+	if m.log != nil {
+		m.ok(m.log.Barrier())
 	}
 }
 
