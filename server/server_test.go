@@ -152,7 +152,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		t.Errorf("ready: %d %s", status, body)
 	}
 	if status, body := get("/metrics"); status != 200 || !strings.Contains(body, `pail_s3_requests_total{code="AccessDenied",op="ListBuckets"} 1`) ||
-		!strings.Contains(body, "pail_s3_requests_in_flight 0") {
+		!strings.Contains(body, "pail_s3_requests_in_flight 0") || !strings.Contains(body, "\npail_takeovers_total 1\n") {
 		t.Errorf("metrics: %d %s", status, body)
 	}
 	s.Drain()

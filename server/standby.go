@@ -17,15 +17,15 @@ const (
 	retryAfter   = 1                      // second, for the clients of a standby
 )
 
-// run owns the directories or waits for them, in turn, until ctx ends. t is the tenure to begin with, nil to wait.
+// run owns the directories or waits for them, in turn, until ctx ends. t is the tenure that is installed, nil to wait.
 func (s *Server) run(ctx context.Context, t *tenure) {
 	for ctx.Err() == nil {
 		if t == nil {
 			if t = s.wait(ctx); t == nil {
 				return
 			}
+			s.install(t)
 		}
-		s.install(t)
 		select {
 		case <-ctx.Done():
 			return
