@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"pail/server/internal/accesslog"
 	"pail/server/internal/s3api"
 	"pail/server/internal/sigauth"
 )
@@ -16,6 +17,9 @@ type Keys = sigauth.Keys
 
 // Event is one answered request, see Options.Observe.
 type Event = s3api.Event
+
+// DefaultAccessLogInterval is the time between deliveries of access logs.
+const DefaultAccessLogInterval = accesslog.DefaultInterval
 
 // DefaultRegion is the region of a server that was not given one.
 const DefaultRegion = "us-east-1"
@@ -32,6 +36,8 @@ type Options struct {
 	Now                  func() time.Time
 	Observe              func(Event)   // called after every request, concurrently; nil: not called
 	ClientTimeout        time.Duration // how long a client may be silent within a body; 0: a minute
+
+	AccessLogInterval time.Duration // 0: DefaultAccessLogInterval
 
 	// Server-side encryption; see encryption.go.
 	MasterKeyFile        string // keys of SSE-S3, made at first use; "": MetadataDir/master-keys

@@ -107,7 +107,8 @@ func (s *Server) api(t *tenure) *s3api.API {
 	return s3api.New(s3api.Options{Store: t.store, Keys: t.keys, Verifier: s.verifier, Encrypt: s.opt.DefaultEncryption,
 		InsecureCustomerKeys: s.opt.InsecureCustomerKeys, Accounts: accounts, Several: several,
 		WebsiteDomains: s.opt.WebsiteDomains, Ownership: s.opt.ObjectOwnership, BlockPublic: s.opt.BlockPublicAccess, Region: s.opt.Region, Domains: s.opt.Domains,
-		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{s.requests, &s.idle, s.opt.Observe}, ClientTimeout: s.opt.ClientTimeout})
+		Log: s.opt.Log, Now: s.opt.Now, Observe: observer{s.requests, &s.idle, s.opt.Observe}, ClientTimeout: s.opt.ClientTimeout,
+		AccessLogInterval: s.opt.AccessLogInterval})
 }
 
 // observer hands events to the metrics and to the caller's hook.

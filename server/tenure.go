@@ -157,6 +157,7 @@ func (t *tenure) serve(s *Server) error {
 	t.stop = stop
 	scanner := lifecycle.NewScanner(lifecycle.Options{Store: t.store, Now: s.opt.Now, Day: s.opt.LifecycleDay, Log: s.opt.Log})
 	t.background.Go(func() { scanner.Run(ctx) })
+	t.background.Go(func() { api.DeliverLogs(ctx) })
 	t.background.Go(func() { t.sweepEpochs(ctx, s.opt) })
 	return nil
 }

@@ -61,7 +61,7 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	}
 	defer listeners.close()
 	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Standby: !o.noWait, Patience: o.patience, Keys: keys, Region: o.region,
-		ClientTimeout: o.clientTimeout, Domains: o.domains, WebsiteDomains: o.websiteDomains, LifecycleDay: o.lifecycleDay, ObjectOwnership: o.ownership, BlockPublicAccess: o.blockPublic, Log: log,
+		ClientTimeout: o.clientTimeout, Domains: o.domains, WebsiteDomains: o.websiteDomains, LifecycleDay: o.lifecycleDay, AccessLogInterval: o.logInterval, ObjectOwnership: o.ownership, BlockPublicAccess: o.blockPublic, Log: log,
 		MasterKeyFile: o.masterKeys, KMSKeyFile: o.kmsKeys, DefaultEncryption: o.encryption == "AES256", InsecureCustomerKeys: o.insecureSSEC})
 	if err != nil {
 		if errors.Is(err, server.ErrInUse) {

@@ -78,6 +78,7 @@ type serveOptions struct {
 	region         string
 	metricsListen  string
 	lifecycleDay   time.Duration
+	logInterval    time.Duration
 	logLevel       string
 	logFormat      string
 	clientTimeout  time.Duration
@@ -142,6 +143,7 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringSliceVar(&o.websiteListen, "website-listen", nil, "`ADDR:PORT` to serve only websites on; a host that is below no --website-domain is itself the name of a bucket")
 	f.StringVar(&o.region, "region", "us-east-1", "`NAME` of the region that requests are signed for")
 	f.DurationVar(&o.lifecycleDay, "lifecycle-day", fullDay, "`DURATION` of a day in lifecycle rules; a shorter one is for tests")
+	f.DurationVar(&o.logInterval, "access-log-interval", server.DefaultAccessLogInterval, "`DURATION` between deliveries of the access logs that buckets ask for")
 	f.StringVar(&o.metricsListen, "metrics-listen", "", "`ADDR:PORT` to serve /live, /ready and /metrics on (default: nowhere)")
 	f.StringVar(&o.logLevel, "log-level", "info", "least `LEVEL` to log: debug (every request), info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "text", "`FORMAT` of log lines on stderr: text or json")
@@ -265,6 +267,8 @@ func (o *serveOptions) complete() error {
 		return fmt.Errorf("--patience %v: give 3s or more; the owner gives a sign of life each second", o.patience)
 	case o.json && !o.fsckOnly:
 		return errors.New("--json is the form of what --fsck prints: give both")
+	case o.logInterval <= 0:
+		return errors.New("--access-log-interval must be longer than nothing")
 	case o.lifecycleDay <= 0 || o.lifecycleDay > fullDay:
 		return errors.New("--lifecycle-day is longer than nothing, and 24h at most")
 	case o.accounts != "" && o.passwdFile != "":

@@ -34,6 +34,7 @@ type Options struct {
 	Sites                []string // domains of websites
 	Log                  *slog.Logger
 	Day                  time.Duration // of lifecycle rules; 0: 24 hours
+	Logs                 time.Duration // between deliveries of access logs; 0: five minutes
 	Now                  func() time.Time
 	KMSKeys              string                          // file of named keys
 	Encrypt              bool                            // AES256 is the default encryption of all buckets
@@ -73,7 +74,7 @@ func New(t testing.TB, opt Options) *Server {
 	s.mu.counts = map[string]int{}
 	var err error
 	s.srv, err = server.New(server.Options{DataDir: filepath.Join(opt.Dir, "data"), MetadataDir: filepath.Join(opt.Dir, "metadata"),
-		Keys: opt.Keys, Region: opt.Region, Domains: opt.Domains, WebsiteDomains: opt.Sites, LifecycleDay: opt.Day, Log: opt.Log, Now: opt.Now, Observe: s.count,
+		Keys: opt.Keys, Region: opt.Region, Domains: opt.Domains, WebsiteDomains: opt.Sites, LifecycleDay: opt.Day, AccessLogInterval: opt.Logs, Log: opt.Log, Now: opt.Now, Observe: s.count,
 		KMSKeyFile: opt.KMSKeys, DefaultEncryption: opt.Encrypt, InsecureCustomerKeys: opt.InsecureCustomerKeys})
 	if err != nil {
 		t.Fatal(err)

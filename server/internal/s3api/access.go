@@ -7,6 +7,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"pail/server/internal/accesslog"
 	"pail/server/internal/acl"
 	"pail/server/internal/policy"
 	"pail/server/internal/store"
@@ -44,7 +45,8 @@ type access struct {
 	public    bool         // the policy is
 	block     *publicBlock // nil: there is none
 	broken    bool         // the policy that is stored cannot be read
-	charges   bool         // other accounts than the owner's must be willing to pay
+	logTo     *accesslog.Target
+	charges   bool // other accounts than the owner's must be willing to pay
 	encrypt   encryptionRule
 }
 
@@ -65,8 +67,9 @@ const maxCachedAccess = 4096
 // accessCache keeps what decides about each bucket, so that a request needs no look-up for it. As with configCache, an
 // entry is good as long as no bucket has changed since.
 type accessCache struct {
-	store *store.Store
-	lru   *lru.Cache[string, cachedAccess]
+	store   *store.Store
+	lru     *lru.Cache[string, cachedAccess]
+	logging func(document []byte, b store.Bucket) *accesslog.Target
 }
 
 type cachedAccess struct {
@@ -74,9 +77,9 @@ type cachedAccess struct {
 	access     *access
 }
 
-func newAccessCache(s *store.Store) *accessCache {
+func newAccessCache(s *store.Store, logging func([]byte, store.Bucket) *accesslog.Target) *accessCache {
 	c, _ := lru.New[string, cachedAccess](maxCachedAccess) // fails for sizes below 1 only
-	return &accessCache{store: s, lru: c}
+	return &accessCache{store: s, lru: c, logging: logging}
 }
 
 // get gives what decides about the bucket, or store.ErrNoSuchBucket.
@@ -126,6 +129,8 @@ func (c *accessCache) load(ctx context.Context, bucket string) (*access, error) 
 			}
 		case configOwnership:
 			a.ownership = string(d.Document)
+		case configLogging:
+			a.logTo = c.logging(d.Document, b)
 		case configRequestPayment:
 			a.charges = bytes.Contains(d.Document, []byte("<Payer>"+payerRequester+"<"))
 		case configBlock:

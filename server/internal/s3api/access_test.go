@@ -35,12 +35,17 @@ type cast struct {
 
 func newCast(t *testing.T) *cast {
 	t.Helper()
-	c, _ := newCastOf(t)
+	return newCastWith(t, servertest.Options{})
+}
+
+func newCastWith(t *testing.T, opt servertest.Options) *cast {
+	t.Helper()
+	c, _ := newCastOf(t, opt)
 	return c
 }
 
 // newCastOf gives the accounts file too.
-func newCastOf(t *testing.T) (c *cast, file string) {
+func newCastOf(t *testing.T, opt servertest.Options) (c *cast, file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "accounts.json")
 	text := fmt.Sprintf(`{"accounts":[
@@ -56,7 +61,8 @@ func newCastOf(t *testing.T) (c *cast, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c = &cast{scene: newScene(t, servertest.Options{Keys: accounts})}
+	opt.Keys = accounts
+	c = &cast{scene: newScene(t, opt)}
 	client := func(access, secret string) *s3.Client {
 		return s3.New(s3.Options{BaseEndpoint: aws.String(c.URL), Region: "us-east-1", UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: c.http,
 			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -195,7 +201,7 @@ func TestBucketsHaveOwners(t *testing.T) {
 
 // The quota of an account in the accounts file holds soon after the file has changed.
 func TestAccountsHaveQuotas(t *testing.T) {
-	c, file := newCastOf(t)
+	c, file := newCastOf(t, servertest.Options{})
 	c.put("k", "0123456789")
 	text, err := os.ReadFile(file)
 	if err != nil {

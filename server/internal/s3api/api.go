@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pail/server/internal/accesslog"
 	"pail/server/internal/s3err"
 	"pail/server/internal/sigauth"
 	"pail/server/internal/sse"
@@ -35,6 +36,8 @@ type Options struct {
 	Observe  Observer         // nil observes nothing
 
 	WebsiteDomains []string // hosts below which the first labels are a bucket whose website is asked for
+
+	AccessLogInterval time.Duration // between deliveries of access logs; 0: accesslog.DefaultInterval
 
 	// ClientTimeout is how long a client may be silent in the middle of a body, or send next to nothing; 0 is a minute.
 	ClientTimeout time.Duration
@@ -92,6 +95,7 @@ type API struct {
 	accounts    Accounts
 	several     bool
 	accesses    *accessCache
+	accessLog   *accesslog.Writer
 	ownership   string
 	blockPublic bool
 
@@ -104,7 +108,7 @@ func New(opt Options) *API {
 	a := &API{store: opt.Store, verifier: opt.Verifier, log: opt.Log, now: opt.Now, observe: opt.Observe,
 		region: opt.Region, routes: newRoutes(ops())}
 	a.configs = newConfigCache(opt.Store)
-	a.accounts, a.several, a.accesses = opt.Accounts, opt.Several, newAccessCache(opt.Store)
+	a.accounts, a.several, a.accesses = opt.Accounts, opt.Several, newAccessCache(opt.Store, a.logTarget)
 	a.ownership, a.blockPublic = opt.Ownership, opt.BlockPublic
 	a.keys, a.encrypt, a.insecureCustomerKeys = opt.Keys, opt.Encrypt, opt.InsecureCustomerKeys
 	if a.keys == nil {
@@ -127,6 +131,7 @@ func New(opt Options) *API {
 		a.region = defaultRegion
 	}
 	a.domains, a.websites = domainNames(opt.Domains), domainNames(opt.WebsiteDomains)
+	a.accessLog = accesslog.New(accesslog.Options{Put: a.putLog, Now: a.now, Interval: opt.AccessLogInterval, Log: a.log})
 	var seed [40]byte
 	_, _ = rand.Read(seed[:]) // never fails (crypto/rand)
 	a.idBase = binary.BigEndian.Uint64(seed[:8])
@@ -184,6 +189,7 @@ func (a *API) handle(w http.ResponseWriter, hr *http.Request, known request) {
 	r.body.leave(r.expects())
 	e := Event{Op: r.opName, Status: r.w.status, Code: r.code, Duration: a.now().Sub(start), In: r.body.n, Out: r.w.n}
 	a.observe.Done(e)
+	r.logAccess(start, &e)
 	if a.log.Enabled(hr.Context(), slog.LevelDebug) {
 		a.log.Debug("request", "op", e.Op, "method", hr.Method, "uri", redactURI(hr.RequestURI), "status", e.Status,
 			"code", e.Code, "in", e.In, "out", e.Out, "took", e.Duration, "remote", hr.RemoteAddr, "request", r.id)
@@ -246,10 +252,12 @@ func (r *request) serve() error {
 		return r.serveSite()
 	}
 	if r.op.public || r.op.form {
+		r.noteAccess()
 		return r.op.serve(r)
 	}
 	var err error
 	if r.identity, r.payload, err = r.api.verifier.Authenticate(r.http); err != nil {
+		r.noteAccess()
 		return err
 	}
 	if r.op.serve == nil {

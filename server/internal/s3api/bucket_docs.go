@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -100,26 +101,23 @@ func checkLogging(r *request, n *bucketdoc.Node) error {
 	}
 	if grants := enabled.Child("TargetGrants"); grants != nil {
 		for i := range grants.Nodes {
-			if err := r.checkGrantee(grants.Nodes[i].Child("Grantee")); err != nil {
-				return err
+			grantee := grants.Nodes[i].Child("Grantee")
+			if _, err := r.api.grantee(grantee); err != nil {
+				return grantError("Grantee", cmp.Or(grantee.Value("ID"), grantee.Value("EmailAddress"), grantee.Value("URI")), err)
 			}
 		}
 	}
 	return nil
 }
 
-// checkGrantee refuses whom nobody knows.
-func (r *request) checkGrantee(n *bucketdoc.Node) error {
+// grantee finds a grantee of a document.
+func (a *API) grantee(n *bucketdoc.Node) (acl.Grant, error) {
 	for _, kind := range []struct{ element, name string }{{"ID", "id"}, {"EmailAddress", "emailAddress"}, {"URI", "uri"}} {
-		value := n.Value(kind.element)
-		if value == "" {
-			continue
-		}
-		if _, err := acl.Grantee(kind.name, value, r.api); err != nil {
-			return grantError("Grantee", value, err)
+		if value := n.Value(kind.element); value != "" {
+			return acl.Grantee(kind.name, value, a)
 		}
 	}
-	return nil
+	return acl.Grant{}, acl.ErrGrant
 }
 
 // checkNotification takes only a configuration without destinations: none of AWS's can be reached from here.

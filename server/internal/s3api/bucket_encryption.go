@@ -38,15 +38,17 @@ func parseEncryption(document []byte) (rule encryptionRule, err error) {
 }
 
 // defaultEncryption is that of objects whose request says nothing: the bucket's, or else the server's.
-func (r *request) defaultEncryption() sse.Info {
-	if r.access != nil && r.access.encrypt.info.Scheme != sse.None {
-		info := r.access.encrypt.info
+func (r *request) defaultEncryption() sse.Info { return r.api.defaultEncryption(r.access) }
+
+func (a *API) defaultEncryption(of *access) sse.Info {
+	if of != nil && of.encrypt.info.Scheme != sse.None {
+		info := of.encrypt.info
 		if info.Scheme == sse.KMS {
-			info.Key, _ = r.api.kmsKey(info.Key) // putBucketEncryption has checked it
+			info.Key, _ = a.kmsKey(info.Key) // putBucketEncryption has checked it
 		}
 		return info
 	}
-	if r.api.encrypt {
+	if a.encrypt {
 		return sse.Info{Scheme: sse.S3}
 	}
 	return sse.Info{}

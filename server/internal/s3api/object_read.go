@@ -134,6 +134,7 @@ func (r *request) setObjectHeaders(g reading, s span, o *store.Object) {
 	h := r.w.Header()
 	setAttrs(h, &o.Attrs)
 	setValidators(h, o)
+	r.size, r.sized = o.Size, true
 	r.setProtected(h, o)
 	r.setEncryption(o.Encryption)
 	if g.in.VersionID == "" {

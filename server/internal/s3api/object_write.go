@@ -50,6 +50,7 @@ func (r *request) put(body func() (*upload, error)) (o store.Object, err error) 
 
 // putHeaders describes a new object in the answer.
 func (r *request) putHeaders(o *store.Object) {
+	r.size, r.sized = o.Size, true
 	h := r.w.Header()
 	h["Etag"] = []string{`"` + o.ETag + `"`}
 	set(h, "X-Amz-Version-Id", o.VersionID)

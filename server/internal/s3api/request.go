@@ -38,7 +38,9 @@ type request struct {
 	given    bodyValues  // what the body gives an object
 	payload  *sigauth.Payload
 	code     string // of the error answered
-	site     *site  // nil but for a website's
+	size     int64  // of the object that is answered or was made, if it is sized
+	sized    bool
+	site     *site // nil but for a website's
 }
 
 func (r *request) scope() scope {
