@@ -193,9 +193,15 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 		return err
 	}
 	defer done()
-	defer v.moving(n)()
-	o, err := v.moveBack(ctx, n, list.Keys[name])
+	o, err := v.current(ctx, n) // before it moves: who looks for it then waits for the gate
+	if err == nil && !o.sys {
+		o, err = v.headObject(ctx, o.info.Key)
+	}
 	if err != nil {
+		return err
+	}
+	defer v.moving(n)()
+	if o, err = v.moveBack(ctx, o, list.Keys[name]); err != nil {
 		v.names.Forget(at)
 		return err
 	}
@@ -222,14 +228,7 @@ func (v *Volume) reopen(ctx context.Context, n *Inode, ptr links.Pointer) error 
 }
 
 // moveBack copies the bytes of a file over its only name.
-func (v *Volume) moveBack(ctx context.Context, n *Inode, key string) (object, error) {
-	o, err := v.current(ctx, n)
-	if err == nil && !o.sys {
-		o, err = v.headObject(ctx, o.info.Key)
-	}
-	if err != nil {
-		return o, err
-	}
+func (v *Volume) moveBack(ctx context.Context, o object, key string) (object, error) {
 	from := o.info
 	o.attr.Links, o.attr.Ctime = 0, v.opt.Now()
 	opt := s3client.CopyOptions{Replace: true, Meta: attr.Encode(o.attr, o.info.Meta), System: o.info.System, SrcIfMatch: from.ETag}
