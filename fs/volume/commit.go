@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"pail/fs/attr"
 	"pail/fs/readahead"
@@ -105,7 +106,10 @@ type version struct {
 	meta    s3client.Meta
 	system  s3client.System
 	changes int
-	sent    attempts // of what it replaces, besides the content's own
+	writes  int
+	sent    attempts // whose answers are missing, of the content or of what it replaces
+	held    held     // what its entry in the journal says of the bytes
+	kept    bool     // the journal has the bytes
 }
 
 // storeContent stores the bytes of c with n's attributes. All that n's path leads to stays as it is until the service
@@ -158,15 +162,20 @@ func (v *Volume) storeSnapshot(ctx context.Context, n *Inode, c *content, snap *
 	return err
 }
 
-// nextVersion reads what to store.
+// nextVersion reads what to store. The caller has content.order, so that it goes with the bytes.
 func (v *Volume) nextVersion(n *Inode, c *content) version {
 	path, _ := v.table.Path(n.node)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.versionLocked(c, path)
+}
+
+func (n *Inode) versionLocked(c *content, path string) version {
 	return version{
-		key: v.keys.File(path), expect: c.base, stored: c.stored,
+		key: n.v.keys.File(path), expect: c.base, stored: c.stored,
 		meta:   attr.Encode(n.mu.obj.attr, n.mu.obj.info.Meta),
-		system: n.mu.obj.info.System, changes: n.mu.changes,
+		system: n.mu.obj.info.System, changes: n.mu.changes, writes: n.mu.writes,
+		sent: slices.Clone(c.sent), held: held{bytes: c.file != nil, size: c.size()},
 	}
 }
 

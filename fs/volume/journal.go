@@ -22,7 +22,15 @@ type logged struct {
 	ref     journal.Ref // the state that is in the journal and not stored; zero: none
 	changes int         // of the inode when that state was journaled
 	writes  int         // of its content
-	covered int         // states with fewer changes are on the service
+	held    held
+	covered int // states with fewer changes are on the service
+}
+
+// held is what an entry says of the bytes that the journal has with it.
+type held struct {
+	bytes bool // there are some
+	size  int64
+	zero  []journal.Extent
 }
 
 func (l *logged) live() bool { return l.ref != journal.Ref{} }
@@ -119,17 +127,43 @@ func (v *Volume) journal(ctx context.Context, n *Inode) error {
 	}
 	n.mu.Lock()
 	c := n.mu.content
-	kept := c.file == nil || n.mu.log.live() && n.mu.log.writes == n.mu.writes
 	n.mu.Unlock()
-	if kept {
-		return v.journalState(n, c, nil, v.nextVersion(n, c))
+	for c != nil {
+		err := v.journalNow(ctx, n, c)
+		if !errors.Is(err, journal.ErrKept) { // else what the journal had was stored meanwhile
+			return err
+		}
 	}
-	snap, next, err := v.freeze(ctx, n, c)
+	return nil
+}
+
+func (v *Volume) journalNow(ctx context.Context, n *Inode, c *content) error {
+	snap, next, err := v.state(ctx, n, c)
 	if err != nil {
 		return err
 	}
-	defer snap.Release(false)
+	if snap != nil {
+		defer snap.Release(false)
+	}
 	return v.journalState(n, c, snap, next)
+}
+
+// state reads what to journal: with a snapshot, unless there are no bytes of the inode's own, or the journal has them.
+// What a writer has not noted yet is not in the state that is found then, as its counts tell: they, and what the state
+// consists of, are read at one moment.
+func (v *Volume) state(ctx context.Context, n *Inode, c *content) (*stage.Snapshot, version, error) {
+	path, _ := v.table.Path(n.node)
+	n.mu.Lock()
+	next, bytes := n.versionLocked(c, path), c.file != nil
+	next.kept = bytes && n.mu.log.live() && n.mu.log.writes == next.writes
+	if next.kept {
+		next.held = n.mu.log.held
+	}
+	n.mu.Unlock()
+	if bytes && !next.kept {
+		return v.freeze(ctx, n, c)
+	}
+	return nil, next, nil
 }
 
 // journaled reports whether everything of n is stored or in the journal.
@@ -197,8 +231,8 @@ func (v *Volume) journalAhead(n *Inode, c *content, snap *stage.Snapshot, next v
 	}
 }
 
-// journalState puts a state of n into the journal. snap nil keeps the bytes that the journal has, or says that only
-// attributes have changed. The caller keeps the name.
+// journalState puts a state of n into the journal. snap nil says that only attributes have changed, or that the journal has
+// the bytes: ErrKept if it has not any more. The caller keeps the name.
 func (v *Volume) journalState(n *Inode, c *content, snap *stage.Snapshot, next version) error {
 	path, err := n.path()
 	if err != nil {
@@ -213,14 +247,14 @@ func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next vers
 	if n.mu.log.id == 0 {
 		n.mu.log.id = v.opt.Journal.NewID()
 	}
-	id, kept, writes := n.mu.log.id, snap == nil && n.mu.log.live(), n.mu.writes
-	e := n.entryLocked(c, next)
+	id := n.mu.log.id
 	n.mu.Unlock()
+	e := next.entry(c)
 	change := journal.Change{ID: id}
 	switch {
 	case snap != nil:
 		change.Content = e.freeze(snap, c.file)
-	case !kept:
+	case !next.kept:
 		change.Content = &journal.Content{}
 	}
 	e.Path, e.Journaled = []byte(path), v.opt.Now()
@@ -240,21 +274,22 @@ func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next vers
 		}
 		return journalError(err)
 	}
-	n.mu.log.ref, n.mu.log.changes, n.mu.log.writes = refs[0], next.changes, writes
+	n.mu.log.ref, n.mu.log.changes, n.mu.log.writes = refs[0], next.changes, next.writes
+	n.mu.log.held = held{e.Bytes, e.Size, e.Zero}
 	return nil
 }
 
-// entryLocked describes a state, all but its bytes.
-func (n *Inode) entryLocked(c *content, next version) *entry {
+// entry describes a state, all but its bytes.
+func (next *version) entry(c *content) *entry {
 	e := &entry{
-		Meta: pairsOf(next.meta), System: next.system, Size: c.size(), Bytes: c.file != nil,
+		Meta: pairsOf(next.meta), System: next.system, Size: next.held.size, Bytes: next.held.bytes, Zero: next.held.zero,
 		Stored: next.stored, Base: string(next.expect.ETag), BaseKey: []byte(next.expect.Key),
 		BaseSize: next.expect.Size, Modified: next.expect.LastModified,
 	}
-	if !next.stored && c.file == nil {
+	if !next.stored && !e.Bytes {
 		e.Body = c.body
 	}
-	for _, a := range slices.Concat(c.sent, next.sent) {
+	for _, a := range next.sent {
 		e.Sent = append(e.Sent, sentEntry{a.size, pairsOf(a.meta)})
 	}
 	return e
@@ -363,7 +398,7 @@ func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) erro
 	n.mu.content, n.mu.obj, n.mu.dirty, n.mu.stamp = c, o, true, v.names.Begin()
 	n.mu.target = string(c.body)
 	n.mu.changes = 1
-	n.mu.log = logged{id: e.ID, ref: e.Ref, changes: 1}
+	n.mu.log = logged{id: e.ID, ref: e.Ref, changes: 1, held: held{what.Bytes, what.Size, what.Zero}}
 	n.openLocked()
 	return nil
 }

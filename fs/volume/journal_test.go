@@ -2,6 +2,7 @@ package volume_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,6 +91,77 @@ func TestCrashLosesNothingThatWasClosed(t *testing.T) {
 			t.Errorf("what is stored comes back: %+v", s)
 		}
 	})
+}
+
+// TestChangedModeKeepsWhatIsJournaled changes a mode after bytes that are in the journal.
+func TestChangedModeKeepsWhatIsJournaled(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.put("f", "0123456789")
+	m.stored()
+	m.deaf()
+	h := m.open("f", readWrite)
+	m.ok(h.Truncate(ctx, 2))
+	m.ok(h.Truncate(ctx, 8)) // zeros, of which the journal has no bytes
+	m.writeAll(h, "x", 4)
+	m.ok(h.Fsync(ctx))
+	mode := uint32(0o600)
+	_, err := m.Setattr(ctx, h.Inode(), volume.SetAttr{Mode: &mode}, h)
+	m.ok(err)
+	m.close(h)
+	for range 2 { // what is restored is kept too
+		m = m.crash()
+		m.deaf()
+		if got := m.get("f"); got != "01\x00\x00x\x00\x00\x00" {
+			t.Fatalf("it has %q", got)
+		}
+		n, _, err := m.walk("f")
+		m.ok(err)
+		_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+		m.ok(err)
+	}
+}
+
+// TestFlushIsInTheJournalBesideOthers has others change the mode, and sync it, while one writes.
+func TestFlushIsInTheJournalBesideOthers(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.put("f", "0")
+	m.stored()
+	h := m.open("f", readWrite)
+	defer h.Release()
+	m.deaf()
+	stop := make(chan struct{})
+	var others sync.WaitGroup
+	for range 2 {
+		others.Go(func() {
+			for mode := uint32(0o600); ; mode ^= 0o040 {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				_, _ = m.Setattr(ctx, h.Inode(), volume.SetAttr{Mode: &mode}, h)
+				_ = h.Fsync(ctx)
+			}
+		})
+	}
+	defer others.Wait()
+	defer close(stop)
+	for i, end := 0, time.Now().Add(time.Second); time.Now().Before(end); i++ {
+		want := strings.Repeat(string(rune('a'+i%26)), 1+i%7)
+		m.ok(h.Truncate(ctx, 0))
+		m.writeAll(h, want, 0)
+		m.ok(h.Flush(ctx))
+		var got string
+		for _, e := range m.log.Entries() {
+			m.ok(m.log.Read(e.ID, func(p []byte, _ int64) error {
+				got += string(p)
+				return nil
+			}))
+		}
+		if got != want {
+			t.Fatalf("round %d: the journal has %q, want %q", i, got, want)
+		}
+	}
 }
 
 // TestCrashAfterALostAnswer has the service take versions of which the mount never hears.

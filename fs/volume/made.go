@@ -96,7 +96,7 @@ func (v *Volume) journalMade(ctx context.Context, n *Inode, c *content) error {
 	if err != nil {
 		return err
 	}
-	err = v.journalState(n, c, nil, v.nextVersion(n, c))
+	err = v.journalNow(ctx, n, c)
 	unlock()
 	if err == nil {
 		return nil

@@ -89,25 +89,20 @@ func (v *Volume) inherit(ctx context.Context, m *move, n, target *Inode) (next i
 func (v *Volume) journalRename(ctx context.Context, m *move, n, target *Inode, next inherited) error {
 	n.mu.Lock()
 	c := n.mu.content
-	kept := c.file == nil || n.mu.log.live() && n.mu.log.writes == n.mu.writes
 	n.mu.Unlock()
 	var forget []journal.Ref
 	if (next.ref != journal.Ref{}) {
 		forget = append(forget, next.ref)
 	}
-	as := func(ver version) version {
-		ver.expect, ver.stored, ver.sent = next.base, next.stored, next.sent
-		return ver
-	}
-	if kept {
-		return v.journalAs(n, c, nil, as(v.nextVersion(n, c)), m.to, forget...)
-	}
-	snap, ver, err := v.freeze(ctx, n, c)
+	snap, ver, err := v.state(ctx, n, c)
 	if err != nil {
 		return err
 	}
-	defer snap.Release(false)
-	return v.journalAs(n, c, snap, as(ver), m.to, forget...)
+	if snap != nil {
+		defer snap.Release(false)
+	}
+	ver.expect, ver.stored, ver.sent = next.base, next.stored, next.sent
+	return v.journalAs(n, c, snap, ver, m.to, forget...)
 }
 
 // rebaseUnsent makes what n is to replace what its first version is based on.
