@@ -1,5 +1,7 @@
 package journal
 
+import "time"
+
 // record is what one Put writes.
 type record struct {
 	puts, forgets []change
@@ -46,36 +48,95 @@ type segment struct {
 	live   int   // entries whose record, or whose bytes, lie here; guarded by Journal.mu
 }
 
+// How long a Forget waits for something to be synced with before it is synced alone: at first, and at most when the disk
+// fails. Until then a power cut makes it void, and the data files of its entry take room.
+const (
+	syncBase = time.Second
+	syncMax  = time.Minute
+)
+
 // batchLocked returns the batch that is being gathered, and sees to it that it is written.
 func (j *Journal) batchLocked() *batch {
 	if j.mu.batch == nil {
 		j.mu.batch = &batch{done: make(chan struct{})}
-		j.mu.work.Signal()
+		j.wake()
 	}
 	return j.mu.batch
+}
+
+// wake makes the writer look for a batch, or the end.
+func (j *Journal) wake() {
+	select {
+	case j.work <- struct{}{}:
+	default: // it is about to look
+	}
 }
 
 // run is the writer: the only one who changes segments. It ends when the journal is closed and all is written.
 func (j *Journal) run() {
 	defer close(j.done)
+	timer := time.NewTimer(syncBase)
+	defer timer.Stop()
+	timer.Stop()
+	set, wait := false, syncBase
 	for {
-		j.mu.Lock()
-		for j.mu.batch == nil && !j.mu.closed {
-			j.mu.work.Wait()
-		}
-		b := j.mu.batch
-		j.mu.batch, j.mu.writing = nil, b != nil
-		j.mu.Unlock()
-		if b == nil {
+		b, closed := j.take()
+		switch {
+		case b != nil:
+			j.write(b)
+		case closed:
 			return
+		default:
+			select {
+			case <-j.work:
+			case <-timer.C:
+				set, wait = false, min(2*wait, syncMax)
+				j.syncLater()
+			}
+			continue
 		}
-		b.err = j.commit(b)
-		j.mu.Lock()
-		j.mu.writing = false
-		j.mu.Unlock()
-		close(b.done)
-		j.reclaim()
+		switch certain := j.certain(); {
+		case certain:
+			timer.Stop()
+			set, wait = false, syncBase
+		case !set:
+			timer.Reset(wait)
+			set = true
+		}
 	}
+}
+
+// take takes the batch that has been gathered; nil: there is none.
+func (j *Journal) take() (b *batch, closed bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	b = j.mu.batch
+	j.mu.batch, j.mu.writing = nil, b != nil
+	return b, j.mu.closed
+}
+
+// write writes a batch, and lets those go on who wait for it.
+func (j *Journal) write(b *batch) {
+	b.err = j.commit(b)
+	j.mu.Lock()
+	j.mu.writing = false
+	j.mu.Unlock()
+	close(b.done)
+	j.reclaim()
+}
+
+// syncLater has the next batch synced, whether something comes or not.
+func (j *Journal) syncLater() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.batchLocked().sync = true
+}
+
+// certain reports whether every Forget is synced.
+func (j *Journal) certain() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.mu.owed)+len(j.mu.unsynced) == 0
 }
 
 // commit writes a batch, and then what is owed: reclaim may be writing an entry again that has ended since.

@@ -26,8 +26,8 @@
 // # Group commit
 //
 // Whoever comes first writes and syncs for all that have come meanwhile (commit.go). Forget is written but not synced:
-// after kill -9 it is there, after a power cut it may not be. Barrier syncs it, for an owner who is about to do what
-// must not be followed by the entry's return.
+// after kill -9 it is there, after a power cut it may not be. It is synced with what comes next, or alone after a second.
+// Barrier syncs it at once, for an owner who is about to do what must not be followed by the entry's return.
 //
 // # Replay
 //
@@ -41,7 +41,8 @@
 //
 // The oldest segment is removed when no entry lies in it, and its removal is synced before the next one's: else a
 // Forget could vanish before the Put that it ends. When the log is mostly dead, the live entries of the oldest segment are
-// written again at the end (reclaim.go). Data files are removed when the Forget that ends them is synced.
+// written again at the end (reclaim.go). Data files are removed when the Forget that ends them is synced,
+// which a Put that finds no room sees to before it says ErrFull.
 //
 // # Errors
 //

@@ -78,11 +78,11 @@ type Journal struct {
 
 	room  room
 	segno uint64        // of the last segment that was made; the writer's own
+	work  chan struct{} // holds something when the writer has to look
 	done  chan struct{} // closed when the writer has ended
 
 	mu struct {
 		sync.Mutex
-		work    *sync.Cond // there is a batch, or the end
 		closed  bool
 		damaged bool // Open has found something
 		writing bool // the writer has taken a batch
@@ -194,7 +194,7 @@ func (j *Journal) Close() error {
 		return nil
 	}
 	j.mu.closed = true
-	j.mu.work.Signal()
+	j.wake()
 	j.mu.Unlock()
 	<-j.done
 	j.mu.Lock()

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pail/fs/journal"
@@ -239,6 +241,51 @@ func TestFullDisk(t *testing.T) {
 	closed(t, j) // though there is no room for what Forget writes
 	j = open(t, fs)
 	want(t, j, nil)
+	closed(t, j)
+}
+
+// TestForgetIsSyncedWhenNothingElseComes ends an entry in a journal of which nothing else is wanted.
+func TestForgetIsSyncedWhenNothingElseComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := journaltest.New()
+		var fail atomic.Bool
+		fs.Hook = func(op, _ string) error {
+			if op == "sync" && fail.Load() {
+				return errors.New("broken")
+			}
+			return nil
+		}
+		j := open(t, fs, small)
+		ref := put(t, j, 1, "i", strings.Repeat("x", 100))
+		put(t, j, 2, "i", "stays")
+		fail.Store(true)
+		j.Forget(ref)
+		time.Sleep(2 * time.Second)
+		if names, _ := fs.List(); !slices.Contains(names, "data-0000000000000001") {
+			t.Errorf("a data file goes before its end is synced: %q", names)
+		}
+		fail.Store(false)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if names, _ := fs.List(); slices.Contains(names, "data-0000000000000001") {
+			t.Errorf("the data file stays: %q", names)
+		}
+		after := open(t, fs.Crash(rand.New(rand.NewPCG(1, 1)), 0), small)
+		want(t, after, map[uint64]string{2: "i=0:stays;"})
+		closed(t, after)
+		j.Forget(ref)
+		closed(t, j)
+	})
+}
+
+// TestFullDiskIsFreedOfWhatIsDone needs the room of data files whose end is not synced yet.
+func TestFullDiskIsFreedOfWhatIsDone(t *testing.T) {
+	fs := journaltest.New()
+	fs.Capacity = 8 << 10
+	j := open(t, fs, small, func(o *journal.Options) { o.KeepFree = 1 << 10 })
+	for id := uint64(1); id <= 5; id++ {
+		j.Forget(put(t, j, id, "i", strings.Repeat("x", 5<<10)))
+	}
 	closed(t, j)
 }
 

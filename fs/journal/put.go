@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -15,6 +16,19 @@ const copyChunk = 1 << 20
 // everything is as before. The sequence numbers, one for each change, are also there after an error: a change that
 // could not be acknowledged may all the same be there after a crash, and its Ref ends it. An entry has one Put at a time.
 func (j *Journal) Put(changes []Change, forget ...Ref) ([]Ref, error) {
+	refs, err := j.put(changes, forget)
+	if !errors.Is(err, ErrFull) || j.Barrier() != nil {
+		return refs, err
+	}
+	again, err := j.put(changes, forget) // the Barrier may have made room
+	if again == nil {
+		again = refs
+	}
+	return again, err
+}
+
+// put is Put with the room that there is.
+func (j *Journal) put(changes []Change, forget []Ref) ([]Ref, error) {
 	list := make([]change, len(changes))
 	var made []uint64 // data files
 	for i, c := range changes {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // badPrefix is what the names of files begin with that are kept for somebody to look at.
@@ -29,8 +28,7 @@ func Open(fs FS, opt Options) (*Journal, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	j := &Journal{fs: fs, opt: opt, log: opt.Log, done: make(chan struct{})}
-	j.mu.work = sync.NewCond(&j.mu.Mutex)
+	j := &Journal{fs: fs, opt: opt, log: opt.Log, work: make(chan struct{}, 1), done: make(chan struct{})}
 	j.mu.live, j.mu.coming = map[uint64]*entry{}, map[uint64]int{}
 	if err := j.replay(); err != nil {
 		for _, seg := range j.mu.segments {

@@ -1,9 +1,11 @@
 package volume_test
 
 import (
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pail/fs/attr"
@@ -186,6 +188,28 @@ func TestCrashAfterALostAnswer(t *testing.T) {
 	if m.object("new") != "data" || m.object("old") != "333" || len(m.mem.Keys()) != 2 {
 		t.Errorf("%q, %q; the service has %q", m.object("new"), m.object("old"), m.mem.Keys())
 	}
+}
+
+// TestPowerCutLongAfterItWasSent cuts the power of a mount that had nothing to do for a while.
+func TestPowerCutLongAfterItWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional)
+		m.put("gone", "1")
+		m.put("replaced", "1")
+		time.Sleep(10 * time.Second)
+		m.foreignDelete("gone")
+		m.foreign("replaced", "2")
+		m.dead = true
+		disk := m.disk.Crash(rand.New(rand.NewPCG(1, 1)), 0)
+		after := mountOn(t, m.mem, m.clock, journaled(t, disk))
+		if s := after.Status(); s.Unsaved != 0 {
+			t.Errorf("what was stored is sent again: %+v", s)
+		}
+		after.stored()
+		if keys := m.mem.Keys(); len(keys) != 1 || m.object("replaced") != "2" {
+			t.Errorf("the service has %q", keys)
+		}
+	})
 }
 
 func TestRemovedBeforeItWasSent(t *testing.T) {
