@@ -97,6 +97,16 @@ func served(f *os.File, epoch uint64) (bool, error) {
 	return b[0] == marked, err
 }
 
+// recorded reports whether a record of the epoch was written, be it in part; a file that was made anew has a hole there.
+func recorded(f *os.File, epoch uint64) (bool, error) {
+	var b [1]byte
+	_, err := f.ReadAt(b[:], offsetOf(epoch))
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	return b[0] != 0, err
+}
+
 // lock tries to lock the record of an epoch.
 func lock(f *os.File, epoch uint64) (bool, error) {
 	l := lockOf(unix.F_WRLCK, epoch)

@@ -228,6 +228,59 @@ func TestMissingBaseIsAnError(t *testing.T) {
 	}
 }
 
+// TestLostRecordsAreNoNewDirectory takes the file of records away: what epochs have left must not be taken for nothing,
+// however often one tries. What the error tells to do helps, and so does the file.
+func TestLostRecordsAreNoNewDirectory(t *testing.T) {
+	path := t.TempDir()
+	legacy := filepath.Join(path, "db")
+	var last *Epoch
+	for range 2 {
+		last = take(t, New(path, Options{Legacy: legacy}))
+		serve(t, last)
+		if err := os.WriteFile(filepath.Join(last.Dir(), "data"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := last.Sweep(); err != nil {
+			t.Fatal(err)
+		}
+		if err := last.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	records := filepath.Join(path, fileName)
+	kept, err := os.ReadFile(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, older := range [][]byte{nil, kept[:recordSize]} {
+		if err := errors.Join(os.Remove(records), os.WriteFile(records, older, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			var unrecorded *UnrecordedError
+			if _, err := New(path, Options{Legacy: legacy}).Take(agree); !errors.As(err, &unrecorded) || unrecorded.Dir != last.Dir() || !strings.Contains(err.Error(), records) || !strings.Contains(err.Error(), legacy) {
+				t.Fatalf("with %d bytes of records: %v", len(older), err)
+			}
+		}
+		if dirs, _ := filepath.Glob(filepath.Join(path, "epoch-*")); len(dirs) != 1 {
+			t.Errorf("left: %v", dirs)
+		}
+	}
+	if err := os.WriteFile(records, kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := take(t, New(path, Options{Legacy: legacy}))
+	if e.Base() != last.Dir() {
+		t.Errorf("with its records: from %q", e.Base())
+	}
+	if err := errors.Join(e.Close(), os.Remove(records), os.Rename(last.Dir(), legacy)); err != nil {
+		t.Fatal(err)
+	}
+	if e := take(t, New(path, Options{Legacy: legacy})); e.Base() != legacy {
+		t.Errorf("renamed: from %q", e.Base())
+	}
+}
+
 func TestLegacyAndUnservedEpochs(t *testing.T) {
 	path := t.TempDir()
 	legacy := filepath.Join(path, "db")

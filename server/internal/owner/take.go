@@ -26,6 +26,18 @@ func (e *HeldError) Error() string { return "owned by " + e.Owner.String() }
 // Is makes the error match its sentinel.
 func (e *HeldError) Is(target error) bool { return target == ErrHeld }
 
+// UnrecordedError means that the file of records does not know an epoch that has left something.
+type UnrecordedError struct{ Dir, Legacy string }
+
+func (e *UnrecordedError) Error() string {
+	records := filepath.Join(filepath.Dir(e.Dir), fileName)
+	how := fmt.Sprintf("%s holds data and %s has no record of it: put back the file %s that belongs to it", e.Dir, records, fileName)
+	if e.Legacy == "" {
+		return how
+	}
+	return fmt.Sprintf("%s; if that is lost, remove it, keep of the directories epoch-* only the one with the highest number, and rename it to %s", how, e.Legacy)
+}
+
 // Options of a Dir.
 type Options struct {
 	Patience time.Duration // 0: DefaultPatience
@@ -179,16 +191,21 @@ func (d *Dir) mkdir(epoch uint64) error {
 
 // base finds what the epoch starts from, "" for nothing.
 func (d *Dir) base(f *os.File, epoch uint64) (string, error) {
-	for n := epoch - 1; n > 0; n-- {
-		ok, err := served(f, n)
-		if err != nil {
+	last := epoch - 1
+	for ; last > 0; last-- {
+		if ok, err := served(f, last); err != nil {
 			return "", err
+		} else if ok {
+			break
 		}
-		if ok {
-			dir := epochDir(d.path, n)
-			_, err := freshTime(dir)
-			return dir, err
-		}
+	}
+	if err := d.checkRecords(f, last, epoch); err != nil {
+		return "", err
+	}
+	if last > 0 {
+		dir := epochDir(d.path, last)
+		_, err := freshTime(dir)
+		return dir, err
 	}
 	if d.opt.Legacy != "" {
 		if info, err := os.Stat(d.opt.Legacy); err == nil && info.IsDir() {
@@ -196,6 +213,33 @@ func (d *Dir) base(f *os.File, epoch uint64) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// checkRecords fails where an epoch after last, other than own, has left something and has no record: the file of records
+// was lost or is an older one, and which epoch was the last cannot be known. An owner writes nothing before its record.
+func (d *Dir) checkRecords(f *os.File, last, own uint64) error {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		n, ok := epochOf(entry.Name())
+		if !ok || n <= last || n == own {
+			continue
+		}
+		dir := epochDir(d.path, n)
+		left, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if len(left) == 0 {
+			continue
+		}
+		if ok, err := recorded(f, n); err != nil || !ok {
+			return errors.Join(&UnrecordedError{Dir: dir, Legacy: d.opt.Legacy}, err)
+		}
+	}
+	return nil
 }
 
 func epochDir(parent string, epoch uint64) string {
