@@ -26,6 +26,7 @@ type tenure struct {
 	dataLock *os.File
 	dbLock   interface{ Close() error } // of a database as earlier versions kept it
 	db       meta.DB
+	blobs    blob.Store
 	keys     *sse.Keys
 	store    *store.Store
 
@@ -48,7 +49,10 @@ func (s *Server) take() (*tenure, error) {
 		}
 		return nil, err
 	}
-	if err := t.openDB(s.opt); err != nil {
+	if err = t.openDB(s.opt); err == nil {
+		err = t.openBlobs(s.opt)
+	}
+	if err != nil {
 		return nil, errors.Join(err, t.close())
 	}
 	return t, nil
@@ -121,13 +125,24 @@ func (t *tenure) prove() error {
 	return err
 }
 
-// openStore opens the store over the database.
-func (t *tenure) openStore(opt Options, with store.Options) error {
+// openBlobs opens the blobs, if they may be those of the database. It comes before the epoch serves, so that a database
+// that does not know them is never what the next owner starts from.
+func (t *tenure) openBlobs(opt Options) error {
 	blobs, err := blob.Open(opt.DataDir, blob.Options{})
 	if err != nil {
 		return fmt.Errorf("opening the data directory %s: %w", opt.DataDir, err)
 	}
-	with.DB, with.Blobs, with.Log, with.Now = t.db, blobs, opt.Log, opt.Now
+	t.blobs = blobs
+	err = store.Fits(context.Background(), t.db, blobs)
+	if errors.Is(err, store.ErrNotItsBlobs) {
+		return fmt.Errorf("data directory %s holds objects and metadata directory %s nothing (%w): put back the metadata that was used with it, or give two new directories", opt.DataDir, opt.MetadataDir, err)
+	}
+	return err
+}
+
+// openStore opens the store over the database.
+func (t *tenure) openStore(opt Options, with store.Options) (err error) {
+	with.DB, with.Blobs, with.Log, with.Now = t.db, t.blobs, opt.Log, opt.Now
 	if t.keys, err = opt.openKeys(); err != nil {
 		return err
 	}
