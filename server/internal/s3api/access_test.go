@@ -799,3 +799,25 @@ func TestEveryOperationIsRefusedToStrangers(t *testing.T) {
 		}
 	}
 }
+
+// CreateBucket of a bucket that is one's own sets its list of grants only for whoever may set that.
+func TestCreatingAgainFollowsThePolicy(t *testing.T) {
+	c := newCast(t)
+	c.ownership(types.ObjectOwnershipObjectWriter)
+	create := func(client *s3.Client, acl types.BucketCannedACL) error {
+		_, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ACL: acl, ObjectOwnership: types.ObjectOwnershipObjectWriter})
+		return err
+	}
+	c.policy(statement("Deny", `{"AWS":"arn:aws:iam::`+ownerNumber+`:user/clerk"}`, "s3:*", bucket))
+	c.expect("public", create(c.clerk, types.BucketCannedACLPublicReadWrite), "AccessDenied")
+	c.expect("nobody lists", list(c.nobody), "AccessDenied")
+	c.expect("nobody writes", write(c.nobody, "k"), "AccessDenied")
+	c.expect("who is not denied", create(c.s3, types.BucketCannedACLPublicRead), "")
+	c.expect("private", create(c.clerk, types.BucketCannedACLPrivate), "AccessDenied")
+	c.expect("no list", create(c.clerk, ""), "")
+	c.expect("the list stays", list(c.nobody), "")
+	c.expect("no list, of who is not denied", create(c.s3, ""), "")
+	c.block(types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)})
+	c.expect("public, where that is blocked", create(c.s3, types.BucketCannedACLPublicRead), "AccessDenied")
+	c.expect("nobody lists now", list(c.nobody), "AccessDenied")
+}

@@ -95,7 +95,7 @@ func (r *request) wrongLocation(l string) error {
 }
 
 // resetACL is what us-east-1 makes of the owner's second creation: a success that sets the list of grants anew, and
-// nothing else (S3 API reference, CreateBucket).
+// nothing else (S3 API reference, CreateBucket). Whoever may not set the list and asks for none keeps the one there is.
 func (r *request) resetACL(list acl.List) (err error) {
 	ctx := r.http.Context()
 	if r.access, err = r.api.accesses.get(ctx, r.bucket); err != nil {
@@ -106,6 +106,15 @@ func (r *request) resetACL(list acl.List) (err error) {
 	}
 	if equalACL(list, r.access.fullACL) {
 		return nil
+	}
+	ok, err := r.allowed(r.access, question{action: "s3:PutBucketAcl", bucket: r.bucket})
+	switch {
+	case err != nil:
+		return err
+	case !ok && !hasACLHeaders(r.http.Header):
+		return nil
+	case !ok:
+		return s3err.New(s3err.AccessDenied)
 	}
 	if err := r.checkACL(list); err != nil {
 		return err
