@@ -52,7 +52,7 @@ func (a *API) logTarget(document []byte, b store.Bucket) *accesslog.Target {
 func (a *API) DeliverLogs(ctx context.Context) { a.accessLog.Run(ctx) }
 
 // putLog stores an access log in the bucket that is to have it, if that is still the same account's, as its objects are
-// encrypted.
+// encrypted and may be shared.
 func (a *API) putLog(ctx context.Context, t accesslog.Target, key string, body []byte) error {
 	target, err := a.accesses.get(ctx, t.Bucket)
 	if err != nil {
@@ -61,11 +61,31 @@ func (a *API) putLog(ctx context.Context, t accesslog.Target, key string, body [
 	if target.bucket.Owner != t.Owner {
 		return errors.New("the bucket is another account's now")
 	}
+	list, err := target.logACL(t.Grants)
+	if err != nil {
+		return err
+	}
 	info := a.defaultEncryption(target)
 	_, err = a.store.PutObject(ctx, store.PutInput{Bucket: t.Bucket, Key: key, Owner: t.Owner, Body: bytes.NewReader(body), Size: int64(len(body)),
 		Attrs: store.Attrs{ContentType: "text/plain"}, Algorithm: store.DefaultAlgorithm,
-		Extra: store.Extra{ACL: []byte(t.Grants), Encryption: info.Encode()}})
+		Extra: store.Extra{ACL: list, Encryption: info.Encode()}})
 	return err
+}
+
+// logACL gives the stored list of a log that is delivered into the bucket: of what was to be granted, what its objects may be
+// now, which can have changed since.
+func (a *access) logACL(grants string) ([]byte, error) {
+	if grants == "" || a.enforced() {
+		return nil, nil
+	}
+	list, err := acl.Decode([]byte(grants), a.bucket.Owner)
+	if err != nil {
+		return nil, err
+	}
+	if a.blockPublicACLs() {
+		list = list.WithoutPublic()
+	}
+	return list.Encode(), nil
 }
 
 // noteAccess finds out where a request is logged that may end before authorize.

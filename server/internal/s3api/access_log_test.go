@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"pail/server/servertest"
 )
@@ -103,4 +104,45 @@ func TestAccessLogsAreShared(t *testing.T) {
 	c.expect("who is granted it", err, "")
 	_, err = c.nobody.GetObject(ctx, get)
 	c.expect("nobody", err, "AccessDenied")
+}
+
+// Logs are granted to nobody whom the target bucket's settings would keep from its other objects.
+func TestAccessLogsAreSharedAsTheTargetAllows(t *testing.T) {
+	c := newCastWith(t, servertest.Options{Logs: 20 * time.Millisecond})
+	_, err := c.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("logs"), ObjectOwnership: "ObjectWriter"})
+	c.expect("target", err, "")
+	share := func(target, grantee string) answer {
+		return c.do("PUT", "/bucket?logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>"+target+"</TargetBucket><TargetPrefix/><TargetGrants><Grant>"+
+			`<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" `+grantee+"</Grantee><Permission>READ</Permission></Grant></TargetGrants></LoggingEnabled></BucketLoggingStatus>")
+	}
+	const everybody = `xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>`
+	const other = `xsi:type="CanonicalUser"><ID>` + otherID + "</ID>"
+	c.want("enforced ownership", share(bucket, other), 400, "AccessControlListNotSupported")
+	c.want("everybody", share("logs", everybody), 200, "")
+	block := func(yes bool) {
+		t.Helper()
+		_, err := c.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: aws.String("logs"),
+			PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(yes)}})
+		c.expect("block", err, "")
+	}
+	block(true)
+	c.put("blocked", "x")
+	c.logged("logs", ` REST\.PUT\.OBJECT blocked `)
+	out, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("logs")})
+	c.expect("list", err, "")
+	for _, o := range out.Contents {
+		_, err := c.nobody.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("logs"), Key: o.Key})
+		c.expect("nobody reads what is delivered now", err, "AccessDenied")
+	}
+	c.want("everybody, where that is blocked", share("logs", everybody), 403, "AccessDenied")
+	c.want("an account", share("logs", other), 200, "")
+}
+
+// Neither logs nor the debug log show what opens a presigned URL or an object.
+func TestSecretsAreNotLogged(t *testing.T) {
+	s := newScene(t, servertest.Options{Logs: 20 * time.Millisecond})
+	s.want("target", s.do("PUT", "/logs", ""), 200, "")
+	s.want("on", s.do("PUT", "/bucket?logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>logs</TargetBucket><TargetPrefix/></LoggingEnabled></BucketLoggingStatus>"), 200, "")
+	s.send(s.request("GET", "/bucket/k?X-Amz%2DSignature=s3cret&x-amz-copy-source-server-side-encryption-customer-key=s3cret&x=1", ""))
+	s.logged("logs", `"GET /bucket/k\?X-Amz%2DSignature=\.\.\.&x-amz-copy-source-server-side-encryption-customer-key=\.\.\.&x=1 HTTP/1\.1"`)
 }

@@ -79,20 +79,20 @@ func checkAccelerate(r *request, _ *bucketdoc.Node) error {
 	return nil
 }
 
-// checkLogging takes targets that are there and belong to the bucket's owner, and grantees that there are.
+// checkLogging takes targets that are there and belong to the bucket's owner, and grants that can be given there.
 func checkLogging(r *request, n *bucketdoc.Node) error {
 	enabled := n.Child("LoggingEnabled")
 	if enabled == nil {
 		return nil
 	}
 	target := enabled.Value("TargetBucket")
-	b, err := r.api.store.HeadBucket(r.http.Context(), target)
+	a, err := r.api.accesses.get(r.http.Context(), target)
 	switch {
 	case errors.Is(err, store.ErrNoSuchBucket):
 		return s3err.Newf(s3err.InvalidTargetBucketForLogging, "The target bucket for logging does not exist").With("TargetBucket", target)
 	case err != nil:
 		return err
-	case b.Owner != r.access.bucket.Owner:
+	case a.bucket.Owner != r.access.bucket.Owner:
 		return s3err.Newf(s3err.InvalidTargetBucketForLogging, "The owner for the bucket to be logged and the target bucket must be the same.").
 			With("TargetBucket", target)
 	}
@@ -100,12 +100,27 @@ func checkLogging(r *request, n *bucketdoc.Node) error {
 		return s3err.New(s3err.MalformedXML)
 	}
 	if grants := enabled.Child("TargetGrants"); grants != nil {
-		for i := range grants.Nodes {
-			grantee := grants.Nodes[i].Child("Grantee")
-			if _, err := r.api.grantee(grantee); err != nil {
-				return grantError("Grantee", cmp.Or(grantee.Value("ID"), grantee.Value("EmailAddress"), grantee.Value("URI")), err)
-			}
+		return r.checkLogGrants(grants, a)
+	}
+	return nil
+}
+
+// checkLogGrants takes grantees that there are, as far as the objects of the target bucket may be granted to them.
+func (r *request) checkLogGrants(grants *bucketdoc.Node, target *access) error {
+	list := acl.List{}
+	for i := range grants.Nodes {
+		grantee := grants.Nodes[i].Child("Grantee")
+		g, err := r.api.grantee(grantee)
+		if err != nil {
+			return grantError("Grantee", cmp.Or(grantee.Value("ID"), grantee.Value("EmailAddress"), grantee.Value("URI")), err)
 		}
+		list = append(list, g)
+	}
+	switch {
+	case target.enforced() && len(list) > 0:
+		return s3err.Newf(s3err.AccessControlListNotSupported, "Target grants not allowed for bucket owner enforced buckets")
+	case target.blockPublicACLs() && list.Public():
+		return s3err.New(s3err.AccessDenied)
 	}
 	return nil
 }

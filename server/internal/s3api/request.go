@@ -179,7 +179,7 @@ func (r *request) resource() string {
 	return "/" + r.bucket + "/" + r.key
 }
 
-// redactURI takes the secrets of a presigned URL out of a request target, for logs.
+// redactURI takes the secrets of a presigned URL out of a request target, for logs, however their names are escaped.
 func redactURI(uri string) string {
 	path, query, ok := strings.Cut(uri, "?")
 	if !ok {
@@ -188,8 +188,13 @@ func redactURI(uri string) string {
 	pairs := strings.Split(query, "&")
 	for i, p := range pairs {
 		name, _, _ := strings.Cut(p, "=")
-		switch strings.ToLower(name) {
-		case "x-amz-signature", "signature", "x-amz-security-token", "x-amz-server-side-encryption-customer-key":
+		plain, err := url.QueryUnescape(name)
+		if err != nil {
+			plain = "signature" // nobody's that could be told
+		}
+		switch strings.ToLower(plain) {
+		case "x-amz-signature", "signature", "x-amz-security-token", "x-amz-server-side-encryption-customer-key",
+			"x-amz-copy-source-server-side-encryption-customer-key":
 			pairs[i] = name + "=..."
 		}
 	}
