@@ -10,8 +10,11 @@ import (
 	"pail/server/internal/sse"
 )
 
-// masterKeyFile is the file of master keys below the metadata directory.
-const masterKeyFile = "master-keys"
+// Files below the metadata directory.
+const (
+	masterKeyFile   = "master-keys"
+	masterKeyRecord = "master-key-used" // that there is a master key; must not change
+)
 
 func (o *Options) masterKeys() string {
 	if o.MasterKeyFile != "" {
@@ -20,10 +23,18 @@ func (o *Options) masterKeys() string {
 	return filepath.Join(o.MetadataDir, masterKeyFile)
 }
 
+// masterKeyRecord is where it is recorded that there is a master key, "" without a metadata directory.
+func (o *Options) masterKeyRecord() string {
+	if o.MetadataDir == "" {
+		return ""
+	}
+	return filepath.Join(o.MetadataDir, masterKeyRecord)
+}
+
 // openKeys reads the keys of server-side encryption that the server has.
 func (o *Options) openKeys() (keys *sse.Keys, err error) {
 	keys = new(sse.Keys)
-	if keys.Master, err = keyring.OpenMaster(o.masterKeys(), o.Log); err != nil {
+	if keys.Master, err = keyring.OpenMaster(o.masterKeys(), o.masterKeyRecord(), o.Log); err != nil {
 		return nil, err
 	}
 	if o.KMSKeyFile != "" {
@@ -33,11 +44,11 @@ func (o *Options) openKeys() (keys *sse.Keys, err error) {
 }
 
 // RotateMasterKey adds a master key for what is encrypted from now on, by a running server too, and gives its name. Of
-// Options it needs MetadataDir or MasterKeyFile. Earlier keys stay, for what they have encrypted.
+// Options it needs MetadataDir or MasterKeyFile; with the former it makes no new file in place of one that is gone. Earlier keys stay, for what they have encrypted.
 func RotateMasterKey(opt Options) (name string, err error) {
 	path := opt.masterKeys()
 	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("directory %s: %w", filepath.Dir(path), ErrNoStore)
 	}
-	return keyring.Rotate(path)
+	return keyring.Rotate(path, opt.masterKeyRecord())
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -74,7 +75,7 @@ func TestRingFollowsItsFile(t *testing.T) {
 // The file of master keys is made once, whoever is first, and a key that was there stays.
 func TestMasterKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
-	first, err := OpenMaster(path, nil)
+	first, err := OpenMaster(path, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestMasterKeys(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("looking made the file")
 	}
-	second, err := OpenMaster(path, nil)
+	second, err := OpenMaster(path, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +108,13 @@ func TestMasterKeys(t *testing.T) {
 	}
 	for range 4 { // at once, and none is lost
 		wg.Go(func() {
-			if _, err := Rotate(path); err != nil {
+			if _, err := Rotate(path, ""); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	next, err := Rotate(path)
+	next, err := Rotate(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,11 +134,103 @@ func TestMasterKeysThatCannotBeRead(t *testing.T) {
 	if err := os.WriteFile(path, []byte("nonsense"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenMaster(path, nil); err == nil {
+	if _, err := OpenMaster(path, "", nil); err == nil {
 		t.Error("a damaged file is taken")
 	}
-	if _, err := Rotate(path); err == nil {
+	if _, err := Rotate(path, ""); err == nil {
 		t.Error("a damaged file is written over")
+	}
+}
+
+// Nothing is encrypted with a key that is in memory only, and no new key hides that the file of the old one is gone.
+func TestMasterKeyFileThatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	path, record := filepath.Join(dir, "keys"), filepath.Join(dir, "record")
+	m, err := OpenMaster(path, record, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _, err := m.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.Current(); err == nil {
+		t.Error("a key encrypts though its file is damaged")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.Current(); err == nil {
+		t.Error("a key encrypts though its file is gone")
+	}
+	if _, ok := m.Find(name); !ok {
+		t.Error("what it has encrypted cannot be read")
+	}
+	for _, p := range []string{path, filepath.Join(dir, "typo")} {
+		again, err := OpenMaster(p, record, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := again.Current(); err == nil || !strings.Contains(err.Error(), record) {
+			t.Errorf("%s: a new key is made, or it is not said why not: %v", p, err)
+		}
+		if _, err := Rotate(p, record); err == nil {
+			t.Errorf("%s: a rotation makes it", p)
+		}
+		if _, err := os.Stat(p); err == nil {
+			t.Errorf("%s was made", p)
+		}
+	}
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := m.Current(); got != name || err != nil {
+		t.Errorf("with the file back: %q, %v", got, err)
+	}
+}
+
+// A rotation leaves the file to its owner, who could not read it else, and a link to it in place.
+func TestRotationKeepsTheFilesOwner(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "keys"), filepath.Join(dir, "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Rotate(link, ""); err == nil {
+		t.Error("a link to nothing is taken")
+	}
+	if err := os.WriteFile(path, []byte("a:"+secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	owner := uint32(os.Getuid())
+	if owner == 0 {
+		owner = 12345
+		if err := os.Chown(path, int(owner), int(owner)); err != nil {
+			t.Skip("no other owner can be given: ", err)
+		}
+	}
+	if err := os.Chmod(path, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Rotate(link, ""); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != owner || info.Mode() != 0o400 {
+		t.Errorf("user %d, want %d; mode %v", uid, owner, info.Mode())
+	}
+	if to, err := os.Readlink(link); err != nil || to != path {
+		t.Errorf("the link: %q, %v", to, err)
 	}
 }
 

@@ -28,6 +28,7 @@ type Watched[T any] struct {
 	mu struct {
 		sync.Mutex
 		looked version // what was read, or was found bad, last
+		err    error   // why that cannot be used
 	}
 }
 
@@ -65,18 +66,33 @@ func (f *Watched[T]) Current() T {
 	return *f.value.Load()
 }
 
+// Latest gives what the file holds now. Unlike Current, it fails where that cannot be used, or the file is gone.
+func (f *Watched[T]) Latest() (value T, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refreshLocked()
+	return *f.value.Load(), f.mu.err
+}
+
 // Refresh reads the file now, if it has changed.
 func (f *Watched[T]) Refresh() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.refreshLocked()
+}
+
+func (f *Watched[T]) refreshLocked() {
 	v := statVersion(f.path)
-	if v == f.mu.looked {
+	if v == f.mu.looked && f.mu.err == nil {
 		return
 	}
+	known := f.mu.looked
 	value, v, err := f.load()
-	f.mu.looked = v
+	f.mu.looked, f.mu.err = v, err
 	if err != nil {
-		f.log.Error(f.what+" not read again, the old version stays valid", "error", err)
+		if v != known {
+			f.log.Error(f.what+" not read again, the old version stays valid", "error", err)
+		}
 		return
 	}
 	f.value.Store(&value)

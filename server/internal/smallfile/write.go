@@ -1,29 +1,61 @@
 package smallfile
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Write writes a file so that it is there whole or not at all, also after a power cut.
 func Write(path string, data []byte, mode fs.FileMode) error {
-	return write(path, data, mode, os.Rename)
+	return write(path, data, asOurs(mode), os.Rename)
+}
+
+// Replace is Write for a file that is there, which stays its owner's and keeps its mode. It fails where the caller cannot give
+// it to its owner. The path must not end in a symbolic link, which it would take the place of.
+func Replace(path string, data []byte) error {
+	old, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	return write(path, data, func(f *os.File) error { return makeLike(f, old) }, os.Rename)
 }
 
 // WriteNew is Write, but fails with fs.ErrExist where there is such a file, be it that another process has just made it.
 func WriteNew(path string, data []byte, mode fs.FileMode) error {
-	return write(path, data, mode, os.Link)
+	return write(path, data, asOurs(mode), os.Link)
 }
 
-func write(path string, data []byte, mode fs.FileMode, name func(from, to string) error) error {
+func asOurs(mode fs.FileMode) func(*os.File) error {
+	return func(f *os.File) error { return f.Chmod(mode) }
+}
+
+// makeLike gives f the owner and the mode of old.
+func makeLike(f *os.File, old fs.FileInfo) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	was, ok1 := old.Sys().(*syscall.Stat_t)
+	is, ok2 := info.Sys().(*syscall.Stat_t)
+	if ok1 && ok2 && (was.Uid != is.Uid || was.Gid != is.Gid) {
+		if err := f.Chown(int(was.Uid), int(was.Gid)); err != nil {
+			return fmt.Errorf("%s must stay the file of user %d and group %d: %w", old.Name(), was.Uid, was.Gid, err)
+		}
+	}
+	return f.Chmod(old.Mode().Perm())
+}
+
+func write(path string, data []byte, prepare func(*os.File) error, name func(from, to string) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
 	if _, err = f.Write(data); err == nil {
-		err = f.Chmod(mode)
+		err = prepare(f)
 	}
 	if err == nil {
 		err = f.Sync()

@@ -16,7 +16,7 @@ import (
 func newKeys(t *testing.T) *Keys {
 	t.Helper()
 	dir := t.TempDir()
-	m, err := keyring.OpenMaster(filepath.Join(dir, "master"), nil)
+	m, err := keyring.OpenMaster(filepath.Join(dir, "master"), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

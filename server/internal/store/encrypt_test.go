@@ -34,7 +34,7 @@ func TestEncryptedRowsOfVersion1(t *testing.T) {
 	if err := os.WriteFile(file, []byte(lines[0]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	master, err := keyring.OpenMaster(file, nil)
+	master, err := keyring.OpenMaster(file, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestEncryptedRowsOfVersion1(t *testing.T) {
 func writeEncryptedRow(t *testing.T, path, text string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys")
-	if _, err := keyring.Rotate(file); err != nil {
+	if _, err := keyring.Rotate(file, ""); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(file)
@@ -65,7 +65,7 @@ func writeEncryptedRow(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 	line := bytes.TrimSpace(b[bytes.LastIndexByte(bytes.TrimSpace(b), '\n')+1:])
-	master, err := keyring.OpenMaster(file, nil)
+	master, err := keyring.OpenMaster(file, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

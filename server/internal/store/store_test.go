@@ -74,7 +74,7 @@ var testKeys = &sse.Keys{}
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "pail-store-*")
 	if err == nil {
-		testKeys.Master, err = keyring.OpenMaster(filepath.Join(dir, "keys"), nil)
+		testKeys.Master, err = keyring.OpenMaster(filepath.Join(dir, "keys"), "", nil)
 	}
 	status := 1
 	if err == nil {
