@@ -36,7 +36,9 @@
 //	link, further   list the name, if the list is open; store the count; make the name, if it does not exist
 //	unlink, rename  remove or replace the name; take it off the list; store the count
 //	   one left     the list is marked as closed in the same request, so nobody adds a name; the bytes are copied over
-//	                the pointer; the file under its ID and the list go. Whoever wants to add a name first goes on here
+//	                the pointer, if it is still there; an empty object that says so (MovedMeta) replaces the file under
+//	                its ID, if that is still the version that was copied, else it is copied again; this and the list go.
+//	                Whoever wants to add a name first goes on here
 //	   none left    the empty list says that nobody may add a name; bytes and list go
 //
 // The service has to compare versions (conditional PUT) for that; without, there are no hard links.

@@ -27,6 +27,7 @@ const Max = 1000
 const (
 	metaInode = "pail-inode" // the key of the file, URL-encoded
 	metaName  = "pail-name"  // which of its names
+	metaMoved = "pail-moved" // of a file: it is a plain object again, and this is nothing
 )
 
 // NewID returns an ID for the file with this inode number, which it says.
@@ -106,6 +107,15 @@ func ParsePointer(meta s3client.Meta) (p Pointer, ok bool) {
 		return Pointer{}, false
 	}
 	return Pointer{Key: key, Name: meta[metaName]}, true
+}
+
+// MovedMeta returns the metadata of the empty object that takes a file's place when the file is a plain object again.
+func MovedMeta() s3client.Meta { return s3client.Meta{metaMoved: "1"} }
+
+// Moved reports whether an object says that the file with this key is a plain object again: then the file is not there.
+func Moved(info s3client.ObjectInfo) bool {
+	_, _, ok := ParseInode(info.Key)
+	return ok && info.Size == 0 && info.Meta[metaMoved] != ""
 }
 
 // Names is the list of a file's names.

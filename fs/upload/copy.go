@@ -13,13 +13,17 @@ import (
 // version must be src's (ErrPrecondition), and the service is asked for src's metadata unless opt replaces it, as listings
 // need not tell all of it. With NoCopy the answer is ErrUnsupported. What the service does not tell of the copy is filled
 // in from src and opt.
+//
+// With opt.IfMatch for another key a large object is always copied in parts, and the answer for a small one is
+// ErrUnsupported: services that heed the condition of other requests may ignore it in a single copy.
 func (u *Uploader) Copy(ctx context.Context, dst string, src s3client.ObjectInfo, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
 	var info s3client.ObjectInfo
 	var err error
+	elsewhere := opt.IfMatch != "" && dst != src.Key
 	switch {
-	case u.noCopy:
+	case u.noCopy, elsewhere && (u.noMultipart || src.Size <= minRangeSource):
 		err = fmt.Errorf("copy %q: %w", src.Key, s3client.ErrUnsupported)
-	case src.Size <= u.singleCopyLimit, u.noMultipart && src.Size <= s3client.MaxCopySize:
+	case !elsewhere && src.Size <= u.singleCopyLimit, u.noMultipart && src.Size <= s3client.MaxCopySize:
 		if dst == src.Key && opt.SrcIfMatch != "" {
 			opt.IfMatch = "" // says the same, and fewer services know it of a copy
 		}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"pail/fs/keymap"
+	"pail/fs/links"
 	"pail/fs/readahead"
 	"pail/fs/stage"
 	"pail/s3client"
@@ -79,6 +80,9 @@ func (v *Volume) findSent(ctx context.Context, n *Inode, c *content) bool {
 // again, as the data that was written here later exists nowhere else.
 func (v *Volume) contested(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version, cause error) error {
 	winner, err := v.client.Head(ctx, next.key)
+	if err == nil && links.Moved(winner) {
+		err = s3client.ErrNotFound // it is about to be
+	}
 	switch {
 	case err == nil && next.stored && winner.ETag == next.expect.ETag:
 		return cause // it is in place after all; the next attempt will tell

@@ -249,6 +249,9 @@ func (v *Volume) headObject(ctx context.Context, key string) (object, error) {
 		}
 		return object{}, err
 	}
+	if links.Moved(info) {
+		return object{}, ErrNotExist
+	}
 	o := v.newObject(info)
 	o.sys = true
 	return o, nil

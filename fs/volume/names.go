@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 
-	"pail/fs/attr"
 	"pail/fs/links"
 	"pail/fs/tree"
 	"pail/s3client"
@@ -93,7 +92,7 @@ func (v *Volume) unlist(ctx context.Context, ptr links.Pointer, key string) (lis
 			return ErrNotExist
 		}
 		if at != key {
-			if there, err := v.whatIs(ctx, at, ptr); err != nil || there == thisName {
+			if there, _, err := v.whatIs(ctx, at, ptr); err != nil || there == thisName {
 				return errors.Join(ErrExist, err)
 			}
 		}
@@ -116,18 +115,18 @@ const (
 	thisName
 )
 
-// whatIs tells what the key of a name has.
-func (v *Volume) whatIs(ctx context.Context, key string, ptr links.Pointer) (int, error) {
+// whatIs tells what the key of a name has, and of which version.
+func (v *Volume) whatIs(ctx context.Context, key string, ptr links.Pointer) (int, s3client.ETag, error) {
 	info, err := v.client.Head(ctx, key)
 	switch there, ok := links.ParsePointer(info.Meta); {
 	case notFound(err):
-		return nothing, nil
+		return nothing, "", nil
 	case err != nil:
-		return nothing, err
+		return nothing, "", err
 	case ok && there == ptr:
-		return thisName, nil
+		return thisName, info.ETag, nil
 	}
-	return anotherObject, nil
+	return anotherObject, info.ETag, nil
 }
 
 // removeShared removes a file that has no name any more. Who has it open goes on using it.
@@ -180,38 +179,31 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 	if now, err := n.path(); err != nil || now != home {
 		return err // somebody else has done it
 	}
-	switch there, err := v.whatIs(ctx, list.Keys[name], links.Pointer{Key: ptr.Key, Name: name}); {
-	case err != nil:
-		return err
-	case there == anotherObject:
-		return ErrStale // another mount has been quicker
-	case there == nothing || at == "":
-		return v.reopen(ctx, n, ptr) // a directory above was renamed
+	ptr.Name = name
+	if at == "" {
+		return v.reopen(ctx, n, ptr)
 	}
 	done, err := v.commitStill(ctx, n)
 	if err != nil {
 		return err
 	}
 	defer done()
-	o, err := v.current(ctx, n) // before it moves: who looks for it then waits for the gate
-	if err == nil && !o.sys {
-		o, err = v.headObject(ctx, o.info.Key)
+	moved := v.moving(n)
+	o, from, err := v.moveBack(ctx, n, ptr, list.Keys[name])
+	if o.full {
+		there := v.placeOf(at)
+		v.table.Unshare(n.node, there.dir.node, there.name)
+		v.movedBack(n, at, o, from)
+		v.names.SetAbsent(home)
 	}
-	if err != nil {
-		return err
-	}
-	defer v.moving(n)()
-	if o, err = v.moveBack(ctx, o, list.Keys[name]); err != nil {
+	moved()
+	switch {
+	case errors.Is(err, errNoName):
+		return v.reopen(ctx, n, ptr) // it, or a directory above, was renamed
+	case err != nil:
 		v.names.Forget(at)
 		return err
 	}
-	there := v.placeOf(at)
-	v.table.Unshare(n.node, there.dir.node, there.name)
-	v.rebase(n, at, o, unchanged)
-	n.mu.Lock()
-	n.mu.obj.attr.Links = 0
-	n.mu.Unlock()
-	v.names.SetAbsent(home)
 	return v.deleteKeys(ctx, ptr.Key, ptr.List())
 }
 
@@ -225,17 +217,6 @@ func (v *Volume) reopen(ctx context.Context, n *Inode, ptr links.Pointer) error 
 		return err
 	}
 	return v.count(ctx, n, len(list.Keys))
-}
-
-// moveBack copies the bytes of a file over its only name.
-func (v *Volume) moveBack(ctx context.Context, o object, key string) (object, error) {
-	from := o.info
-	o.attr.Links, o.attr.Ctime = 0, v.opt.Now()
-	opt := s3client.CopyOptions{Replace: true, Meta: attr.Encode(o.attr, o.info.Meta), System: o.info.System, SrcIfMatch: from.ETag}
-	info, err := v.copyObject(ctx, key, from, opt)
-	info.Key, info.Size, info.Meta, info.System = key, from.Size, opt.Meta, opt.System
-	o.info, o.at = info, v.opt.Now()
-	return o, err
 }
 
 // shared returns the inode of a file with several names.

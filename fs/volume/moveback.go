@@ -1,0 +1,102 @@
+package volume
+
+import (
+	"context"
+	"errors"
+
+	"pail/fs/attr"
+	"pail/fs/links"
+	"pail/s3client"
+)
+
+var errNoName = errors.New("the name is not where the list says")
+
+// moveBack copies the bytes of a file over its only name, and puts a mark in the place of the file's own object, each on
+// the condition that no other client has been there meanwhile: what others give that name stays, and what they commit to
+// the file is copied too. plain is what is under the name then, a copy of the version from. With an error it is either
+// not full, and the file has not moved; or full, and its own object is to be left. errNoName says that there is nothing
+// under the name.
+func (v *Volume) moveBack(ctx context.Context, n *Inode, ptr links.Pointer, key string) (plain object, from s3client.ETag, err error) {
+	const attempts = 16
+	for range attempts {
+		there, tag, err := v.whatIs(ctx, key, ptr)
+		ours := plain.full && there == anotherObject && tag == plain.info.ETag
+		switch {
+		case err != nil:
+			return object{}, "", err
+		case there == nothing && !plain.full:
+			return object{}, "", errNoName
+		case there != thisName && !ours:
+			return object{}, "", ErrStale // another mount has been quicker
+		}
+		o, err := v.headObject(ctx, ptr.Key)
+		switch {
+		case errors.Is(err, ErrNotExist) && ours:
+			return plain, from, nil
+		case err != nil:
+			return object{}, "", err
+		}
+		n.partFrom(o.info.ETag)
+		copied, err := v.copyBack(ctx, o, key, tag)
+		switch {
+		case changedMeanwhile(err):
+			continue
+		case err != nil:
+			return object{}, "", err
+		}
+		plain, from = copied, o.info.ETag
+		if err = v.bury(ctx, o.info); !changedMeanwhile(err) {
+			return plain, from, err
+		}
+	}
+	return object{}, "", errAgain
+}
+
+// partFrom parts an inode from content of another version than the one in place, unless there is something to be stored.
+func (n *Inode) partFrom(etag s3client.ETag) {
+	n.mu.Lock()
+	defer n.unlock()
+	if c := n.mu.content; c != nil && !n.mu.removed && c.base.ETag != etag && !n.unsavedLocked() {
+		n.abandonLocked()
+	}
+}
+
+// movedBack makes a plain object what n is based on. What was changed here on top of an older version than the one that
+// was copied stays based on that: its commit finds another client's.
+func (v *Volume) movedBack(n *Inode, at string, o object, from s3client.ETag) {
+	n.mu.Lock()
+	c := n.mu.content
+	older := c != nil && c.base.ETag != from
+	n.mu.obj.attr.Links, o.attr.Links = 0, 0
+	n.mu.Unlock()
+	if older {
+		v.present(at, o)
+		return
+	}
+	v.rebase(n, at, o, unchanged)
+}
+
+func changedMeanwhile(err error) bool {
+	return errors.Is(err, s3client.ErrPrecondition) || notFound(err)
+}
+
+// copyBack copies a file over the version of its name that has an ETag.
+func (v *Volume) copyBack(ctx context.Context, from object, key string, tag s3client.ETag) (object, error) {
+	o := from
+	o.attr.Links, o.attr.Ctime = 0, v.opt.Now()
+	opt := s3client.CopyOptions{
+		Replace: true, Meta: attr.Encode(o.attr, from.info.Meta), System: from.info.System,
+		SrcIfMatch: from.info.ETag, IfMatch: tag,
+	}
+	info, err := v.copyObject(ctx, key, from.info, opt)
+	info.Key, info.Size, info.Meta, info.System = key, from.info.Size, opt.Meta, opt.System
+	o.info, o.at = info, v.opt.Now()
+	return o, err
+}
+
+// bury makes sure that nobody can commit to a version of a file's own object any more, before that is deleted: a DELETE
+// under a condition is not known to every service.
+func (v *Volume) bury(ctx context.Context, was s3client.ObjectInfo) error {
+	_, err := v.client.Put(ctx, was.Key, emptyBody(), s3client.PutOptions{Meta: links.MovedMeta(), IfMatch: was.ETag})
+	return err
+}
