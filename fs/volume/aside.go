@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -14,20 +15,45 @@ import (
 )
 
 // A file that is removed while it is open lives on for those who have it open. What is not here of a small one is fetched
-// before the object goes; of a large one the service makes a copy under a hidden key, which goes with the last handle. A
-// mount that dies leaves the copy behind; the next one that makes a copy removes it, when it is old enough that nobody can
-// be using it.
+// before the object goes; of a large one the service makes a copy under a hidden key, which goes with the last handle.
+// Every day another copy takes its place. So one that is old is one that a mount has left behind as it died; the next
+// mount that makes a copy removes it.
 
 const (
 	asidePrefix = links.Hidden + "/unlinked/"
 	fetchAtMost = 1 << 20            // bytes that are fetched rather than copied
 	asideAge    = 7 * 24 * time.Hour // a copy that is older is nobody's
+	asideRenew  = 24 * time.Hour     // a copy that is older is made anew
+	asideCheck  = time.Hour          // how often the age of copies is looked at
 )
 
-// asides removes what other mounts have left behind, once.
+// asides are the copies that this mount has made. What other mounts have left behind is removed once.
 type asides struct {
+	ctx  context.Context // ends with stop
+	stop context.CancelFunc
 	once sync.Once
 	work sync.WaitGroup
+
+	mu struct { // taken before the mu of an inode
+		sync.Mutex
+		kept map[*content]*Inode // which read from a copy
+	}
+}
+
+func (a *asides) init() {
+	a.ctx, a.stop = context.WithCancel(context.Background())
+	a.mu.kept = map[*content]*Inode{}
+}
+
+func (a *asides) end() {
+	a.stop()
+	a.work.Wait()
+}
+
+// aside is the copy of a removed file.
+type aside struct {
+	info s3client.ObjectInfo // without a key there is none
+	at   time.Time           // when it was made
 }
 
 // keep makes c outlive its object.
@@ -36,7 +62,7 @@ func (v *Volume) keep(ctx context.Context, n *Inode, c *content) error {
 	if err != nil {
 		return err
 	}
-	if missing > fetchAtMost && c.aside == "" {
+	if missing > fetchAtMost && c.aside.info.Key == "" {
 		err := v.putAside(ctx, n, c)
 		if err == nil || errors.Is(err, s3client.ErrPrecondition) || notFound(err) {
 			return err
@@ -69,31 +95,98 @@ func (v *Volume) missing(ctx context.Context, n *Inode, c *content) (bytes int64
 
 // putAside copies the version that c is based on, and makes c read from the copy.
 func (v *Volume) putAside(ctx context.Context, n *Inode, c *content) error {
-	v.asides.once.Do(func() { v.asides.work.Go(v.removeOldAsides) })
+	v.asides.once.Do(func() {
+		v.asides.work.Go(v.removeOldAsides)
+		v.asides.work.Go(v.renewAsides)
+	})
 	n.mu.Lock()
 	base := c.base
 	n.mu.Unlock()
-	key := v.keys.File(asidePrefix + strings.ToLower(rand.Text()))
-	info, err := v.opt.Upload.Copy(ctx, key, base, s3client.CopyOptions{SrcIfMatch: base.ETag, Replace: true, Meta: s3client.Meta{}})
+	a, err := v.copyAside(ctx, base)
 	if err != nil {
 		return err
 	}
-	info.Key, info.Size = key, base.Size
+	v.asides.mu.Lock()
+	v.asides.mu.kept[c] = n
+	v.asides.mu.Unlock()
+	return v.readAside(n, c, a)
+}
+
+func (v *Volume) copyAside(ctx context.Context, from s3client.ObjectInfo) (aside, error) {
+	made := v.opt.Now()
+	key := v.keys.File(asidePrefix + strings.ToLower(rand.Text()))
+	info, err := v.opt.Upload.Copy(ctx, key, from, s3client.CopyOptions{SrcIfMatch: from.ETag, Replace: true, Meta: s3client.Meta{}})
+	info.Key, info.Size = key, from.Size
+	return aside{info, made}, err
+}
+
+// readAside makes c read from a copy.
+func (v *Volume) readAside(n *Inode, c *content, a aside) error {
 	n.mu.Lock()
-	old := c.moveTo(v.openVersion(info))
-	c.aside = key
+	old := c.moveTo(v.openVersion(a.info))
+	c.aside = a
 	n.mu.Unlock()
 	return old.Close()
 }
 
+// renewAsides keeps the copies young that are in use, until the volume is closed.
+func (v *Volume) renewAsides() {
+	tick := time.NewTicker(asideCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-v.asides.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		v.asides.mu.Lock()
+		kept := maps.Clone(v.asides.mu.kept)
+		v.asides.mu.Unlock()
+		for c, n := range kept {
+			if err := v.renewAside(v.asides.ctx, n, c); err != nil {
+				v.log.Warn("the copy of a removed file that is still open is not renewed; others remove it when it is a week old", "inode", n.Ino(), "error", err)
+			}
+		}
+	}
+}
+
+// renewAside makes another copy of a copy that is old, and removes that.
+func (v *Volume) renewAside(ctx context.Context, n *Inode, c *content) error {
+	n.mu.Lock()
+	old := c.aside
+	n.mu.Unlock()
+	if v.opt.Now().Sub(old.at) < asideRenew {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, v.limit(old.info.Size))
+	defer cancel()
+	young, err := v.copyAside(ctx, old.info)
+	if err != nil {
+		return err
+	}
+	v.asides.mu.Lock()
+	_, used := v.asides.mu.kept[c]
+	if used {
+		err = v.readAside(n, c, young)
+	} else {
+		old = young // closed meanwhile
+	}
+	v.asides.mu.Unlock()
+	return errors.Join(err, v.deleteKeys(ctx, old.info.Key))
+}
+
 // freeContent frees what nobody uses any more.
 func (v *Volume) freeContent(n *Inode, c *content) {
+	v.asides.mu.Lock()
+	delete(v.asides.mu.kept, c)
+	v.asides.mu.Unlock()
 	v.logClose(n, c.close())
-	if c.aside == "" {
+	key := c.aside.info.Key
+	if key == "" {
 		return
 	}
-	if err := v.deleteKeys(context.Background(), c.aside); err != nil {
-		v.log.Warn("the copy of a removed file is left behind", "key", c.aside, "error", err)
+	if err := v.deleteKeys(context.Background(), key); err != nil {
+		v.log.Warn("the copy of a removed file is left behind", "key", key, "error", err)
 	}
 }
 

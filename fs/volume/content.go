@@ -26,7 +26,7 @@ type content struct {
 	src    readahead.Source    // base's bytes
 	file   *stage.File         // nil until the first change
 	body   []byte              // of what is no file, until it is stored
-	aside  string              // key of the copy that src reads, if the object was removed while it was open
+	aside  aside               // the copy that src reads, if the object was removed while it was open
 
 	claim     bool     // an empty object that keeps the name for a handle that is going to write
 	sent      attempts // since the last version that was stored for certain

@@ -67,6 +67,7 @@ func New(opt Options) (*Volume, error) {
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
 	v.late.mu.dirs = map[*Inode]struct{}{}
 	v.sender.init()
+	v.asides.init()
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
 	if err := v.replay(context.Background()); err != nil {
 		return nil, err
@@ -105,7 +106,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.glances.end()
 	v.flats.end()
 	v.logClose(v.Root(), v.walks.end())
-	v.asides.work.Wait()
+	v.asides.end()
 	if v.opt.Journal != nil {
 		return v.closeJournaled(ctx)
 	}
