@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"pail/fs/keymap"
+	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
 	"pail/s3client/memclient"
@@ -96,6 +98,35 @@ func TestLastNameOfALargeFile(t *testing.T) {
 		m.ok(m.unlink("a"))
 		if got := m.object("b"); got != want {
 			t.Errorf("b holds %d bytes, want %d", len(got), len(want))
+		}
+	}
+}
+
+// The keys that names say have the old prefix then.
+func TestHardLinksBelowARenamedPrefix(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	m.mkdir("team")
+	below := func(prefix string) *mount {
+		return mountOn(t, m.mem.Another(), m.clock, ttl(0), func(o *volume.Options, _ *upload.Options) { o.Keys = keymap.New(prefix) })
+	}
+	sub := below("team")
+	sub.put("a", "content")
+	sub.ok(sub.link("a", "b"))
+	m.ok(m.rename("team", "crew"))
+	crew := below("crew")
+	crew.whole("afterwards", []string{"a", "b"}, nil)
+	h := crew.open("a", readWrite)
+	crew.writeAll(h, "C", 0)
+	crew.close(h)
+	if got := crew.get("b"); got != "Content" {
+		t.Errorf("b holds %q", got)
+	}
+	crew.ok(crew.unlink("a"))
+	crew.ok(crew.rename("b", "c"))
+	crew.names("", "c")
+	for _, m := range []*mount{crew, below("crew")} {
+		if got := m.get("c"); got != "Content" {
+			t.Errorf("c holds %q", got)
 		}
 	}
 }

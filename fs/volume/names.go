@@ -254,10 +254,7 @@ func (v *Volume) sharedInode(home string, o object, s tree.Stamp) (*Inode, error
 // nowhere is a file that cannot be opened.
 func (v *Volume) lookupShared(ctx context.Context, p place, at string, name object, s tree.Stamp) (*Inode, Stat, error) {
 	ptr, _ := name.pointer()
-	home, _, ok := v.keys.Path(ptr.Key)
-	if !ok {
-		return v.lookupBroken(p, at, name, s)
-	}
+	home := v.homeOf(ptr)
 	o, t, err := v.resolve(ctx, home)
 	if errors.Is(err, ErrNotExist) { // removed, or a plain object again
 		now, t, err := v.fetch(ctx, at)
@@ -301,12 +298,17 @@ func (v *Volume) leadsElsewhere(ctx context.Context, o object) bool {
 	if !ok {
 		return false
 	}
-	home, _, ok := v.keys.Path(ptr.Key)
-	if ok {
-		_, _, err := v.resolve(ctx, home)
-		ok = !errors.Is(err, ErrNotExist)
+	_, _, err := v.resolve(ctx, v.homeOf(ptr))
+	return !errors.Is(err, ErrNotExist)
+}
+
+// homeOf returns the path of the file that a name leads to. Where that is outside of what is mounted, the directory that is
+// mounted may have been renamed, and the file with it.
+func (v *Volume) homeOf(ptr links.Pointer) string {
+	if home, _, ok := v.keys.Path(ptr.Key); ok {
+		return home
 	}
-	return ok
+	return links.Inode(ptr.ID())
 }
 
 // named returns the inode of a name that o was found at.
