@@ -139,6 +139,8 @@ func TestS3cmd(t *testing.T) {
 			run("get", "--force", bucket+"/copy", c.path("back"))
 			c.same("back", c.big)
 			c.wantSmall(c.fetch(run("signurl", bucket+"/dir/small", "+600")))
+			run("put", "--acl-public", c.path("small"), bucket+"/public")
+			c.wantSmall(c.fetch("https://" + c.Addr() + "/bucket-" + signature + "/public"))
 			run("sync", c.path("tree")+"/", bucket+"/tree/")
 			if out := run("sync", c.path("tree")+"/", bucket+"/tree/"); strings.Contains(out, "upload:") {
 				t.Errorf("the second sync transfers:\n%s", out)

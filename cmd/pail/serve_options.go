@@ -133,7 +133,7 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringVar(&o.metadata, "metadata", "", "`DIR` of the database, of the TLS files and the made credentials (default DIR/metadata)")
 	f.StringVar(&o.passwdFile, "passwd-file", "", "`FILE` with the credentials (default METADATA/credentials, made when missing)")
 	f.StringVar(&o.accounts, "accounts", "", "JSON `FILE` with several accounts and their keys, in place of a passwd file; read again when it changes")
-	f.StringVar(&o.ownership, "object-ownership", "BucketOwnerEnforced", "who owns objects in new buckets: BucketOwnerEnforced (no ACLs, as at AWS since 2023), ObjectWriter (ACLs, as before that, and as older clients expect) or BucketOwnerPreferred")
+	f.StringVar(&o.ownership, "object-ownership", "ObjectWriter", "who owns objects in new buckets: ObjectWriter (ACLs work, as clients of CloudServer, Ceph and S3 before 2023 expect), BucketOwnerPreferred, or BucketOwnerEnforced (no ACLs, as at AWS since)")
 	f.BoolVar(&o.blockPublic, "block-public-access", false, "give new buckets a public access block, as AWS does")
 	f.StringVar(&o.tlsCert, "tls-cert", "", "PEM `FILE` with the certificate chain; read again when it changes")
 	f.StringVar(&o.tlsKey, "tls-key", "", "PEM `FILE` with the certificate's key")
