@@ -94,10 +94,33 @@ func (v *Volume) contested(ctx context.Context, n *Inode, c *content, snap *stag
 		return v.storeSnapshot(ctx, n, c, snap, next)
 	case err == nil:
 		return v.keepBoth(ctx, n, c, snap, next, v.openVersion(winner))
+	case notFound(err) && isShared(next.key):
+		return v.keepBoth(ctx, n, c, snap, next, v.formerBytes(ctx, n))
 	case notFound(err):
 		return v.storeAgain(ctx, n, c, snap, next)
 	}
 	return errors.Join(cause, err)
+}
+
+// isShared reports whether a key is one that only names lead to. What is not there any more must not be stored there
+// again: the bytes have moved back under the last name, or no name is left, so nobody would find it.
+func isShared(key string) bool {
+	_, _, ok := links.ParseInode(key)
+	return ok
+}
+
+// formerBytes returns the bytes of a file that had several names, where one that is known here has become a plain object;
+// else nil.
+func (v *Volume) formerBytes(ctx context.Context, n *Inode) readahead.Source {
+	name, ok := v.table.OtherPath(n.node)
+	if !ok {
+		return nil
+	}
+	info, err := v.client.Head(ctx, v.keys.File(name))
+	if _, pointer := links.ParsePointer(info.Meta); err != nil || pointer {
+		return nil
+	}
+	return v.openVersion(info)
 }
 
 // storeAgain stores a version whose predecessor was removed. Where it needs unchanged bytes of that, they are lost:
@@ -126,6 +149,8 @@ func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage
 	at, _ := v.table.Path(n.node)
 	if name, ok := v.table.OtherPath(n.node); ok {
 		at = name // where users see it
+	} else if _, id, shared := links.ParseInode(at); shared {
+		at = id // nobody has asked for a name since the journal was read: in the root, where it is seen
 	}
 	beside := version{meta: next.meta, system: next.system}
 	besidePath := v.conflictPath(at)

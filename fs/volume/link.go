@@ -51,7 +51,9 @@ func (v *Volume) linkOnce(ctx context.Context, n *Inode, p place) (Stat, error) 
 	unlock()
 	if err != nil {
 		if ptr != nil { // listed, but not made
-			v.dropName(ctx, *ptr, v.keys.File(at))
+			if there, _, headErr := v.whatIs(ctx, v.keys.File(at), *ptr); headErr == nil && there != thisName {
+				v.dropName(ctx, *ptr, v.keys.File(at))
+			}
 		}
 		return Stat{}, err
 	}
@@ -165,6 +167,10 @@ func (v *Volume) share(ctx context.Context, n *Inode, home, at string) (second l
 	if o.view || v.keys.Synthetic(home) {
 		return second, ErrPermission
 	}
+	if isPointer(o) {
+		v.names.Forget(home)
+		return second, ErrStale // it has got several names meanwhile: the next lookup finds the file
+	}
 	if !o.sys {
 		if o, err = v.headObject(ctx, o.info.Key); err != nil {
 			return second, err
@@ -183,7 +189,11 @@ func (v *Volume) share(ctx context.Context, n *Inode, home, at string) (second l
 	}
 	name, err := v.putPointer(ctx, v.keys.File(home), first, o, s3client.PutOptions{IfMatch: o.info.ETag})
 	if err != nil {
-		return second, v.unmade(ctx, home, err, first.Key, first.List())
+		made := []string{first.Key, first.List()}
+		if !v.stillThere(ctx, o.info) {
+			made = nil // the name may lead to it: perhaps the answer to an earlier attempt got lost
+		}
+		return second, v.unmade(ctx, home, err, made...)
 	}
 	there := v.placeOf(to)
 	v.table.Share(n.node, there.dir.node, there.name)
@@ -206,6 +216,12 @@ func (v *Volume) copyToShare(ctx context.Context, key string, o object) (object,
 	info.Key, info.Size, info.Meta, info.System = key, o.info.Size, opt.Meta, opt.System
 	n.info, n.at, n.full, n.sys = info, v.opt.Now(), true, true
 	return n, err
+}
+
+// stillThere reports whether a version is known for certain to be in place.
+func (v *Volume) stillThere(ctx context.Context, info s3client.ObjectInfo) bool {
+	now, err := v.client.Head(ctx, info.Key)
+	return err == nil && now.ETag == info.ETag
 }
 
 // unmade removes what was made for a file that could not be given a second name. Where it is not certain that the

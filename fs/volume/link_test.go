@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"pail/fs/volume"
 	"pail/s3client"
 	"pail/s3client/memclient"
+	"pail/s3client/retry"
 )
 
 // linking runs a test on services that hard links can be made on.
@@ -292,4 +294,93 @@ func TestHardLinksWithAJournal(t *testing.T) {
 			m.nlink(name, 2)
 		}
 	})
+}
+
+// What was written to a file whose names became one elsewhere meanwhile is kept where a name shows it.
+func TestWriteToAFileThatHasOneNameAgain(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		for _, rest := range []string{"b", ""} {
+			m := newMount(t, caps)
+			m.put("a", "0123456789")
+			m.ok(m.link("a", "b"))
+			other := m.second()
+			h := other.open("b", readWrite)
+			m.ok(m.unlink("a"))
+			want := "XX\x00\x00\x00\x00\x00\x00\x00\x00"
+			if rest == "" {
+				m.ok(m.unlink("b"))
+			} else {
+				want = "XX23456789"
+			}
+			other.writeAll(h, "XX", 0)
+			other.want(h.Flush(ctx), volume.ErrStale)
+			h.Release()
+			kept := m.conflictOf("b")
+			if got := m.second().get(kept); got != want {
+				t.Errorf("kept %q, want %q", got, want)
+			}
+			if got := m.mem.Keys(); rest == "" && len(got) != 1 || rest != "" && (len(got) != 2 || m.object("b") != "0123456789") {
+				t.Errorf("keys are %q", got)
+			}
+		}
+	})
+}
+
+// The journal knows a file with several names by its ID only.
+func TestJournaledWriteToAFileThatHasOneNameAgain(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.put("a", "old")
+	m.stored()
+	m.ok(m.link("a", "b"))
+	m.stored()
+	h := m.open("b", readWrite)
+	m.deaf()
+	m.ok(h.Truncate(ctx, 0))
+	m.writeAll(h, "precious", 0)
+	m.close(h)
+	m.ok(m.second().unlink("a"))
+	m = m.crash()
+	m.stored()
+	keys := m.mem.Keys()
+	if len(keys) != 2 || !strings.Contains(keys[0], ".conflict-") || keys[1] != "b" || m.object("b") != "old" {
+		t.Fatalf("keys are %q", keys)
+	}
+	if got := m.second().get(keys[0]); got != "precious" {
+		t.Errorf("%q holds %q", keys[0], got)
+	}
+	if got := m.Status().Conflicts; len(got) != 1 {
+		t.Errorf("conflicts: %v", got)
+	}
+}
+
+// A pointer whose answer got lost is refused when it is sent again: it is in place, and its bytes have to stay.
+func TestHardLinkWhoseAnswerGotLost(t *testing.T) {
+	for _, lost := range []string{"a", "b"} {
+		t.Run(lost, func(t *testing.T) {
+			m := newMount(t, conditional, func(o *volume.Options, u *upload.Options) {
+				again := retry.New(o.Client, retry.Options{Attempts: 2})
+				o.Client, u.Client = again, again
+			})
+			m.put("a", "content")
+			m.missing("b")
+			var put, heads atomic.Int64
+			m.faults.set(func(op, key string) error {
+				if key == lost && op == "after "+s3client.OpPut && put.CompareAndSwap(0, 1) ||
+					key == lost && op == s3client.OpHead && put.Load() == 1 && heads.Add(1) <= 3 {
+					return &s3client.Error{Op: op, Key: key, Err: s3client.ErrUnavailable}
+				}
+				return nil
+			})
+			err := m.link("a", "b")
+			m.faults.set(nil)
+			if lost == "a" && heads.Load() == 0 {
+				t.Error("the answer was not looked for")
+			}
+			names := []string{"a"}
+			if err == nil || lost == "b" {
+				names = append(names, "b")
+			}
+			m.second().whole("answer of "+lost+" lost", names, nil)
+		})
+	}
 }
