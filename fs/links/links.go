@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -123,8 +124,28 @@ type Names struct {
 	// Keys has a key for each name: where it was made or last renamed to by itself. A directory above it may have been
 	// renamed since.
 	Keys map[string]string `json:"names"`
+	// Copies has further keys that a name may be at: where it was copied from and to by renames that are copies.
+	Copies map[string][]string `json:"copies,omitempty"`
 	// Closed says that the last name is becoming a plain object again; no other may be added.
 	Closed bool `json:"closed,omitempty"`
+}
+
+// Places returns all keys that a name may be known to be at.
+func (n Names) Places(name string) []string {
+	places := n.Copies[name]
+	if at, ok := n.Keys[name]; ok {
+		places = append([]string{at}, places...)
+	}
+	return places
+}
+
+// Arrived says that a name was moved by itself, for certain.
+func (n Names) Arrived(name, from, to string) {
+	n.Keys[name] = to
+	rest := slices.DeleteFunc(n.Copies[name], func(key string) bool { return key == from || key == to })
+	if delete(n.Copies, name); len(rest) > 0 {
+		n.Copies[name] = rest
+	}
 }
 
 // Encode returns the body of the list.
@@ -133,8 +154,8 @@ func (n Names) Encode() []byte {
 	return body
 }
 
-// MaxList is the largest list in bytes: JSON takes up to six for one of a key's.
-const MaxList = Max * (6*s3client.MaxKeyLength + 64)
+// MaxList is the largest list in bytes: JSON takes up to six for one of a key's. A name is rarely at more than four.
+const MaxList = 4 * Max * (6*s3client.MaxKeyLength + 64)
 
 var errList = errors.New("not a list of a file's names")
 

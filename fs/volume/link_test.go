@@ -384,3 +384,50 @@ func TestHardLinkWhoseAnswerGotLost(t *testing.T) {
 		})
 	}
 }
+
+// A rename that copies and cannot remove the originals leaves every name twice: whichever goes, the other has its content.
+func TestHardLinksInARenameCutOff(t *testing.T) {
+	for _, c := range []struct{ name, from, to, gone, stay string }{
+		{"directory, originals go", "d", "e", "d", "e"},
+		{"directory, copies go", "d", "e", "e", "d"},
+		{"file", "d/b", "d/c", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMount(t, conditional, ttl(0))
+			m.mkdir("d")
+			m.put("d/a", "content")
+			m.ok(m.link("d/a", "d/b"))
+			m.ok(m.link("d/a", "top"))
+			m.faults.set(func(op, _ string) error {
+				if op == s3client.OpDelete {
+					return errCut
+				}
+				return nil
+			})
+			m.want(m.rename(c.from, c.to), errCut)
+			m.faults.set(nil)
+			if c.gone == "" {
+				m.ok(m.unlink("top"))
+				m.ok(m.unlink("d/a"))
+				m.ok(m.unlink("d/b"))
+				m.second().whole("cut off", []string{"d/c"}, nil)
+				m.ok(m.unlink("d/c"))
+				m.names("d")
+			} else {
+				m.ok(m.unlink("top"))
+				for _, name := range []string{"a", "b"} {
+					m.ok(m.unlink(c.gone + "/" + name))
+					m.second().whole("cut off", []string{c.stay + "/a", c.stay + "/b"}, nil)
+				}
+				m.ok(m.unlink(c.stay + "/a"))
+				m.second().whole("one left", []string{c.stay + "/b"}, nil)
+				m.ok(m.unlink(c.stay + "/b"))
+			}
+			for _, key := range m.mem.Keys() {
+				if strings.Contains(key, ".pail") {
+					t.Errorf("%q is left", key)
+				}
+			}
+		})
+	}
+}

@@ -87,19 +87,17 @@ func (v *Volume) dropNameNow(ctx context.Context, ptr links.Pointer, key string)
 // that is still somewhere else stays: it was copied, and the copy is what was removed.
 func (v *Volume) unlist(ctx context.Context, ptr links.Pointer, key string) (list links.Names, left string, err error) {
 	list, err = v.changeNames(ctx, ptr, func(l *links.Names) error {
-		at, ok := l.Keys[ptr.Name]
-		if !ok {
+		if _, ok := l.Keys[ptr.Name]; !ok {
 			return ErrNotExist
 		}
-		if at != key {
-			if there, _, err := v.whatIs(ctx, at, ptr); err != nil || there == thisName {
-				return errors.Join(ErrExist, err)
-			}
+		if v.elsewhere(ctx, l, ptr, key) {
+			return ErrExist
 		}
 		delete(l.Keys, ptr.Name)
+		delete(l.Copies, ptr.Name)
 		left = ""
 		for name := range l.Keys {
-			if len(l.Keys) == 1 {
+			if len(l.Keys) == 1 && !v.elsewhere(ctx, l, links.Pointer{Key: ptr.Key, Name: name}, l.Keys[name]) {
 				l.Closed, left = true, name
 			}
 		}

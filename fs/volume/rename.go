@@ -175,6 +175,11 @@ func (v *Volume) moveObject(ctx context.Context, m move) (object, error) {
 		if o.dir || isPointer(o) != (m.name != nil) {
 			return object{}, ErrStale
 		}
+		if m.name != nil && !v.caps.RenameObject {
+			if err := v.noteName(ctx, *m.name, o.info.Key, v.keys.File(m.to)); err != nil {
+				return object{}, err
+			}
+		}
 		o.info, err = v.moveVersion(ctx, v.keys.File(m.to), o.info, m.noReplace)
 		if err == nil {
 			return o, nil
@@ -253,7 +258,7 @@ func (v *Volume) renamedNames(ctx context.Context, m move) {
 	defer cancel()
 	_, err := v.changeNames(ctx, *m.name, func(list *links.Names) error {
 		if _, ok := list.Keys[m.name.Name]; ok {
-			list.Keys[m.name.Name] = v.keys.File(m.to)
+			list.Arrived(m.name.Name, v.keys.File(m.from), v.keys.File(m.to))
 		}
 		return nil
 	})

@@ -74,6 +74,9 @@ func (v *Volume) copyKeys(ctx context.Context, dst, src string, copied *spool) (
 				if err := copied.add(ctx, name); err != nil {
 					return err
 				}
+				if err := v.noteCopy(pageCtx, info, dst+name); err != nil {
+					return err
+				}
 				_, err := v.copyObject(pageCtx, dst+name, info, s3client.CopyOptions{SrcIfMatch: info.ETag})
 				return err
 			})
