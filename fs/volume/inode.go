@@ -159,6 +159,13 @@ func (n *Inode) pending() bool {
 	return n.mu.content != nil && !n.mu.content.stored && !n.mu.removed
 }
 
+// sent reports whether a version of n was sent whose answer is missing. The caller has the gate, so none is on its way.
+func (n *Inode) sent() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.content != nil && len(n.mu.content.sent) > 0
+}
+
 // touchFileLocked sets the times that a write changes.
 func (n *Inode) touchFileLocked() {
 	now := n.v.opt.Now()

@@ -231,6 +231,38 @@ func TestRemovedBeforeItWasSent(t *testing.T) {
 	}
 }
 
+// TestRemovedAfterALostAnswer removes files that the service has, but of which the mount never heard.
+func TestRemovedAfterALostAnswer(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		m := newJournaled(t, conditional)
+		m.mkdir("d")
+		m.stored()
+		m.faults.set(func(op, _ string) error {
+			if op == s3client.OpHead || op == "after "+s3client.OpPut { // it does not find out
+				return errCut
+			}
+			return nil
+		})
+		m.put("d/f", "data")
+		for deadline := time.Now().Add(30 * time.Second); len(m.mem.Keys()) < 2; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("nothing was sent")
+			}
+		}
+		if crash {
+			m = m.crash()
+		}
+		m.faults.set(nil)
+		m.ok(m.unlink("d/f"))
+		m.stored()
+		if keys := m.mem.Keys(); len(keys) != 1 {
+			t.Errorf("crash %v: the service has %q", crash, keys)
+		}
+		m.second().names("d")
+		m.ok(m.rmdir("d"))
+	}
+}
+
 func TestRenamedBeforeItWasSent(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
 		m := newJournaled(t, caps)

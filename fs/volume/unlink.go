@@ -67,7 +67,7 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string) error {
 }
 
 func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string) error {
-	if !n.pending() {
+	if !n.pending() || n.sent() { // what was sent may be there, though no answer has said so
 		if err := v.ensureMarker(ctx, p.dir); err != nil {
 			return err
 		}
