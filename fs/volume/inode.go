@@ -36,6 +36,7 @@ type Inode struct {
 		own     bool       // a directory that this mount has made
 		alone   bool       // and of which the service has nothing: what is not here is nowhere
 		sending func()     // breaks off the attempt in the background that is on its way; nil: there is none
+		yielded int        // attempts in a row that were broken off
 		leaving bool       // an unlink or a rename onto it is on its way: opens wait
 
 		writers int // handles open for writing

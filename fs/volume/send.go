@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -111,28 +112,41 @@ func (v *Volume) sendQueued() {
 }
 
 // yieldAfter is how long somebody who opens a file to write to it waits for an attempt to send it, which keeps its bytes
-// still. yieldMax is the size above which an attempt may take longer for good reasons.
+// still. yieldMax is the size above which an attempt may take longer for good reasons. yieldTimes is how many attempts in
+// a row are broken off: a file that is written to again and again must be sent too, also where that takes longer.
 const (
 	yieldAfter = time.Second
 	yieldMax   = 64 << 20
+	yieldTimes = 2
 )
+
+var errYielded = errors.New("it was opened to be written to again")
 
 // sendOne stores a file in the background, unless a writer comes and it takes long.
 func (v *Volume) sendOne(ctx context.Context, n *Inode) error {
 	size := n.unsavedSize()
 	ctx, cancel := context.WithTimeout(ctx, v.limit(size))
 	defer cancel()
-	if v.opt.Journal != nil && size <= yieldMax {
-		n.mu.Lock()
-		n.mu.sending = cancel
-		n.mu.Unlock()
-		defer func() {
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			n.mu.sending = nil
-		}()
+	if v.opt.Journal == nil || size > yieldMax {
+		return v.commitNow(ctx, n)
 	}
-	return v.commitNow(ctx, n)
+	ctx, yield := context.WithCancelCause(ctx)
+	defer yield(nil)
+	n.mu.Lock()
+	if n.mu.yielded < yieldTimes {
+		n.mu.sending = func() { yield(errYielded) }
+	}
+	n.mu.Unlock()
+	err := v.commitNow(ctx, n)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.sending = nil
+	if err != nil && context.Cause(ctx) == errYielded {
+		n.mu.yielded++
+	} else {
+		n.mu.yielded = 0
+	}
+	return err
 }
 
 // yieldLocked makes an attempt in the background give way to a writer: a service that does not answer must not hold up
