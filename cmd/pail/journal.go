@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +37,9 @@ func openJournal(m *opt.Mount, log *slog.Logger) (*mountJournal, error) {
 	if err != nil && m.Writeback {
 		return nil, err
 	}
+	if state, err := stateDir(); err == nil && !m.Fake {
+		warnOfOthers(m, state, path, log)
+	}
 	if !m.Writeback || m.ReadOnly || m.Fake {
 		if left, _ := filepath.Glob(filepath.Join(path, "log-*")); path != "" && len(left) > 0 {
 			log.Error("files of an earlier mount are not on the server yet; mount with -o writeback to have them sent", "journal", path)
@@ -56,9 +62,59 @@ func openJournal(m *opt.Mount, log *slog.Logger) (*mountJournal, error) {
 	return &mountJournal{Journal: j, dir: dir}, nil
 }
 
-// journalOwner names what the entries of a journal belong to.
+// journalOwner names what the entries of a journal belong to: the URLs in an order that the user's does not change, bucket
+// and prefix.
 func journalOwner(m *opt.Mount) string {
-	return m.Endpoint + m.ServicePath + m.Bucket + "/" + m.Prefix
+	urls := append([]string{m.Endpoint}, m.Fallbacks...)
+	slices.Sort(urls)
+	return strings.Join(slices.Compact(urls), ",") + ownedPart(m)
+}
+
+// ownedPart is the owner without the URLs.
+func ownedPart(m *opt.Mount) string { return m.ServicePath + m.Bucket + "/" + m.Prefix }
+
+// ownerURLs returns the URLs of an owner with the mount's bucket and prefix; false for any other.
+func ownerURLs(m *opt.Mount, owner string) (urls string, ok bool) {
+	urls, ok = strings.CutSuffix(owner, ownedPart(m))
+	if !ok {
+		return "", false
+	}
+	mine, err := url.Parse(m.Endpoint)
+	if err != nil {
+		return "", false
+	}
+	for one := range strings.SplitSeq(urls, ",") {
+		if u, err := url.Parse(one); err != nil || u.Host == "" || u.Path != mine.Path { // else it belongs to a bucket
+			return "", false
+		}
+	}
+	return urls, true
+}
+
+// warnOfOthers tells of journals in the directory of all journals that have something to send to this bucket and prefix,
+// but not for this mount, as when a URL was added or taken away, or a journal_dir given. One that is in use has a mount.
+func warnOfOthers(m *opt.Mount, state, own string, log *slog.Logger) {
+	paths, _ := filepath.Glob(filepath.Join(state, "journal-*")) // the pattern is good
+	for _, path := range paths {
+		if path == own {
+			continue
+		}
+		owner, err := journal.OwnerOf(path)
+		urls, ok := ownerURLs(m, owner)
+		if err != nil || !ok {
+			continue
+		}
+		switch entries, err := journal.Count(path, owner); {
+		case errors.Is(err, journal.ErrLocked):
+		case err != nil:
+			log.Error("a journal with other URLs, which may have files of this bucket that are not on the server yet, cannot be read",
+				"journal", path, "url", urls, "error", err)
+		case entries > 0:
+			log.Error("files of an earlier mount with other URLs or options are not on the server yet; "+
+				"mount with -o writeback and this url= and journal_dir= to have them sent",
+				"files", entries, "journal_dir", path, "url", urls)
+		}
+	}
 }
 
 // journalPath returns the directory of a mount's journal: not in a cache directory, as those may be emptied.
@@ -66,19 +122,31 @@ func journalPath(m *opt.Mount) (string, error) {
 	if m.JournalDir != "" {
 		return m.JournalDir, nil
 	}
+	state, err := stateDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(state, journalName(m)), nil
+}
+
+func journalName(m *opt.Mount) string {
 	sum := sha256.Sum256([]byte(journalOwner(m)))
-	name := filepath.Join("pail", "journal-"+hex.EncodeToString(sum[:8]))
+	return "journal-" + hex.EncodeToString(sum[:8])
+}
+
+// stateDir returns the directory of all journals of this user.
+func stateDir() (string, error) {
 	if os.Geteuid() == 0 {
-		return filepath.Join("/var/lib", name), nil
+		return "/var/lib/pail", nil
 	}
 	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
-		return filepath.Join(state, name), nil
+		return filepath.Join(state, "pail"), nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", fmt.Errorf("a place for the journal: %w; give one with journal_dir", err)
 	}
-	return filepath.Join(home, ".local", "state", name), nil
+	return filepath.Join(home, ".local", "state", "pail"), nil
 }
 
 // closeJournal ends the use of the journal, and of the volume if nobody has closed it. Further calls do nothing.

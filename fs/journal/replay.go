@@ -42,11 +42,20 @@ func Open(fs FS, opt Options) (*Journal, error) {
 
 // replay reads all segments, and removes what no entry refers to.
 func (j *Journal) replay() error {
-	names, err := j.fs.List()
+	data, err := j.read()
 	if err != nil {
 		return err
 	}
-	data := map[uint64]bool{}
+	return j.settle(data)
+}
+
+// read reads all segments, and returns the data files that are there.
+func (j *Journal) read() (data map[uint64]bool, err error) {
+	names, err := j.fs.List()
+	if err != nil {
+		return nil, err
+	}
+	data = map[uint64]bool{}
 	var segments []uint64
 	for _, name := range names {
 		if n, ok := numberOf(name, "log-"); ok {
@@ -61,10 +70,10 @@ func (j *Journal) replay() error {
 	slices.Sort(segments)
 	for _, n := range segments {
 		if err := j.replaySegment(n); err != nil {
-			return fmt.Errorf("journal file %s: %w", segmentName(n), err)
+			return nil, fmt.Errorf("journal file %s: %w", segmentName(n), err)
 		}
 	}
-	return j.settle(data)
+	return data, nil
 }
 
 func numberOf(name, prefix string) (uint64, bool) {
