@@ -1,6 +1,7 @@
 package smallfile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,8 +25,31 @@ func Replace(path string, data []byte) error {
 }
 
 // WriteNew is Write, but fails with fs.ErrExist where there is such a file, be it that another process has just made it.
+// On a file system without hard links the file is empty at first, and stays so after a power cut at that moment.
 func WriteNew(path string, data []byte, mode fs.FileMode) error {
-	return write(path, data, asOurs(mode), os.Link)
+	return write(path, data, asOurs(mode), newName(os.Link))
+}
+
+// newName gives a file a name that no other has. Where link fails, it takes the name first.
+func newName(link func(from, to string) error) func(from, to string) error {
+	return func(from, to string) error {
+		err := link(from, to)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		err = f.Close()
+		if err == nil {
+			err = os.Rename(from, to)
+		}
+		if err != nil {
+			return errors.Join(err, os.Remove(to))
+		}
+		return nil
+	}
 }
 
 func asOurs(mode fs.FileMode) func(*os.File) error {

@@ -33,7 +33,7 @@ func Clone(fsys vfs.FS, from, to string) error {
 	}{
 		{func(name string) bool { return strings.HasSuffix(name, ".log") }, vfs.Copy},
 		{isManifest, vfs.Copy},
-		{isTable, vfs.LinkOrCopy},
+		{isTable, linkOrCopy},
 	} {
 		names, err := fsys.List(from)
 		if err != nil {
@@ -51,6 +51,16 @@ func Clone(fsys vfs.FS, from, to string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// linkOrCopy copies where a link cannot be made, for whatever reason but the names: file systems without hard links have
+// several errors for that, EPERM among them.
+func linkOrCopy(fsys vfs.FS, from, to string) error {
+	err := fsys.Link(from, to)
+	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return vfs.Copy(fsys, from, to)
 }
 
 // isManifest also takes the markers, which say what manifest is valid.

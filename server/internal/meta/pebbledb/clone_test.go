@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -60,6 +62,33 @@ func TestCloneIsDurableAndItsOwn(t *testing.T) {
 		if err := errors.Join(err, db.Close()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// noLinks is a file system without hard links, as vfat is.
+type noLinks struct{ vfs.FS }
+
+func (noLinks) Link(from, to string) error {
+	return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM}
+}
+
+func TestCloneWithoutHardLinks(t *testing.T) {
+	disk := noLinks{vfs.NewMem()}
+	db, err := Open("epoch-1", Options{FS: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, 0)
+	if err := errors.Join(db.pebble.Flush(), db.Close(), disk.MkdirAll("epoch-2", 0o700), Clone(disk, "epoch-1", "epoch-2")); err != nil {
+		t.Fatal(err)
+	}
+	clone, err := Open("epoch-2", Options{FS: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer clone.Close()
+	if n := prefix(t, clone); n != 1 {
+		t.Errorf("%d rows", n)
 	}
 }
 
