@@ -3,11 +3,13 @@ package server
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"pail/server/internal/meta/pebbledb"
 	"pail/server/internal/store"
 )
 
@@ -97,4 +99,133 @@ func TestEmptiedStoreOpensAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, data, metadata)
+}
+
+// TestDatabasePutBackIsKept finds a database as earlier versions kept it beside an epoch that was not made of it.
+func TestDatabasePutBackIsKept(t *testing.T) {
+	dir := t.TempDir()
+	opt := Options{DataDir: filepath.Join(dir, "d"), MetadataDir: filepath.Join(dir, "m"), Keys: testKeys}
+	makeObject(t, opt.DataDir, opt.MetadataDir)
+	old := filepath.Join(opt.MetadataDir, dbDir)
+	db, err := pebbledb.Open(old, pebbledb.Options{})
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, checked := Check(context.Background(), opt, nil)
+		s, err := New(opt)
+		if err == nil {
+			_ = s.Close()
+		}
+		for _, err := range []error{checked, err} {
+			if err == nil || !strings.Contains(err.Error(), old+" ") || !strings.Contains(err.Error(), "epoch-1") {
+				t.Errorf("it must name both: %v", err)
+			}
+		}
+		if names, _ := filepath.Glob(filepath.Join(old, "MANIFEST-*")); len(names) != 1 {
+			t.Error("the database is gone")
+		}
+	}
+	if err := os.RemoveAll(old); err != nil {
+		t.Fatal(err)
+	}
+	if s := open(t, opt.DataDir, opt.MetadataDir); buckets(t, s) != "b " {
+		t.Error("the epoch is gone")
+	}
+}
+
+// TestUpgradeServesLast lets locking old versions out fail: the database that they know is still the one to start from.
+func TestUpgradeServesLast(t *testing.T) {
+	dir := t.TempDir()
+	opt := Options{DataDir: filepath.Join(dir, "d"), MetadataDir: filepath.Join(dir, "m"), Keys: testKeys}
+	makeOldLayout(t, opt.DataDir, opt.MetadataDir)
+	s := newServer(opt)
+	first, err := s.take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := filepath.Join(opt.DataDir, pairFile)
+	if err := errors.Join(os.Rename(id, id+".kept"), os.Mkdir(id, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.serve(s); err == nil {
+		t.Error("it serves")
+	}
+	if err := errors.Join(first.close(), os.Remove(id), os.Rename(id+".kept", id)); err != nil {
+		t.Fatal(err)
+	}
+	second, err := newServer(opt).take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.close()
+	if old := filepath.Join(opt.MetadataDir, dbDir); second.epoch.Base() != old {
+		t.Errorf("it starts from %s", second.epoch.Base())
+	}
+}
+
+// TestClonesAreTriedInOneDirectory has a database that cannot be cloned: the directory whose name is durable stays.
+func TestClonesAreTriedInOneDirectory(t *testing.T) {
+	dir := t.TempDir()
+	opt := Options{DataDir: filepath.Join(dir, "d"), MetadataDir: filepath.Join(dir, "m"), Keys: testKeys}
+	makeObject(t, opt.DataDir, opt.MetadataDir)
+	s := newServer(opt)
+	tenure := &tenure{}
+	var err error
+	if tenure.epoch, err = s.dir.Take(func(bool) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	defer tenure.close()
+	held, err := os.Open(tenure.epoch.Dir()) // so that no other is given its inode
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	before, err := held.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(tenure.epoch.Base(), "MANIFEST-*"))
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tenure.epoch.FormerLives = true
+	if err := tenure.openDB(s.opt); err == nil {
+		t.Fatal("it opens")
+	}
+	if after, err := os.Stat(tenure.epoch.Dir()); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the directory was made again: %v", err)
+	}
+}
+
+// TestCrashedUpgradeIsFinished ends a first start between its mark and the removal of the old database.
+func TestCrashedUpgradeIsFinished(t *testing.T) {
+	dir := t.TempDir()
+	opt := Options{DataDir: filepath.Join(dir, "d"), MetadataDir: filepath.Join(dir, "m"), Keys: testKeys}
+	makeOldLayout(t, opt.DataDir, opt.MetadataDir)
+	s := newServer(opt)
+	crashed, err := s.take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(crashed.lockOutOldVersions(s.opt), crashed.epoch.Serve(), crashed.close()); err != nil {
+		t.Fatal(err)
+	}
+	next := open(t, opt.DataDir, opt.MetadataDir)
+	if next.Epoch() != 2 || buckets(t, next) != "old " {
+		t.Errorf("epoch %d with %s", next.Epoch(), buckets(t, next))
+	}
+	for _, name := range []string{dbDir, movedDir} {
+		if !missing(filepath.Join(opt.MetadataDir, name)) {
+			t.Errorf("%s is still there", name)
+		}
+	}
 }

@@ -20,9 +20,6 @@ import (
 	"pail/server/internal/sigauth"
 )
 
-// dbDir is the database below the metadata directory as versions kept it that knew no epochs.
-const dbDir = "db"
-
 // Server is an S3 server over two directories, which it owns or stands by for. It is safe for concurrent use.
 type Server struct {
 	opt      Options

@@ -49,7 +49,10 @@ func (s *Server) take() (*tenure, error) {
 		}
 		return nil, err
 	}
-	if err = t.openDB(s.opt); err == nil {
+	if err = t.checkOldLayout(s.opt); err == nil {
+		err = t.openDB(s.opt)
+	}
+	if err == nil {
 		err = t.openBlobs(s.opt)
 	}
 	if err != nil {
@@ -89,8 +92,7 @@ func (t *tenure) openDB(opt Options) (err error) {
 			return nil
 		}
 		if tries > 1 {
-			err = errors.Join(os.RemoveAll(t.epoch.Dir()), os.Mkdir(t.epoch.Dir(), 0o700))
-			if err != nil {
+			if err := emptyDir(t.epoch.Dir()); err != nil {
 				return err
 			}
 		}
@@ -100,6 +102,15 @@ func (t *tenure) openDB(opt Options) (err error) {
 		from = t.epoch.Dir()
 	}
 	return fmt.Errorf("opening the metadata in %s: %w", from, err)
+}
+
+// emptyDir keeps the directory itself, whose name is durable.
+func emptyDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
+	}
+	return err
 }
 
 func (t *tenure) cloneDB(opt Options) error {
@@ -157,6 +168,9 @@ func (t *tenure) openStore(opt Options, with store.Options) (err error) {
 
 // serve makes the epoch the one that lasts, and begins the work in the background.
 func (t *tenure) serve(s *Server) error {
+	if err := t.lockOutOldVersions(s.opt); err != nil {
+		return err
+	}
 	if err := t.epoch.Serve(); err != nil {
 		return err
 	}
@@ -175,20 +189,6 @@ func (t *tenure) serve(s *Server) error {
 	t.background.Go(func() { api.DeliverLogs(ctx) })
 	t.background.Go(func() { t.sweepEpochs(ctx, s.opt) })
 	return nil
-}
-
-// retireOldLayout removes a database as earlier versions kept it, which the epoch holds now. Its lock is held until it
-// is gone, and the identity files say by then that those versions must not open these directories.
-func (t *tenure) retireOldLayout(opt Options) error {
-	if err := upgradePair(opt.MetadataDir, opt.DataDir); err != nil {
-		return err
-	}
-	if t.dbLock == nil {
-		return nil
-	}
-	old := filepath.Join(opt.MetadataDir, dbDir)
-	opt.Log.Info("metadata moved to a directory for each owner", "from", old, "to", t.epoch.Dir())
-	return os.RemoveAll(old)
 }
 
 // sweepInterval is the time between two looks for what former owners have left that may go.
