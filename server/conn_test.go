@@ -179,9 +179,18 @@ func TestConnectionLimit(t *testing.T) {
 		get(c, "/work")
 		<-working
 	}
-	third := dial(t, addr)
-	get(third, "/work")
-	<-working // it was let in, so the oldest is gone
+	var answered chan int
+	for in := false; !in; { // refused until the server has noticed that the oldest is idle
+		third := dial(t, addr)
+		get(third, "/work")
+		answered = make(chan int, 1)
+		go func() { answered <- read(third) }()
+		select {
+		case <-working: // it was let in, so the oldest is gone
+			in = true
+		case <-answered:
+		}
+	}
 	if _, err := oldest.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the longest idle: %v, want its end", err)
 	}
@@ -189,10 +198,13 @@ func TestConnectionLimit(t *testing.T) {
 		t.Errorf("one too many: %q", got)
 	}
 	close(release)
-	for _, c := range append(busy, third) {
+	for _, c := range busy {
 		if got := read(c); got != 200 {
 			t.Errorf("a connection at work was answered %d", got)
 		}
+	}
+	if got := <-answered; got != 200 {
+		t.Errorf("the connection that was let in was answered %d", got)
 	}
 	fourth := dial(t, addr)
 	get(fourth, "/")
