@@ -34,7 +34,7 @@ deps: ## install the packages that the tests use
 	@packaging/deps.sh test
 
 test: build deps ## every test, with the race detector, on real mounts and real clients
-	$(GO) test $(TESTFLAGS) -timeout 20m ./...
+	$(GO) test $(TESTFLAGS) -timeout 30m ./...
 	$(GO) test -run PowerLoss -timeout 5m ./server/internal/store # 2100 power cuts; with the race detector an eighth of them
 
 unit: ## the tests that need no mount and no other program
