@@ -62,37 +62,32 @@ func (v *Volume) beginAhead(dir *Inode, path, name string) {
 	w := v.walks
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.mu.ended || w.mu.files[path] != nil {
+	if w.mu.files[path] != nil {
 		return
 	}
 	f := &aheadFile{n: n, at: v.opt.Now(), stamp: v.names.Begin(), done: make(chan struct{})}
-	f.timer = time.AfterFunc(aheadFor, func() { v.dropAhead(path, f) })
-	w.mu.files[path] = f
-	w.wg.Add(1)
-	go func() {
-		defer w.wg.Done()
+	began := w.start(func() {
 		defer close(f.done)
 		info, src, err := v.opt.Readahead.First(w.ctx, v.keys.File(path), firstWhole, o.info.Size)
 		f.o, f.src, f.err = v.newObject(info), src, err
 		f.o.sys = true
-	}()
+	})
+	if began {
+		f.timer = time.AfterFunc(aheadFor, func() { v.dropAhead(path, f) })
+		w.mu.files[path] = f
+	}
 }
 
 // dropAhead gives a file up that was not opened.
 func (v *Volume) dropAhead(path string, f *aheadFile) {
 	w := v.walks
 	w.mu.Lock()
-	if w.mu.files[path] != f || w.mu.ended { // end drops it
-		w.mu.Unlock()
+	defer w.mu.Unlock()
+	if w.mu.files[path] != f || !w.start(func() { <-f.done; v.logClose(f.n, f.close()) }) { // end drops it
 		return
 	}
 	delete(w.mu.files, path)
 	w.missed(tree.Dir(path))
-	w.wg.Add(1)
-	w.mu.Unlock()
-	defer w.wg.Done()
-	<-f.done
-	v.logClose(f.n, f.close())
 }
 
 // takeAhead returns what was fetched for this open, nil if nothing was or it is too old. The caller closes its source.

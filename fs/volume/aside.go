@@ -29,10 +29,8 @@ const (
 
 // asides are the copies that this mount has made. What other mounts have left behind is removed once.
 type asides struct {
-	ctx  context.Context // ends with stop
-	stop context.CancelFunc
+	jobs
 	once sync.Once
-	work sync.WaitGroup
 
 	mu struct { // taken before the mu of an inode
 		sync.Mutex
@@ -41,13 +39,8 @@ type asides struct {
 }
 
 func (a *asides) init() {
-	a.ctx, a.stop = context.WithCancel(context.Background())
+	a.jobs.init()
 	a.mu.kept = map[*content]*Inode{}
-}
-
-func (a *asides) end() {
-	a.stop()
-	a.work.Wait()
 }
 
 // aside is the copy of a removed file.
@@ -96,8 +89,8 @@ func (v *Volume) missing(ctx context.Context, n *Inode, c *content) (bytes int64
 // putAside copies the version that c is based on, and makes c read from the copy.
 func (v *Volume) putAside(ctx context.Context, n *Inode, c *content) error {
 	v.asides.once.Do(func() {
-		v.asides.work.Go(v.removeOldAsides)
-		v.asides.work.Go(v.renewAsides)
+		v.asides.start(v.removeOldAsides)
+		v.asides.start(v.renewAsides)
 	})
 	n.mu.Lock()
 	base := c.base

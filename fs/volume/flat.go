@@ -24,13 +24,10 @@ const (
 // many small directories. A page serves listings for aheadFor from its request, unless this mount has changed anything
 // since.
 type flats struct {
-	ctx  context.Context // of the requests
-	stop context.CancelFunc
-	wg   sync.WaitGroup // requests; Add only under mu
+	jobs // requests
 
 	mu struct {
 		sync.Mutex
-		ended bool
 		trees *simplelru.LRU[string, *flat] // by prefix
 	}
 }
@@ -55,18 +52,9 @@ type flatPage struct {
 
 func newFlats() *flats {
 	f := &flats{}
-	f.ctx, f.stop = context.WithCancel(context.Background())
+	f.init()
 	f.mu.trees, _ = simplelru.NewLRU[string, *flat](flatTrees, nil) // the only error is about a size below 1
 	return f
-}
-
-// end breaks off the requests that are on their way, and waits for them. There will be no others.
-func (f *flats) end() {
-	f.mu.Lock()
-	f.mu.ended = true
-	f.mu.Unlock()
-	f.stop()
-	f.wg.Wait()
 }
 
 // beginFlat begins a flat listing below the directory at a path with the directory first in it, unless there is one that
@@ -113,7 +101,7 @@ func (v *Volume) staleLocked(t *flat) bool {
 // readFlatLocked asks for the next page, and makes room for it.
 func (v *Volume) readFlatLocked(t *flat) {
 	f := v.flats
-	if t.busy != nil || t.failed || f.mu.ended {
+	if t.busy != nil || t.failed {
 		return
 	}
 	after := t.from
@@ -128,10 +116,8 @@ func (v *Volume) readFlatLocked(t *flat) {
 	}
 	q := s3client.ListQuery{Prefix: t.prefix, StartAfter: after, WithMeta: v.caps.ListMetadata}
 	got := flatPage{stamp: v.names.Begin(), at: v.opt.Now()}
-	t.busy = make(chan struct{})
-	f.wg.Add(1)
-	go func() {
-		defer f.wg.Done()
+	busy := make(chan struct{})
+	began := f.start(func() {
 		ctx, cancel := context.WithTimeout(f.ctx, v.opt.MetaTimeout)
 		defer cancel()
 		page, err := v.client.List(ctx, q)
@@ -141,12 +127,15 @@ func (v *Volume) readFlatLocked(t *flat) {
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		close(t.busy)
+		close(busy)
 		t.busy = nil
 		if t.failed = t.failed || err != nil; !t.failed {
 			t.pages = append(t.pages, got)
 		}
-	}()
+	})
+	if began {
+		t.busy = busy
+	}
 }
 
 // waitFlat returns the pages of a flat listing that have all keys with a prefix, waiting for those on their way. nil is no

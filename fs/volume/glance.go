@@ -24,14 +24,11 @@ const (
 // not need no request. A directory that was read before and has aged is read again at once: that is less than asking for
 // one name.
 type glances struct {
-	ctx  context.Context // of the readings
-	stop context.CancelFunc
-	wg   sync.WaitGroup // readings; Add only under mu
+	jobs // readings
 
 	mu struct {
 		sync.Mutex
-		ended bool
-		dirs  *simplelru.LRU[string, *glance]
+		dirs *simplelru.LRU[string, *glance]
 	}
 }
 
@@ -52,18 +49,9 @@ type glanceRun struct {
 
 func newGlances() *glances {
 	g := &glances{}
-	g.ctx, g.stop = context.WithCancel(context.Background())
+	g.init()
 	g.mu.dirs, _ = simplelru.NewLRU[string, *glance](glanceDirs, nil) // the only error is about a size below 1
 	return g
-}
-
-// end breaks off the readings that are on their way, and waits for them. There will be no others.
-func (g *glances) end() {
-	g.mu.Lock()
-	g.mu.ended = true
-	g.mu.Unlock()
-	g.stop()
-	g.wg.Wait()
 }
 
 // glance reads the directory that holds a path, or waits for a reading on its way, if that is worth while. It returns as
@@ -103,12 +91,14 @@ func (g *glances) join(v *Volume, dir, path string) (*glanceRun, <-chan struct{}
 	d.name, d.at = path, now
 	switch {
 	case d.run != nil:
-	case g.mu.ended, !d.large.IsZero() && now.Sub(d.large) < glanceAgain, !again && !d.whole:
+	case !d.large.IsZero() && now.Sub(d.large) < glanceAgain, !again && !d.whole:
 		return nil, nil
 	default:
-		d.run = &glanceRun{step: make(chan struct{})}
-		g.wg.Add(1)
-		go v.readGlance(dir, d, d.run)
+		run := &glanceRun{step: make(chan struct{})}
+		if !g.start(func() { v.readGlance(dir, d, run) }) {
+			return nil, nil
+		}
+		d.run = run
 	}
 	return d.run, d.run.step
 }
@@ -125,7 +115,6 @@ func (g *glances) next(run *glanceRun) <-chan struct{} {
 
 // readGlance reads a directory. A failure leaves it to the lookups to find out for themselves.
 func (v *Volume) readGlance(dir string, d *glance, run *glanceRun) {
-	defer v.glances.wg.Done()
 	ctx, cancel := context.WithTimeout(v.glances.ctx, v.opt.MetaTimeout)
 	defer cancel()
 	l := v.beginListing(dir)

@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -21,13 +20,10 @@ const (
 // walks recognise programs that open the files of a directory in the order of its listing, as grep -r and cp -r do: then
 // the next ones are fetched ahead, several at once. What was fetched serves one open, within aheadFor; later it is dropped.
 type walks struct {
-	ctx  context.Context // of the fetches
-	stop context.CancelFunc
-	wg   sync.WaitGroup // fetches; Add only under mu
+	jobs // fetches
 
 	mu struct {
 		sync.Mutex
-		ended bool
 		dirs  *simplelru.LRU[string, *walk]
 		hit   time.Time             // when an open was last served
 		files map[string]*aheadFile // by path
@@ -50,7 +46,7 @@ type walk struct {
 
 func newWalks() *walks {
 	w := &walks{}
-	w.ctx, w.stop = context.WithCancel(context.Background())
+	w.init()
 	w.mu.dirs, _ = simplelru.NewLRU[string, *walk](walkDirs, nil) // the only error is about a size below 1
 	w.mu.files = map[string]*aheadFile{}
 	return w
@@ -81,7 +77,7 @@ func (w *walks) opened(dir, name string, now time.Time, most int) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d, ok := w.mu.dirs.Get(dir)
-	if !ok || w.mu.ended {
+	if !ok {
 		return nil
 	}
 	i, ok := d.index[name]
@@ -132,11 +128,7 @@ func (w *walks) missed(dir string) {
 
 // end breaks off what is being fetched, and drops what was. There will be no more.
 func (w *walks) end() error {
-	w.mu.Lock()
-	w.mu.ended = true
-	w.mu.Unlock()
-	w.stop()
-	w.wg.Wait()
+	w.jobs.end()
 	w.mu.Lock()
 	files := w.mu.files
 	w.mu.files = map[string]*aheadFile{}
