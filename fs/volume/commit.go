@@ -225,52 +225,6 @@ func (v *Volume) present(path string, o object) tree.Stamp {
 	return s
 }
 
-// storeAttributes stores the attributes of an open file whose bytes are stored.
-func (v *Volume) storeAttributes(ctx context.Context, n *Inode, c *content) error {
-	path, _ := v.table.Path(n.node)
-	n.mu.Lock()
-	o, changes := n.mu.obj, n.mu.changes
-	n.mu.Unlock()
-	v.noteSending(n, c, o.info.Size, attr.Encode(o.attr, o.info.Meta))
-	info, err := v.replaceMeta(ctx, path, o, o.attr)
-	if err == nil {
-		o.info, o.at = info, v.opt.Now()
-		v.rebase(n, path, o, changes)
-		return nil
-	}
-	if !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		c.sent.note(o.info.Size, attr.Encode(o.attr, o.info.Meta))
-		return err
-	}
-	if v.findSent(ctx, n, c) {
-		return v.storeAttributes(ctx, n, c)
-	}
-	return v.attributesLost(n, path, err)
-}
-
-// attributesLost gives up attributes whose object another client has replaced or removed: they belong to bytes that
-// are no longer there.
-func (v *Volume) attributesLost(n *Inode, path string, err error) error {
-	v.names.Forget(path)
-	if v.opt.Journal != nil {
-		v.log.Warn("attributes that were changed here are dropped, as another client has replaced or removed the file", "path", path)
-	}
-	err = errors.Join(ErrStale, err)
-	n.mu.Lock()
-	defer n.unlock()
-	if c := n.mu.content; c != nil {
-		if c.changed() {
-			return err // written to meanwhile; the next commit finds out the same, and keeps the bytes
-		}
-		n.abandonLocked()
-	}
-	n.mu.lost = err
-	n.mu.lostSeq++
-	return err
-}
-
 // rebase makes o, which holds the bytes that n already has, what n is based on. changes tells which state of the
 // attributes o has, for an open file with others.
 func (v *Volume) rebase(n *Inode, path string, o object, changes int) {

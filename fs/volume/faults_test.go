@@ -83,7 +83,13 @@ func (f *faults) Copy(ctx context.Context, dst, src string, opt s3client.CopyOpt
 	if err := f.check(s3client.OpCopy, src); err != nil {
 		return s3client.ObjectInfo{}, err
 	}
-	return f.Client.Copy(ctx, dst, src, opt)
+	info, err := f.Client.Copy(ctx, dst, src, opt)
+	if err == nil {
+		if err := f.check("after "+s3client.OpCopy, src); err != nil {
+			return s3client.ObjectInfo{}, err
+		}
+	}
+	return info, err
 }
 
 func (f *faults) Rename(ctx context.Context, dst, src string, opt s3client.RenameOptions) error {

@@ -4,13 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-	"time"
 
-	"pail/fs/attr"
 	"pail/fs/journal"
 	"pail/fs/stage"
 	"pail/s3client"
@@ -34,50 +28,6 @@ type held struct {
 }
 
 func (l *logged) live() bool { return l.ref != journal.Ref{} }
-
-// entry is what the journal keeps with the bytes that were written: a state of an inode, complete enough to be sent by
-// another process. NB: records of earlier versions must stay readable.
-type entry struct {
-	Path   []byte
-	Meta   []pair // the attributes, as they go to the service
-	System s3client.System
-	Size   int64
-
-	Bytes     bool // the content differs from the version that it is based on, and not only the attributes
-	Stored    bool // there is such a version
-	Base      string
-	BaseKey   []byte // of the base
-	BaseSize  int64
-	Modified  time.Time // of the base
-	Zero      []journal.Extent
-	Body      []byte // of what is made here and is no file
-	Sent      []sentEntry
-	Journaled time.Time
-}
-
-// pair is a name and a value of metadata, of which nobody promises that they are text.
-type pair [2][]byte
-
-type sentEntry struct {
-	Size int64
-	Meta []pair
-}
-
-func pairsOf(m s3client.Meta) []pair {
-	list := make([]pair, 0, len(m))
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		list = append(list, pair{[]byte(name), []byte(m[name])})
-	}
-	return list
-}
-
-func metaOf(list []pair) s3client.Meta {
-	m := make(s3client.Meta, len(list))
-	for _, p := range list {
-		m[string(p[0])] = string(p[1])
-	}
-	return m
-}
 
 // secure makes what was written to n durable: in the journal where there is one, else on the service. A journal without
 // room makes the caller wait for the service.
@@ -279,37 +229,6 @@ func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next vers
 	return nil
 }
 
-// entry describes a state, all but its bytes.
-func (next *version) entry(c *content) *entry {
-	e := &entry{
-		Meta: pairsOf(next.meta), System: next.system, Size: next.held.size, Bytes: next.held.bytes, Zero: next.held.zero,
-		Stored: next.stored, Base: string(next.expect.ETag), BaseKey: []byte(next.expect.Key),
-		BaseSize: next.expect.Size, Modified: next.expect.LastModified,
-	}
-	if !next.stored && !e.Bytes {
-		e.Body = c.body
-	}
-	for _, a := range next.sent {
-		e.Sent = append(e.Sent, sentEntry{a.size, pairsOf(a.meta)})
-	}
-	return e
-}
-
-// freeze describes the bytes of a snapshot.
-func (e *entry) freeze(snap *stage.Snapshot, file *stage.File) *journal.Content {
-	content := &journal.Content{Data: contextReader{context.Background(), file}}
-	e.Size = snap.Size()
-	for _, x := range snap.Extents() {
-		switch to := (journal.Extent{Off: x.Off, Len: x.Len}); x.Kind {
-		case stage.Data:
-			content.Extents = append(content.Extents, to)
-		case stage.Zero:
-			e.Zero = append(e.Zero, to)
-		}
-	}
-	return content
-}
-
 // noteSending remembers a version before it is sent: a state that is journaled meanwhile has to know it.
 func (v *Volume) noteSending(n *Inode, c *content, size int64, meta s3client.Meta) {
 	if v.opt.Journal == nil {
@@ -342,100 +261,4 @@ func journalError(err error) error {
 		return errors.Join(ErrNoSpace, err)
 	}
 	return err
-}
-
-// replay makes the inodes that the journal tells of, with what was not stored when the last mount ended.
-func (v *Volume) replay(ctx context.Context) error {
-	if v.opt.Journal == nil {
-		return nil
-	}
-	entries := v.opt.Journal.Entries()
-	for _, e := range entries {
-		var what entry
-		err := json.Unmarshal(e.Info, &what)
-		if err == nil {
-			err = v.restore(ctx, e, &what)
-		}
-		switch {
-		case errors.Is(err, ErrNoSpace):
-			return fmt.Errorf("no room for what the journal holds: %w", err)
-		case err != nil:
-			v.log.Error("a file in the journal cannot be read; its entry stays there", "path", string(what.Path), "error", err)
-		}
-	}
-	if len(entries) > 0 {
-		v.log.Warn("the last mount left files that are not on the service; they are sent now", "files", len(entries))
-	}
-	return nil
-}
-
-// restore makes an inode as it was when it was journaled.
-func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) error {
-	info := s3client.ObjectInfo{
-		Key: string(what.BaseKey), ETag: s3client.ETag(what.Base), Size: what.BaseSize, LastModified: what.Modified,
-		Meta: metaOf(what.Meta), System: what.System,
-	}
-	o := v.newObject(info)
-	o.attr = attr.Decode(info, v.opt.Defaults)
-	o.dir, o.full, o.sys = attr.IsDir(o.attr.Mode), true, true
-	base := info
-	if !what.Stored {
-		base = s3client.ObjectInfo{Key: info.Key}
-	}
-	c := newContent(v, base, what.Stored)
-	c.body = what.Body
-	for _, a := range what.Sent {
-		c.sent.note(a.Size, metaOf(a.Meta))
-	}
-	c.sent.note(what.Size, info.Meta)
-	if err := v.restoreBytes(ctx, c, e, what); err != nil {
-		return errors.Join(err, c.close())
-	}
-	n := v.inodeOf(string(what.Path), typeOf(o))
-	n.mu.Lock()
-	defer n.unlock()
-	n.abandonLocked()
-	n.mu.content, n.mu.obj, n.mu.dirty, n.mu.stamp = c, o, true, v.names.Begin()
-	n.mu.target = string(c.body)
-	n.mu.changes = 1
-	n.mu.log = logged{id: e.ID, ref: e.Ref, changes: 1, held: held{what.Bytes, what.Size, what.Zero}}
-	n.openLocked()
-	return nil
-}
-
-// restoreBytes brings the content into local storage again.
-func (v *Volume) restoreBytes(ctx context.Context, c *content, e journal.Entry, what *entry) error {
-	if !what.Bytes {
-		return nil
-	}
-	if what.Stored {
-		c.forWriting(v)
-	} else {
-		c.file = v.opt.Stage.NewFile(nil, 0)
-	}
-	if err := c.file.Truncate(ctx, what.Size); err != nil {
-		return localError(err)
-	}
-	for _, zero := range what.Zero {
-		if err := c.file.Punch(ctx, zero.Off, zero.Len); err != nil {
-			return localError(err)
-		}
-	}
-	err := v.opt.Journal.Read(e.ID, func(p []byte, off int64) error {
-		_, err := c.file.WriteAt(ctx, p, off)
-		return err
-	})
-	return localError(err)
-}
-
-// placeOf returns where a path is, with inodes for the directories above.
-func (v *Volume) placeOf(path string) place {
-	dir := v.Root()
-	for {
-		name, rest, below := strings.Cut(path, "/")
-		if !below {
-			return place{dir, name}
-		}
-		dir, path = v.inode(place{dir, name}, attr.Dir), rest
-	}
 }
