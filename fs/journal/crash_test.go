@@ -3,6 +3,7 @@ package journal_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -195,6 +196,28 @@ func reopen(t *testing.T, disk *journaltest.MemFS, r *reference, often bool, wha
 		}
 		closed(t, again)
 	}
+}
+
+// TestPowerCutAfterAKill cuts the power after a process was killed, before anything that it had written was synced, and the
+// next one has opened the journal.
+func TestPowerCutAfterAKill(t *testing.T) {
+	fs := journaltest.New()
+	before := open(t, fs, small)
+	ended := put(t, before, 1, "ended", strings.Repeat("x", 100))
+	put(t, before, 2, "stays", "data")
+	before.Forget(ended)
+	after := open(t, fs, small)
+	if err := after.Barrier(); err != nil {
+		t.Fatal(err)
+	}
+	shown := contents(t, after)
+	last := open(t, fs.Crash(rand.New(rand.NewPCG(1, 1)), 0), small)
+	if got := contents(t, last); len(shown) != 1 || !maps.Equal(got, shown) {
+		t.Errorf("it has %v, and showed %v before", got, shown)
+	}
+	closed(t, last)
+	fs.Hook = func(string, string) error { return errPower }
+	_, _ = before.Close(), after.Close() // their disk is gone
 }
 
 // TestFaultsLoseNothing makes single calls fail, as a full or failing disk does, and goes on.

@@ -40,11 +40,17 @@ func Open(fs FS, opt Options) (*Journal, error) {
 	return j, nil
 }
 
-// replay reads all segments, and removes what no entry refers to.
+// replay reads all segments, and removes what no entry refers to. What is read is made durable before anything follows
+// from it: a process that was killed need not have synced what it wrote.
 func (j *Journal) replay() error {
 	data, err := j.read()
 	if err != nil {
 		return err
+	}
+	for _, seg := range j.mu.segments {
+		if err := seg.file.Sync(); err != nil {
+			return fmt.Errorf("sync %s: %w", segmentName(seg.number), err)
+		}
 	}
 	return j.settle(data)
 }
