@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,22 +34,30 @@ func (s *Server) Mount(t testing.TB, source string, opt MountOptions) *Mount {
 	if opt.Binary == "" {
 		opt.Binary = Binary(t)
 	}
-	m := &Mount{Dir: filepath.Join(t.TempDir(), "mnt")}
-	if err := os.Mkdir(m.Dir, 0o755); err != nil {
+	dir := filepath.Join(t.TempDir(), "mnt")
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(opt.Binary, "mount", source, m.Dir, "-f", "-o", strings.Join(append(s.MountWords(), opt.Options...), ","))
+	cmd := exec.Command(opt.Binary, "mount", source, dir, "-f", "-o", strings.Join(append(s.MountWords(), opt.Options...), ","))
 	cmd.Env = append(os.Environ(), opt.Env...)
-	m.proc = start(t, cmd)
-	t.Cleanup(func() { Detach(m.Dir) })
-	if err := m.wait(); err != nil {
-		t.Fatal(err)
-	}
+	m := StartMount(t, cmd, dir)
 	t.Cleanup(func() {
 		if m.running() {
 			m.Unmount(t)
 		}
 	})
+	return m
+}
+
+// StartMount runs a program that mounts dir and stays in the foreground, pail's or another's, and waits until dir is
+// mounted. The test's end detaches it.
+func StartMount(t testing.TB, cmd *exec.Cmd, dir string) *Mount {
+	t.Helper()
+	m := &Mount{Dir: dir, proc: start(t, cmd)}
+	t.Cleanup(func() { Detach(dir) })
+	if err := m.wait(); err != nil {
+		t.Fatal(err)
+	}
 	return m
 }
 
@@ -69,7 +78,7 @@ func (m *Mount) wait() error {
 		}
 		select {
 		case <-m.proc.done:
-			return fmt.Errorf("pail mount ended (%v):\n%s", m.proc.err, m.proc.output())
+			return fmt.Errorf("%s ended (%v):\n%s", m.proc.cmd.Args[0], m.proc.err, m.proc.output())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -98,6 +107,19 @@ func (m *Mount) Unmount(t testing.TB) {
 	t.Helper()
 	if err := m.proc.terminate(); err != nil {
 		t.Errorf("unmount of %s: %v\n%s", m.Dir, err, m.proc.output())
+	}
+}
+
+// Release unmounts as a user does, with fusermount3, and waits until the mount's process has ended.
+func (m *Mount) Release(t testing.TB) {
+	t.Helper()
+	if out, err := exec.Command("fusermount3", "-u", m.Dir).CombinedOutput(); err != nil {
+		t.Errorf("fusermount3 -u %s: %v: %s", m.Dir, err, out)
+	}
+	select {
+	case <-m.proc.done:
+	case <-time.After(patience):
+		t.Errorf("%v did not end after the unmount:\n%s", m.proc.cmd.Args, m.proc.output())
 	}
 }
 
@@ -144,4 +166,21 @@ func PeakRSS(t testing.TB, pid int) int64 {
 	}
 	t.Fatalf("no VmHWM for process %d", pid)
 	return 0
+}
+
+// CPUTime returns the user and system time that a process has used, from proc(5).
+func CPUTime(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The second field is a name in brackets, which may hold blanks.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	var user, system int64
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		t.Fatal(err)
+	}
+	const ticks = 100 // per second, USER_HZ on every Linux of today
+	return time.Duration(user+system) * time.Second / ticks
 }
