@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"syscall"
 
 	"pail/server/internal/s3err"
 	"pail/server/internal/sse"
@@ -123,6 +125,11 @@ func withFields(e *s3err.Error, err error) *s3err.Error {
 	return e
 }
 
+// hungUp says that the client closed its connection before it had the whole answer. It may do so.
+func hungUp(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, context.Canceled)
+}
+
 // translate is From for this request: it adds what the request knows, and logs what nobody foresaw.
 func (r *request) translate(err error) *s3err.Error {
 	e, unknown := From(err)
@@ -135,7 +142,11 @@ func (r *request) translate(err error) *s3err.Error {
 		e = s3err.New(s3err.MethodNotAllowed).Wrap(err).With("Method", r.http.Method).With("ResourceType", "DeleteMarker")
 	}
 	if unknown || errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrReadOnly) {
-		r.api.log.Error("request failed", "op", r.opName, "bucket", r.bucket, "key", r.key, "request", r.id, "error", err)
+		level := slog.LevelError
+		if hungUp(err) {
+			level = slog.LevelDebug
+		}
+		r.api.log.Log(r.http.Context(), level, "request failed", "op", r.opName, "bucket", r.bucket, "key", r.key, "request", r.id, "error", err)
 	}
 	if e.Code == s3err.NoSuchBucket {
 		if name := cmp.Or(e.Field("BucketName"), r.bucket); !possibleBucketName(name) {
