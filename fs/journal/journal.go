@@ -159,6 +159,16 @@ func (j *Journal) Entries() []Entry {
 	return list
 }
 
+// Extents returns the ranges of a file that an entry has; none for one that is not there.
+func (j *Journal) Extents(id uint64) []Extent {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.mu.live[id]; e != nil {
+		return slices.Clone(e.content.extents)
+	}
+	return nil
+}
+
 // Read calls fn with the bytes of an entry piece by piece, and checks that they are those that were written: ErrDamaged
 // comes when fn may have seen wrong ones. fn must not keep p.
 func (j *Journal) Read(id uint64, fn func(p []byte, off int64) error) error {

@@ -237,7 +237,7 @@ func TestFullDisk(t *testing.T) {
 	after := open(t, fs.Kill(), small)
 	want(t, after, entries)
 	closed(t, after)
-	j.Forget(refs...)
+	j.Forget(refs[0], refs[1:]...)
 	closed(t, j) // though there is no room for what Forget writes
 	j = open(t, fs)
 	want(t, j, nil)
@@ -376,7 +376,7 @@ func TestFailedSyncAcknowledgesNothing(t *testing.T) {
 	want(t, j, map[uint64]string{1: "old=0:data;"})
 	fail.Store(false)
 	put(t, j, 2, "next", "data")
-	j.Forget(refs...)
+	j.Forget(refs[0], refs[1:]...)
 	if err := j.Barrier(); err != nil {
 		t.Fatal(err)
 	}

@@ -59,19 +59,17 @@ func (j *Journal) put(changes []Change, forget []Ref) ([]Ref, error) {
 	return refs, nil
 }
 
-// Forget says that a state of an entry is done with, and the entry too if it has no later state. It returns when that is
-// written; where it cannot be now, it will be with the next change.
-func (j *Journal) Forget(refs ...Ref) {
+// Forget says that a state of an entry is done with, and the entry too if it has no later state; then others end with it.
+// It returns when that is written; where it cannot be now, it will be with the next change.
+func (j *Journal) Forget(ref Ref, with ...Ref) {
 	j.mu.Lock()
-	var ended []change
-	for _, ref := range refs {
-		if c, ok := j.forgetLocked(ref); ok {
-			ended = append(ended, c)
-		}
-	}
-	if len(ended) == 0 || j.mu.closed {
+	ended, ok := j.forgetLocked(nil, ref)
+	if !ok || j.mu.closed {
 		j.mu.Unlock()
 		return
+	}
+	for _, other := range with {
+		ended, _ = j.forgetLocked(ended, other)
 	}
 	j.mu.owed = append(j.mu.owed, ended...)
 	b := j.batchLocked()
@@ -93,18 +91,19 @@ func (j *Journal) Barrier() error {
 	return b.err
 }
 
-// forgetLocked ends an entry in memory, unless it has a later state or is about to get one.
-func (j *Journal) forgetLocked(ref Ref) (change, bool) {
+// forgetLocked ends an entry in memory, unless it has a later state or is about to get one, and adds what has to be
+// written of that to ended.
+func (j *Journal) forgetLocked(ended []change, ref Ref) ([]change, bool) {
 	e := j.mu.live[ref.ID]
-	ended := change{kind: kindForget, id: ref.ID, seq: ref.Seq}
-	if j.mu.coming[ref.ID] > 0 {
+	switch {
+	case j.mu.coming[ref.ID] > 0 || e != nil && e.seq > ref.Seq:
 		return ended, false
-	}
-	if e == nil || e.seq > ref.Seq {
-		return ended, e == nil && ref.Seq > 0 // a change that was not acknowledged may be there
-	}
-	j.endLocked(ref.ID, e)
-	return ended, true
+	case e != nil:
+		j.endLocked(ref.ID, e)
+	case ref.Seq == 0:
+		return ended, false
+	} // else a change that was not acknowledged may be there
+	return append(ended, change{kind: kindForget, id: ref.ID, seq: ref.Seq}), true
 }
 
 // endLocked takes a live entry away.

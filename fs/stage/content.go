@@ -28,6 +28,7 @@ type kind uint8
 const (
 	kindBase     kind = iota // in the base only
 	kindData                 // here only
+	kindSaved                // the same, and the file's user has a copy
 	kindZero                 // zeros, here only
 	kindSame                 // here, and the same in the base
 	kindSameZero             // zeros, and the same in the base
@@ -36,7 +37,7 @@ const (
 // public is the kind as an upload sees it.
 func (k kind) public() Kind {
 	switch k {
-	case kindData:
+	case kindData, kindSaved:
 		return Data
 	case kindZero:
 		return Zero
@@ -45,15 +46,23 @@ func (k kind) public() Kind {
 }
 
 // local reports whether the bytes lie in the file's local storage.
-func (k kind) local() bool { return k == kindData || k == kindSame }
+func (k kind) local() bool { return k == kindData || k == kindSaved || k == kindSame }
 
 // committed is the kind once the content has become the base.
 func (k kind) committed() kind {
 	switch k {
-	case kindData:
+	case kindData, kindSaved:
 		return kindSame
 	case kindZero:
 		return kindSameZero
+	}
+	return k
+}
+
+// saved is the kind once the file's user has a copy of the content.
+func (k kind) saved() kind {
+	if k == kindData {
+		return kindSaved
 	}
 	return k
 }
@@ -122,13 +131,13 @@ func (c *content) truncate(size int64) {
 	c.size = size
 }
 
-// commit makes every kind its committed one.
-func (c *content) commit() {
+// become makes every kind the one that to gives.
+func (c *content) become(to func(kind) kind) {
 	old := c.chunks
 	c.chunks = nil
 	for _, chunk := range old {
 		for _, m := range chunk {
-			c.push(m.off, m.kind.committed())
+			c.push(m.off, to(m.kind))
 		}
 	}
 }

@@ -20,6 +20,7 @@ type model struct {
 	disk  *smallDisk
 	want  []byte
 	dirty bool
+	saved []byte // a copy, brought up to date by saves alone
 }
 
 func TestFileBehavesLikeAByteSlice(t *testing.T) {
@@ -40,7 +41,7 @@ func TestFileBehavesLikeAByteSlice(t *testing.T) {
 		m.want = rapid.SliceOfN(rapid.Byte(), 0, 256).Draw(rt, "base")
 		m.f = area.NewFile(&bytesBase{data: bytes.Clone(m.want)}, int64(len(m.want)))
 		rt.Repeat(map[string]func(*rapid.T){
-			"write": m.write, "truncate": m.truncate, "punch": m.punch, "commit": m.commit, "": m.check,
+			"write": m.write, "truncate": m.truncate, "punch": m.punch, "commit": m.commit, "save": m.save, "": m.check,
 		})
 		if err := errors.Join(m.f.Close(), area.Close()); err != nil {
 			rt.Fatal(err)
@@ -116,6 +117,31 @@ func (m *model) commit(t *rapid.T) {
 	s.Release(ok)
 }
 
+// save does what a journal does: it copies what is unsaved, and knows where the zeros are; the rest has the base.
+func (m *model) save(t *rapid.T) {
+	s, err := m.f.Snapshot(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Release(false)
+	if rapid.Bool().Draw(t, "fails") {
+		return
+	}
+	m.saved = append(m.saved, make([]byte, max(len(m.want)-len(m.saved), 0))...)
+	for _, e := range s.Unsaved() {
+		copy(m.saved[e.Off:], m.want[e.Off:e.Off+e.Len])
+	}
+	s.Saved()
+	if again := s.Unsaved(); len(again) > 0 {
+		t.Fatalf("%v are unsaved after Saved", again)
+	}
+	for _, e := range s.Extents() {
+		if end := e.Off + e.Len; e.Kind == Data && !bytes.Equal(m.saved[e.Off:end], m.want[e.Off:end]) {
+			t.Fatalf("what was saved is not what the file has in %v", e)
+		}
+	}
+}
+
 func (m *model) checkExtents(t *rapid.T, s *Snapshot) {
 	end, last := int64(0), Kind(255)
 	for _, e := range s.Extents() {
@@ -179,7 +205,7 @@ func (c *content) broken() string {
 func TestContentBehavesLikeAListOfKinds(t *testing.T) {
 	for seed := range uint64(30) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
-		kinds := 2 + rnd.IntN(4)
+		kinds := 2 + rnd.IntN(5)
 		var c content
 		var want []kind
 		set := func(longest int) {
@@ -203,7 +229,7 @@ func TestContentBehavesLikeAListOfKinds(t *testing.T) {
 			want = append(want, slices.Repeat([]kind{kindZero}, max(size-len(want), 0))...)[:size]
 			compareKinds(t, &c, want, 0)
 			if rnd.IntN(3) == 0 {
-				c.commit()
+				c.become(kind.committed)
 				for i := range want {
 					want[i] = want[i].committed()
 				}

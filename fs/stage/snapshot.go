@@ -21,6 +21,31 @@ func (s *Snapshot) Size() int64 { return s.size }
 // caller must not change the slice.
 func (s *Snapshot) Extents() []Extent { return s.extents }
 
+// Unsaved returns the ranges of Data, in order, that were written since the last Saved.
+func (s *Snapshot) Unsaved() []Extent {
+	f := s.file
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var list []Extent
+	for one := range f.content.spans(0, f.content.size) {
+		if one.kind == kindData {
+			list = append(list, Extent{Off: one.off, Len: one.end - one.off, Kind: Data})
+		}
+	}
+	return list
+}
+
+// Saved says that the caller has a copy of all Data, which Unsaved is to leave out from now on. After Release it does
+// nothing.
+func (s *Snapshot) Saved() {
+	f := s.file
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.frozen == s {
+		f.content.become(kind.saved)
+	}
+}
+
 // Reader reads [off, off+n) of the frozen content, cut at its end; seek offsets count from off. Unchanged ranges are
 // read from the base, with ctx. Any number of readers may be in use at once, each by one goroutine. After Release they
 // fail with ErrClosed.
@@ -40,7 +65,7 @@ func (s *Snapshot) Release(committed bool) {
 		return
 	}
 	if committed {
-		f.content.commit()
+		f.content.become(kind.committed)
 		f.dirty = false
 	}
 	f.thawLocked()

@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -18,6 +17,9 @@ type entry struct {
 	Meta   []pair // the attributes, as they go to the service
 	System s3client.System
 	Size   int64
+
+	Part  bool     `json:",omitempty"` // this is a part of the bytes of another entry, and has nothing else
+	Parts []uint64 `json:",omitempty"` // entries with further bytes, which lie over those of this one, in this order
 
 	Bytes     bool // the content differs from the version that it is based on, and not only the attributes
 	Stored    bool // there is such a version
@@ -75,17 +77,8 @@ func (next *version) entry(c *content) *entry {
 	return e
 }
 
-// freeze describes the bytes of a snapshot.
-func (e *entry) freeze(snap *stage.Snapshot, file *stage.File) *journal.Content {
-	content := &journal.Content{Data: contextReader{context.Background(), file}}
+// freeze describes a snapshot, all but its bytes.
+func (e *entry) freeze(snap *stage.Snapshot) {
 	e.Size = snap.Size()
-	for _, x := range snap.Extents() {
-		switch to := (journal.Extent{Off: x.Off, Len: x.Len}); x.Kind {
-		case stage.Data:
-			content.Extents = append(content.Extents, to)
-		case stage.Zero:
-			e.Zero = append(e.Zero, to)
-		}
-	}
-	return content
+	e.Zero = extentsOf(snap.Extents(), stage.Zero)
 }

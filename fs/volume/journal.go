@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"pail/fs/journal"
@@ -17,6 +16,7 @@ type logged struct {
 	changes int         // of the inode when that state was journaled
 	writes  int         // of its content
 	held    held
+	layers  layers
 	covered int // states with fewer changes are on the service
 }
 
@@ -28,6 +28,14 @@ type held struct {
 }
 
 func (l *logged) live() bool { return l.ref != journal.Ref{} }
+
+// refs are all entries of the inode.
+func (l *logged) refs() []journal.Ref {
+	if !l.live() {
+		return nil
+	}
+	return append(l.layers.refs(), l.ref)
+}
 
 // secure makes what was written to n durable: in the journal where there is one, else on the service. A journal without
 // room makes the caller wait for the service.
@@ -197,21 +205,19 @@ func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next vers
 	if n.mu.log.id == 0 {
 		n.mu.log.id = v.opt.Journal.NewID()
 	}
-	id := n.mu.log.id
+	id, had := n.mu.log.id, n.mu.log.layers
 	n.mu.Unlock()
+	l := v.layOut(had, c, snap, next)
 	e := next.entry(c)
-	change := journal.Change{ID: id}
-	switch {
-	case snap != nil:
-		change.Content = e.freeze(snap, c.file)
-	case !next.kept:
-		change.Content = &journal.Content{}
+	if snap != nil {
+		e.freeze(snap)
 	}
-	e.Path, e.Journaled = []byte(path), v.opt.Now()
-	if change.Info, err = json.Marshal(e); err != nil {
+	e.Path, e.Journaled, e.Parts = []byte(path), v.opt.Now(), l.next.ids()
+	changes, err := l.changes(id, e)
+	if err != nil {
 		return err
 	}
-	refs, err := v.opt.Journal.Put([]journal.Change{change}, forget...)
+	refs, err := v.opt.Journal.Put(changes, append(forget, had.without(l.next)...)...)
 	defer v.settleJournal(n) // it may have been stored or removed meanwhile
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -220,12 +226,17 @@ func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next vers
 			if !n.mu.log.live() {
 				n.mu.log.changes, n.mu.log.writes = unchanged, unchanged
 			}
-			n.mu.log.ref = refs[0]
+			n.mu.log.ref, n.mu.log.layers = refs[0], had
+			n.mu.log.layers.junk = append(had.junk, refs[1:]...)
 		}
 		return journalError(err)
 	}
+	if snap != nil {
+		snap.Saved()
+	}
 	n.mu.log.ref, n.mu.log.changes, n.mu.log.writes = refs[0], next.changes, next.writes
 	n.mu.log.held = held{e.Bytes, e.Size, e.Zero}
+	n.mu.log.layers = l.next.written(refs[1:])
 	return nil
 }
 
@@ -245,14 +256,14 @@ func (v *Volume) settleJournal(n *Inode) {
 		return
 	}
 	n.mu.Lock()
-	ref := n.mu.log.ref
+	ref, parts := n.mu.log.ref, n.mu.log.layers.refs()
 	if !n.mu.log.live() || n.unsavedLocked() && n.mu.log.changes >= n.mu.log.covered {
 		n.mu.Unlock()
 		return
 	}
-	n.mu.log.ref = journal.Ref{}
+	n.mu.log.ref, n.mu.log.layers = journal.Ref{}, layers{}
 	n.mu.Unlock()
-	v.opt.Journal.Forget(ref)
+	v.opt.Journal.Forget(ref, parts...)
 }
 
 // journalError translates errors of the journal.

@@ -51,8 +51,8 @@ func (n *Inode) unsent(target *Inode) bool {
 type inherited struct {
 	base   s3client.ObjectInfo // Key alone if nothing is stored
 	stored bool
-	sent   attempts // versions of the replaced file whose answers are missing
-	ref    journal.Ref
+	sent   attempts      // versions of the replaced file whose answers are missing
+	ended  []journal.Ref // its entries
 }
 
 // inherit finds out what has the new name, and prepares its inode for losing it; stay undoes that.
@@ -67,7 +67,7 @@ func (v *Volume) inherit(ctx context.Context, m *move, n, target *Inode) (next i
 	target.mu.Lock()
 	unsaved := target.unsavedLocked()
 	if c := target.mu.content; unsaved {
-		next.stored, next.sent, next.ref = c.stored, slices.Clone(c.sent), target.mu.log.ref
+		next.stored, next.sent, next.ended = c.stored, slices.Clone(c.sent), target.mu.log.refs()
 		if c.stored {
 			next.base = c.base
 		}
@@ -90,10 +90,6 @@ func (v *Volume) journalRename(ctx context.Context, m *move, n, target *Inode, n
 	n.mu.Lock()
 	c := n.mu.content
 	n.mu.Unlock()
-	var forget []journal.Ref
-	if (next.ref != journal.Ref{}) {
-		forget = append(forget, next.ref)
-	}
 	snap, ver, err := v.state(ctx, n, c)
 	if err != nil {
 		return err
@@ -102,7 +98,7 @@ func (v *Volume) journalRename(ctx context.Context, m *move, n, target *Inode, n
 		defer snap.Release(false)
 	}
 	ver.expect, ver.stored, ver.sent = next.base, next.stored, next.sent
-	return v.journalAs(n, c, snap, ver, m.to, forget...)
+	return v.journalAs(n, c, snap, ver, m.to, next.ended...)
 }
 
 // rebaseUnsent makes what n is to replace what its first version is based on.

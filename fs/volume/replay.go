@@ -17,28 +17,89 @@ func (v *Volume) replay(ctx context.Context) error {
 	if v.opt.Journal == nil {
 		return nil
 	}
-	entries := v.opt.Journal.Entries()
-	for _, e := range entries {
-		var what entry
-		err := json.Unmarshal(e.Info, &what)
-		if err == nil {
-			err = v.restore(ctx, e, &what)
-		}
-		switch {
+	r := replaying{v: v, parts: map[uint64]journal.Entry{}}
+	for _, e := range v.opt.Journal.Entries() {
+		r.read(e)
+	}
+	for _, f := range r.files {
+		switch err := r.restore(ctx, f); {
 		case errors.Is(err, ErrNoSpace):
 			return fmt.Errorf("no room for what the journal holds: %w", err)
 		case err != nil:
-			v.log.Error("a file in the journal cannot be read; its entry stays there", "path", string(what.Path), "error", err)
+			r.failed(f.what.Path, err)
 		}
 	}
-	if len(entries) > 0 {
-		v.log.Warn("the last mount left files that are not on the service; they are sent now", "files", len(entries))
+	r.endParts()
+	if len(r.files) > 0 {
+		v.log.Warn("the last mount left files that are not on the service; they are sent now", "files", len(r.files))
 	}
 	return nil
 }
 
+// replaying is what replay has found.
+type replaying struct {
+	v      *Volume
+	files  []journaledFile
+	parts  map[uint64]journal.Entry // that no file has claimed
+	broken bool
+}
+
+type journaledFile struct {
+	journal.Entry
+	what entry
+}
+
+func (r *replaying) read(e journal.Entry) {
+	f := journaledFile{Entry: e}
+	switch err := json.Unmarshal(e.Info, &f.what); {
+	case err != nil:
+		r.failed(f.what.Path, err)
+	case f.what.Part:
+		r.parts[e.ID] = e
+	default:
+		r.files = append(r.files, f)
+	}
+}
+
+func (r *replaying) failed(path []byte, err error) {
+	r.broken = true
+	r.v.log.Error("a file in the journal cannot be read; its entry stays there", "path", string(path), "error", err)
+}
+
+// layers finds the parts of a file.
+func (r *replaying) layers(f journaledFile) (layers, error) {
+	l := layers{base: s3client.ETag(f.what.Base)}
+	for _, x := range f.Extents {
+		l.first += x.Len
+	}
+	for _, id := range f.what.Parts {
+		e, ok := r.parts[id]
+		if !ok {
+			return l, fmt.Errorf("%w: part %d is missing", journal.ErrDamaged, id)
+		}
+		delete(r.parts, id)
+		l.parts = append(l.parts, part{e.Ref, lengthOf(e.Extents)})
+	}
+	return l, nil
+}
+
+// endParts ends parts that belong to no file, as a Put that was not acknowledged can leave them; unless something is broken.
+func (r *replaying) endParts() {
+	if r.broken || r.v.opt.Journal.Damaged() {
+		return
+	}
+	for _, e := range r.parts {
+		r.v.opt.Journal.Forget(e.Ref)
+	}
+}
+
 // restore makes an inode as it was when it was journaled.
-func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) error {
+func (r *replaying) restore(ctx context.Context, f journaledFile) error {
+	v, what := r.v, &f.what
+	layers, err := r.layers(f)
+	if err != nil {
+		return err
+	}
 	info := s3client.ObjectInfo{
 		Key: string(what.BaseKey), ETag: s3client.ETag(what.Base), Size: what.BaseSize, LastModified: what.Modified,
 		Meta: metaOf(what.Meta), System: what.System,
@@ -57,7 +118,7 @@ func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) erro
 		c.sent.note(a.Size, metaOf(a.Meta))
 	}
 	c.sent.note(what.Size, info.Meta)
-	if err := v.restoreBytes(ctx, c, e, what); err != nil {
+	if err := v.restoreBytes(ctx, c, f.ID, what); err != nil {
 		return errors.Join(err, c.close())
 	}
 	n := v.inodeOf(string(what.Path), typeOf(o))
@@ -67,13 +128,15 @@ func (v *Volume) restore(ctx context.Context, e journal.Entry, what *entry) erro
 	n.mu.content, n.mu.obj, n.mu.dirty, n.mu.stamp = c, o, true, v.names.Begin()
 	n.mu.target = string(c.body)
 	n.mu.changes = 1
-	n.mu.log = logged{id: e.ID, ref: e.Ref, changes: 1, held: held{what.Bytes, what.Size, what.Zero}}
+	layers.file = c.file
+	n.mu.log = logged{id: f.ID, ref: f.Ref, changes: 1, held: held{what.Bytes, what.Size, what.Zero}, layers: layers}
 	n.openLocked()
 	return nil
 }
 
-// restoreBytes brings the content into local storage again.
-func (v *Volume) restoreBytes(ctx context.Context, c *content, e journal.Entry, what *entry) error {
+// restoreBytes brings the content into local storage again: layer by layer, and then the size and the zeros that are known
+// of the whole.
+func (v *Volume) restoreBytes(ctx context.Context, c *content, id uint64, what *entry) error {
 	if !what.Bytes {
 		return nil
 	}
@@ -81,6 +144,15 @@ func (v *Volume) restoreBytes(ctx context.Context, c *content, e journal.Entry, 
 		c.forWriting(v)
 	} else {
 		c.file = v.opt.Stage.NewFile(nil, 0)
+	}
+	for _, id := range append([]uint64{id}, what.Parts...) {
+		err := v.opt.Journal.Read(id, func(p []byte, off int64) error {
+			_, err := c.file.WriteAt(ctx, p, off)
+			return err
+		})
+		if err != nil {
+			return localError(err)
+		}
 	}
 	if err := c.file.Truncate(ctx, what.Size); err != nil {
 		return localError(err)
@@ -90,11 +162,13 @@ func (v *Volume) restoreBytes(ctx context.Context, c *content, e journal.Entry, 
 			return localError(err)
 		}
 	}
-	err := v.opt.Journal.Read(e.ID, func(p []byte, off int64) error {
-		_, err := c.file.WriteAt(ctx, p, off)
-		return err
-	})
-	return localError(err)
+	snap, err := c.file.Snapshot(ctx)
+	if err != nil {
+		return localError(err)
+	}
+	snap.Saved()
+	snap.Release(false)
+	return nil
 }
 
 // placeOf returns where a path is, with inodes for the directories above.

@@ -28,6 +28,7 @@ type MemFS struct {
 
 	mu      sync.Mutex
 	used    int64
+	written int64
 	now     map[string]*node // as a reader sees it
 	durable map[string]*node // as the last SyncDir left it
 }
@@ -85,6 +86,13 @@ func (n *node) crash(lucky func() bool) *node {
 		copy(data[off:end], n.data[off:end])
 	}
 	return &node{data: data, synced: slices.Clone(data)}
+}
+
+// Written is how many bytes were written so far.
+func (m *MemFS) Written() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.written
 }
 
 // Corrupt flips a bit of a file, which must be there.
@@ -223,6 +231,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	}
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
+	f.fs.written += int64(len(p))
 	grow := off + int64(len(p)) - int64(len(f.n.data))
 	var err error
 	if f.fs.Capacity > 0 && grow > 0 && f.fs.used+grow > f.fs.Capacity {

@@ -1,0 +1,133 @@
+package volume_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"pail/fs/volume"
+)
+
+// TestFsyncWritesWhatIsNew syncs a large file again and again while it grows, and while it is changed here and there.
+func TestFsyncWritesWhatIsNew(t *testing.T) {
+	const size, chunk, rounds = 4 << 20, 1 << 10, 300
+	m := newJournaled(t, conditional)
+	m.deaf()
+	data := make([]byte, size)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range data {
+		data[i] = byte(rnd.Uint32())
+	}
+	h := m.create("f")
+	m.writeAll(h, string(data), 0)
+	m.ok(h.Fsync(ctx))
+	before := m.disk.Written()
+	for i := range rounds {
+		p := bytes.Repeat([]byte{byte(i)}, chunk)
+		off := int64(len(data))
+		if i%2 == 1 {
+			off = rnd.Int64N(off - chunk)
+		} else {
+			data = append(data, p...)
+		}
+		copy(data[off:], p)
+		m.writeAll(h, string(p), off)
+		m.ok(h.Fsync(ctx))
+	}
+	if wrote := m.disk.Written() - before; wrote > 20*rounds*chunk {
+		t.Errorf("%d bytes were written to the journal for %d new ones", wrote, rounds*chunk)
+	}
+	if held := m.log.Stats().Bytes; held > 3*int64(len(data)) {
+		t.Errorf("it holds %d bytes for %d", held, len(data))
+	}
+	m = m.crash()
+	if got := m.get("f"); got != string(data) {
+		t.Error("the next mount has other bytes")
+	}
+	m.stored()
+	if got := m.object("f"); got != string(data) {
+		t.Error("the service has other bytes")
+	}
+}
+
+// TestJournaledLayers changes a file in every way, syncs it now and then, and crashes.
+func TestJournaledLayers(t *testing.T) {
+	for seed := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) { changeAndCrash(t, seed) })
+	}
+}
+
+func changeAndCrash(t *testing.T, seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 5))
+	m := newJournaled(t, conditional)
+	m.put("f", string(bytes.Repeat([]byte("base"), rnd.IntN(300))))
+	m.stored()
+	want := []byte(m.object("f"))
+	synced := slices.Clone(want)
+	sending := rnd.IntN(3) == 0
+	for crashes := range 3 {
+		if !sending {
+			m.deaf()
+		}
+		h := m.open("f", readWrite)
+		for range 1 + rnd.IntN(25) {
+			want = randomChange(m, h, rnd, want)
+			if rnd.IntN(2) == 0 {
+				m.ok(h.Fsync(ctx))
+				synced = slices.Clone(want)
+			}
+			if sending && rnd.IntN(4) == 0 {
+				m.ok(m.Sync(ctx))
+				synced = slices.Clone(want)
+			}
+		}
+		m = m.crash()
+		if sending {
+			m.faults.set(nil)
+		}
+		if got := m.get("f"); got != string(synced) {
+			t.Fatalf("seed %d, crash %d: %d bytes, want %d: %.80q, %.80q", seed, crashes, len(got), len(synced), got, synced)
+		}
+		want = slices.Clone(synced)
+	}
+	m.stored()
+	if got := m.object("f"); got != string(synced) {
+		t.Fatalf("seed %d: the service has %d bytes, want %d", seed, len(got), len(synced))
+	}
+	if s := m.log.Stats(); s.Entries != 0 {
+		t.Fatalf("seed %d: %+v stay in the journal", seed, s)
+	}
+}
+
+// randomChange changes a file, and what it should have.
+func randomChange(m *mount, h *volume.Handle, rnd *rand.Rand, want []byte) []byte {
+	m.t.Helper()
+	grow := func(size int) {
+		want = append(want, make([]byte, max(size-len(want), 0))...)
+	}
+	off, n := rnd.IntN(len(want)+50), 1+rnd.IntN(200)
+	switch rnd.IntN(6) {
+	case 0:
+		size := rnd.IntN(len(want) + 100)
+		m.ok(h.Truncate(ctx, int64(size)))
+		grow(size)
+		return want[:size:size]
+	case 1:
+		m.ok(h.Allocate(ctx, volume.Allocation{KeepSize: true, Zero: true}, int64(off), int64(n)))
+		if off < len(want) {
+			clear(want[off:min(off+n, len(want))])
+		}
+	case 2:
+		mode := rnd.Uint32N(0o777)
+		_, err := m.Setattr(ctx, h.Inode(), volume.SetAttr{Mode: &mode}, h)
+		m.ok(err)
+	default:
+		p := bytes.Repeat([]byte{byte('a' + rnd.IntN(26))}, n)
+		m.writeAll(h, string(p), int64(off))
+		grow(off + n)
+		copy(want[off:], p)
+	}
+	return want
+}
