@@ -93,6 +93,9 @@ func (n *Inode) attachLocked(c *content, flags OpenFlags) *Handle {
 	if flags.Write {
 		n.mu.writers++
 		n.yieldLocked()
+		if n.mu.log.live() {
+			n.v.watchOpen()
+		}
 	}
 	return &Handle{n: n, c: c, flags: flags, seen: n.mu.lostSeq}
 }

@@ -184,6 +184,7 @@ func (h *Handle) change() (*stage.File, error) {
 	if h.c.abandoned {
 		return nil, ErrStale
 	}
+	h.n.yieldLocked()
 	return h.c.forWriting(h.n.v), nil
 }
 

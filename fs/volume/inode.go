@@ -37,6 +37,7 @@ type Inode struct {
 		alone   bool       // and of which the service has nothing: what is not here is nowhere
 		sending func()     // breaks off the attempt in the background that is on its way; nil: there is none
 		yielded int        // attempts in a row that were broken off
+		rest    time.Time  // until then an open file is not sent
 		leaving bool       // an unlink or a rename onto it is on its way: opens wait
 
 		writers int // handles open for writing

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"time"
 
 	"pail/fs/journal"
 	"pail/fs/stage"
@@ -17,7 +18,8 @@ type logged struct {
 	writes  int         // of its content
 	held    held
 	layers  layers
-	covered int // states with fewer changes are on the service
+	covered int       // states with fewer changes are on the service
+	since   time.Time // when the first state was journaled that is not stored
 }
 
 // held is what an entry says of the bytes that the journal has with it.
@@ -45,6 +47,7 @@ func (v *Volume) secure(ctx context.Context, n *Inode) error {
 	}
 	err := v.journal(ctx, n)
 	if err == nil || n.journaled() { // or removed meanwhile
+		v.watchOpen()
 		if v.sender.full() {
 			_ = v.commit(ctx, n) // to wait; it is safe already
 		}
@@ -233,6 +236,9 @@ func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next vers
 	}
 	if snap != nil {
 		snap.Saved()
+	}
+	if !n.mu.log.live() {
+		n.mu.log.since = time.Now()
 	}
 	n.mu.log.ref, n.mu.log.changes, n.mu.log.writes = refs[0], next.changes, next.writes
 	n.mu.log.held = held{e.Bytes, e.Size, e.Zero}

@@ -8,18 +8,21 @@ import (
 	"time"
 )
 
-// sender stores closed files that are in the journal, several at once, in the order in which they were closed. What
-// cannot be stored is left to the retries. Its goroutines run only while there is something to send.
+// sender stores closed files that are in the journal, several at once, in the order in which they were closed, and files
+// that stay open (send_open.go). What cannot be stored is left to the retries. Its goroutines run only while there is
+// something to send.
 type sender struct {
 	ctx  context.Context // ends with stop
 	stop context.CancelFunc
 
 	mu struct {
 		sync.Mutex
-		queue   []waiting
-		queued  map[*Inode]bool
-		running int
-		stopped bool
+		queue    []waiting
+		queued   map[*Inode]bool // true: also if it is open
+		running  int
+		stopped  bool
+		watching bool // files that are open
+		failing  bool // the last attempt that was not broken off has failed
 	}
 	work sync.WaitGroup
 }
@@ -55,14 +58,23 @@ func (v *Volume) storeLater(n *Inode) {
 		v.retryLater()
 		return
 	}
+	v.enqueue(n, false)
+}
+
+// enqueue has a file sent a moment later; open says also if somebody has it open to write to it.
+func (v *Volume) enqueue(n *Inode, open bool) {
 	s := &v.sender
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.stopped || s.mu.queued[n] {
+	if s.mu.stopped {
+		return
+	}
+	if already, waits := s.mu.queued[n]; waits {
+		s.mu.queued[n] = already || open
 		return
 	}
 	s.mu.queue = append(s.mu.queue, waiting{n, time.Now().Add(sendDelay)})
-	s.mu.queued[n] = true
+	s.mu.queued[n] = open
 	if s.mu.running < v.opt.Parallel {
 		s.mu.running++
 		s.work.Go(v.sendQueued)
@@ -70,12 +82,12 @@ func (v *Volume) storeLater(n *Inode) {
 }
 
 // next takes a file from the queue when its time has come; nil says that the caller has to end.
-func (s *sender) next() *Inode {
+func (s *sender) next() (n *Inode, open bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.mu.queue) == 0 {
 		s.mu.running--
-		return nil
+		return nil, false
 	}
 	first := s.mu.queue[0]
 	s.mu.queue[0] = waiting{}
@@ -88,30 +100,34 @@ func (s *sender) next() *Inode {
 		}
 		s.mu.Lock()
 	}
+	open = s.mu.queued[first.n]
 	delete(s.mu.queued, first.n)
-	return first.n
+	return first.n, open
 }
 
 // sendQueued stores files until there are none left.
 func (v *Volume) sendQueued() {
-	for n := v.sender.next(); n != nil; n = v.sender.next() {
-		if !n.orphaned() {
-			continue // opened again: whoever closes it last sees to it
+	for n, open := v.sender.next(); n != nil; n, open = v.sender.next() {
+		if !open && !n.orphaned() {
+			continue // opened again: whoever closes it last sees to it, or else watchOpen
 		}
 		err := v.sendOne(v.sender.ctx, n)
+		closed := n.orphaned()
+		if err != nil && (closed || n.unsaved()) && !errors.Is(err, errYielded) {
+			path, _ := v.table.Path(n.node)
+			v.log.Warn("a file is not stored yet; it is in the journal, and will be tried again", "path", path, "error", err)
+		}
 		switch {
-		case !n.orphaned():
+		case !closed:
 		case err == nil: // changed meanwhile
 			v.storeLater(n)
 		default:
-			path, _ := v.table.Path(n.node)
-			v.log.Warn("a closed file is not stored yet; it is in the journal, and will be tried again", "path", path, "error", err)
 			v.retryLater()
 		}
 	}
 }
 
-// yieldAfter is how long somebody who opens a file to write to it waits for an attempt to send it, which keeps its bytes
+// yieldAfter is how long somebody who is about to write to a file waits for an attempt to send it, which keeps its bytes
 // still. yieldMax is the size above which an attempt may take longer for good reasons. yieldTimes is how many attempts in
 // a row are broken off: a file that is written to again and again must be sent too, also where that takes longer.
 const (
@@ -120,33 +136,59 @@ const (
 	yieldTimes = 2
 )
 
-var errYielded = errors.New("it was opened to be written to again")
+var errYielded = errors.New("somebody writes to it")
 
 // sendOne stores a file in the background, unless a writer comes and it takes long.
 func (v *Volume) sendOne(ctx context.Context, n *Inode) error {
 	size := n.unsavedSize()
 	ctx, cancel := context.WithTimeout(ctx, v.limit(size))
 	defer cancel()
-	if v.opt.Journal == nil || size > yieldMax {
+	if v.opt.Journal == nil {
 		return v.commitNow(ctx, n)
 	}
 	ctx, yield := context.WithCancelCause(ctx)
 	defer yield(nil)
+	failing := v.sender.failing()
 	n.mu.Lock()
-	if n.mu.yielded < yieldTimes {
+	if n.yieldsLocked(size, failing) {
 		n.mu.sending = func() { yield(errYielded) }
 	}
 	n.mu.Unlock()
+	begin := time.Now()
 	err := v.commitNow(ctx, n)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.mu.sending = nil
+	n.mu.rest = time.Now().Add(restTimes * time.Since(begin))
 	if err != nil && context.Cause(ctx) == errYielded {
 		n.mu.yielded++
-	} else {
-		n.mu.yielded = 0
+		return errors.Join(errYielded, err)
 	}
+	n.mu.yielded = 0
+	v.sender.tried(err)
 	return err
+}
+
+// yieldsLocked reports whether an attempt to send n gives way to writers. While a service takes nothing, each does; that of
+// a large file does if somebody has it open, and so may be writing all the time.
+func (n *Inode) yieldsLocked(size int64, failing bool) bool {
+	if size > yieldMax {
+		return n.mu.writers > 0
+	}
+	return failing || n.mu.yielded < yieldTimes
+}
+
+func (s *sender) failing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.failing
+}
+
+// tried notes how an attempt has ended.
+func (s *sender) tried(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.failing = err != nil && !errors.Is(err, ErrStale)
 }
 
 // yieldLocked makes an attempt in the background give way to a writer: a service that does not answer must not hold up

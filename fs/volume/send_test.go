@@ -61,3 +61,86 @@ func TestFileThatIsWrittenAllTheTimeIsSent(t *testing.T) {
 		}
 	})
 }
+
+// TestFileThatStaysOpenIsSent keeps a log open for long, and syncs it now and then.
+func TestFileThatStaysOpenIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional)
+		m.faults.Client = slow{m.faults.Client}
+		h := m.create("log")
+		want, stale := "", 0
+		for range 300 {
+			begin := time.Now()
+			m.writeAll(h, "x", int64(len(want)))
+			want += "x"
+			m.ok(h.Fsync(ctx))
+			if took := time.Since(begin); took > slowPut {
+				t.Errorf("a write took %v", took)
+			}
+			time.Sleep(time.Second)
+			if len(m.mem.Keys()) == 0 || len(m.object("log")) < len(want)-120 {
+				stale++
+			}
+		}
+		if stale > 125 {
+			t.Errorf("for %d of 300 seconds the service had nothing of the last two minutes", stale)
+		}
+		time.Sleep(3 * openDelay)
+		if got := m.object("log"); got != want {
+			t.Errorf("after a while the service has %d bytes, want %d", len(got), len(want))
+		}
+		m.mem.ResetCounts()
+		time.Sleep(time.Hour)
+		m.requests(0, "when all is stored")
+
+		m.put("closed", "") // and opened again before it is sent, and left open
+		other := m.open("closed", readWrite)
+		time.Sleep(3 * openDelay)
+		if got := m.object("closed"); got != "" {
+			t.Errorf("it has %q", got)
+		}
+		m.close(other)
+		m.close(h)
+	})
+}
+
+// TestFileThatStaysOpenIsSentAfterAnOutage has the service away, and then not answering at all.
+func TestFileThatStaysOpenIsSentAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional)
+		c := &hanging{Client: m.faults.Client}
+		m.faults.Client = c
+		h := m.create("log")
+		outage := func() {
+			t.Helper()
+			slowest := time.Duration(0)
+			for i := range 1000 {
+				begin := time.Now()
+				m.writeAll(h, "x", int64(i))
+				m.ok(h.Fsync(ctx))
+				slowest = max(slowest, time.Since(begin))
+				time.Sleep(time.Second)
+			}
+			if slowest > yieldAfter {
+				t.Errorf("a write took %v", slowest)
+			}
+		}
+		m.deaf()
+		outage()
+		c.on.Store(true)
+		m.faults.set(nil)
+		outage()
+		c.on.Store(false)
+		time.Sleep(3 * openDelay)
+		if got := m.object("log"); len(got) != 1000 {
+			t.Errorf("the service has %d bytes", len(got))
+		}
+		m.close(h)
+	})
+}
+
+// What the sender promises: how long a file waits that stays open, and a writer for an attempt.
+const (
+	openDelay  = 30 * time.Second
+	yieldAfter = time.Second
+)
