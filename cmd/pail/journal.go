@@ -25,7 +25,8 @@ const abandonPatience = 10 * time.Second
 // mountJournal is the journal of a mount with its directory.
 type mountJournal struct {
 	*journal.Journal
-	dir *journal.Dir
+	dir    *journal.Dir
+	unlink func() // from among all journals, where it does not lie; nil if it does
 
 	once sync.Once
 	err  error
@@ -37,7 +38,8 @@ func openJournal(m *opt.Mount, log *slog.Logger) (*mountJournal, error) {
 	if err != nil && m.Writeback {
 		return nil, err
 	}
-	if state, err := stateDir(); err == nil && !m.Fake {
+	state, stateErr := stateDir()
+	if stateErr == nil && !m.Fake {
 		warnOfOthers(m, state, path, log)
 	}
 	if !m.Writeback || m.ReadOnly || m.Fake {
@@ -59,7 +61,11 @@ func openJournal(m *opt.Mount, log *slog.Logger) (*mountJournal, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), dir.Close())
 	}
-	return &mountJournal{Journal: j, dir: dir}, nil
+	opened := &mountJournal{Journal: j, dir: dir}
+	if m.JournalDir != "" && stateErr == nil {
+		opened.unlink = linkJournal(state, path, log)
+	}
+	return opened, nil
 }
 
 // journalOwner names what the entries of a journal belong to: the URLs in an order that the user's does not change, bucket
@@ -89,32 +95,6 @@ func ownerURLs(m *opt.Mount, owner string) (urls string, ok bool) {
 		}
 	}
 	return urls, true
-}
-
-// warnOfOthers tells of journals in the directory of all journals that have something to send to this bucket and prefix,
-// but not for this mount, as when a URL was added or taken away, or a journal_dir given. One that is in use has a mount.
-func warnOfOthers(m *opt.Mount, state, own string, log *slog.Logger) {
-	paths, _ := filepath.Glob(filepath.Join(state, "journal-*")) // the pattern is good
-	for _, path := range paths {
-		if path == own {
-			continue
-		}
-		owner, err := journal.OwnerOf(path)
-		urls, ok := ownerURLs(m, owner)
-		if err != nil || !ok {
-			continue
-		}
-		switch entries, err := journal.Count(path, owner); {
-		case errors.Is(err, journal.ErrLocked):
-		case err != nil:
-			log.Error("a journal with other URLs, which may have files of this bucket that are not on the server yet, cannot be read",
-				"journal", path, "url", urls, "error", err)
-		case entries > 0:
-			log.Error("files of an earlier mount with other URLs or options are not on the server yet; "+
-				"mount with -o writeback and this url= and journal_dir= to have them sent",
-				"files", entries, "journal_dir", path, "url", urls)
-		}
-	}
 }
 
 // journalPath returns the directory of a mount's journal: not in a cache directory, as those may be emptied.
@@ -161,7 +141,10 @@ func (b *bucket) closeJournal(ctx context.Context) error {
 			defer cancel()
 			j.err = b.volume.Close(ctx)
 		}
-		j.err = errors.Join(j.err, j.Journal.Close(), j.dir.Close())
+		empty := j.Stats().Entries == 0
+		if j.err = errors.Join(j.err, j.Journal.Close(), j.dir.Close()); empty && j.unlink != nil {
+			j.unlink()
+		}
 	})
 	return j.err
 }

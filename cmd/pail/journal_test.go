@@ -59,6 +59,9 @@ func TestJournalUnderOtherURLs(t *testing.T) {
 	state := t.TempDir()
 	m := mountOf(t, "-o", "url=http://a,http://b").options
 	own := leave(t, state, journalOwner(m), "own", 1)
+	elsewhere := leave(t, t.TempDir(), "http://a/bucket/", "elsewhere", 3)
+	_ = linkJournal(state, elsewhere, slog.New(slog.DiscardHandler))
+	_ = linkJournal(state, filepath.Join(state, "gone"), slog.New(slog.DiscardHandler))
 	first := leave(t, state, "http://a/bucket/", "first", 2)
 	more := leave(t, state, "http://a,http://b,http://c/bucket/", "more", 1)
 	leave(t, state, "http://c/bucket/", "sent", 0)
@@ -69,23 +72,28 @@ func TestJournalUnderOtherURLs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer used.Close()
+	linkJournal(state, own, slog.New(slog.DiscardHandler))()
 	var out bytes.Buffer
 	for range 2 { // looking changes nothing
 		out.Reset()
 		warnOfOthers(m, state, own, slog.New(slog.NewTextHandler(&out, nil)))
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 2 {
+	if len(lines) != 3 {
 		t.Fatalf("it says %q", lines)
 	}
 	for line, parts := range map[string][]string{
-		lines[0]: {"files=2", "journal_dir=" + first, "url=http://a"},
-		lines[1]: {"files=1", "journal_dir=" + more, "url=http://a,http://b,http://c"},
+		lines[0]: {"files=3", "journal_dir=" + elsewhere, "url=http://a"},
+		lines[1]: {"files=2", "journal_dir=" + first, "url=http://a"},
+		lines[2]: {"files=1", "journal_dir=" + more, "url=http://a,http://b,http://c"},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(line, part) {
 				t.Errorf("%q does not say %s", line, part)
 			}
 		}
+	}
+	if links, _ := filepath.Glob(filepath.Join(state, "journal-dir-*")); len(links) != 1 {
+		t.Errorf("links are %q", links)
 	}
 }
