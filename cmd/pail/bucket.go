@@ -62,7 +62,7 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 		options: m,
 		source:  sourceName(m),
 		area:    area,
-		pool:    readahead.NewPool(readahead.Options{Client: cache.client(client), MemoryLimit: budget.readahead, Log: log}),
+		pool:    readahead.NewPool(cache.reads(readahead.Options{Client: client, MemoryLimit: budget.readahead, Log: log})),
 		cache:   cache,
 	}
 	uploader := upload.New(upload.Options{

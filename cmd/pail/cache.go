@@ -10,6 +10,7 @@ import (
 
 	"pail/cmd/internal/opt"
 	"pail/fs/blockcache"
+	"pail/fs/readahead"
 	"pail/s3client"
 )
 
@@ -44,12 +45,12 @@ func cacheName(m *opt.Mount) string {
 	return m.Bucket + "-" + hex.EncodeToString(sum[:4])
 }
 
-// client returns the client that data is read with.
-func (c dataCache) client(next s3client.Client) s3client.Client {
-	if c.Cache == nil {
-		return next
+// reads makes what is read come from the cache, and go into it.
+func (c dataCache) reads(o readahead.Options) readahead.Options {
+	if c.Cache != nil {
+		o.Client, o.Keeper = c.Client(o.Client), c.Cache
 	}
-	return c.Client(next)
+	return o
 }
 
 // has reports whether the beginning of a version is in the cache.

@@ -8,9 +8,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"pail/fs/readahead"
 	"pail/s3client"
 	"pail/s3client/memclient"
 )
@@ -42,8 +44,16 @@ func bucket(t *testing.T, size int) (*memclient.Client, s3client.ETag, []byte) {
 	return mem, info.ETag, data
 }
 
+// reader reads and keeps what it reads, as package readahead does.
+type reader struct {
+	s3client.Client
+	cache *Cache
+}
+
+func newReader(c *Cache, next s3client.Client) reader { return reader{c.Client(next), c} }
+
 // read gets a range and compares it.
-func read(t *testing.T, c s3client.Client, etag s3client.ETag, data []byte, off, n int) {
+func read(t *testing.T, c reader, etag s3client.ETag, data []byte, off, n int) {
 	t.Helper()
 	o, err := c.Get(t.Context(), "k", s3client.GetOptions{Range: s3client.Range{Off: int64(off), Len: int64(n)}, IfMatch: etag})
 	if err != nil {
@@ -61,6 +71,7 @@ func read(t *testing.T, c s3client.Client, etag s3client.ETag, data []byte, off,
 	if !bytes.Equal(got, want) || o.Info.Size != int64(len(data)) || o.Info.ETag != etag {
 		t.Errorf("%d bytes at %d: got %d, size %d, ETag %q", n, off, len(got), o.Info.Size, o.Info.ETag)
 	}
+	c.cache.Keep(readahead.ObjectID{Key: "k", ETag: etag, Size: o.Info.Size}, int64(off), slices.Collect(slices.Chunk(got, 100_000)))
 }
 
 func wantRequests(t *testing.T, mem *memclient.Client, want int, what string) {
@@ -75,7 +86,7 @@ func TestWhatWasReadIsKept(t *testing.T) {
 	dir := t.TempDir()
 	mem, etag, data := bucket(t, 3*mib+12345)
 	c := open(t, dir)
-	client := c.Client(mem)
+	client := newReader(c, mem)
 	read(t, client, etag, data, 0, 1*mib)
 	wantRequests(t, mem, 1, "first read")
 	read(t, client, etag, data, 0, 1*mib)
@@ -92,7 +103,7 @@ func TestWhatWasReadIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	client = open(t, dir).Client(mem) // another mount
+	client = newReader(open(t, dir), mem) // another mount
 	read(t, client, etag, data, 0, 0)
 	read(t, client, etag, data, 3*mib, 0)
 	read(t, client, etag, data, len(data)-1, 1)
@@ -103,31 +114,40 @@ func TestWhatWasReadIsKept(t *testing.T) {
 	}
 }
 
-// A Get without a version asks the service for the one in place, and keeps what it brings.
-func TestAnyVersionIsKept(t *testing.T) {
+// A Get without a version asks the service for the one in place.
+func TestAnyVersionIsAskedFor(t *testing.T) {
 	mem, etag, data := bucket(t, 2*mib)
-	client := open(t, t.TempDir()).Client(mem)
-	for range 2 {
-		o, err := client.Get(t.Context(), "k", s3client.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := io.ReadAll(o.Body); !bytes.Equal(got, data) || err != nil {
-			t.Errorf("%d bytes, %v", len(got), err)
-		}
-		if err := o.Body.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	wantRequests(t, mem, 2, "any version")
+	client := newReader(open(t, t.TempDir()), mem)
 	read(t, client, etag, data, 0, 0)
-	wantRequests(t, mem, 0, "the version that it was")
+	o, err := client.Get(t.Context(), "k", s3client.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	wantRequests(t, mem, 2, "a version and any")
+}
+
+// Only whole chunks are kept, wherever what was fetched begins and ends.
+func TestPartsOfChunksAreNotKept(t *testing.T) {
+	mem, etag, data := bucket(t, 2*mib+77)
+	client := newReader(open(t, t.TempDir()), mem)
+	read(t, client, etag, data, 1000, 5*chunkSize)
+	read(t, client, etag, data, len(data)-chunkSize-10, 0)
+	mem.ResetCounts()
+	read(t, client, etag, data, chunkSize, 4*chunkSize)
+	read(t, client, etag, data, len(data)-77, 0)
+	wantRequests(t, mem, 0, "whole chunks")
+	read(t, client, etag, data, 1000, 100)
+	read(t, client, etag, data, 5*chunkSize, 100)
+	wantRequests(t, mem, 2, "parts of chunks")
 }
 
 func TestSmallObjectsAreNotKept(t *testing.T) {
 	dir := t.TempDir()
 	mem, etag, data := bucket(t, mib)
-	client := open(t, dir).Client(mem)
+	client := newReader(open(t, dir), mem)
 	read(t, client, etag, data, 0, 0)
 	read(t, client, etag, data, 0, 0)
 	wantRequests(t, mem, 2, "reads")
@@ -154,7 +174,7 @@ func TestDamageIsFetchedAgain(t *testing.T) {
 			dir := t.TempDir()
 			mem, etag, data := bucket(t, 2*mib+7)
 			c := open(t, dir)
-			read(t, c.Client(mem), etag, data, 0, 0)
+			read(t, newReader(c, mem), etag, data, 0, 0)
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +186,7 @@ func TestDamageIsFetchedAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			mem.ResetCounts()
-			client := open(t, dir).Client(mem)
+			client := newReader(open(t, dir), mem)
 			read(t, client, etag, data, 0, 0)
 			read(t, client, etag, data, 0, 0)
 			if mem.Requests() == 0 {
@@ -182,25 +202,13 @@ func TestDamageIsFetchedAgain(t *testing.T) {
 func TestOldVersionsMakeRoom(t *testing.T) {
 	mem, etag, data := bucket(t, 4*mib)
 	c := open(t, t.TempDir())
-	client := c.Client(mem)
-	if _, err := mem.Put(t.Context(), "other", bytes.NewReader(data), s3client.PutOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	client := newReader(c, mem)
 	read(t, client, etag, data, 0, 0)
 	c.mu.Lock()
 	c.opt.KeepFree = 1 << 62 // more than there is
 	c.mu.room = 0
 	c.mu.Unlock()
-	o, err := client.Get(t.Context(), "other", s3client.GetOptions{IfMatch: etag})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := io.ReadAll(o.Body); !bytes.Equal(got, data) || err != nil {
-		t.Errorf("%d bytes, %v", len(got), err)
-	}
-	if err := o.Body.Close(); err != nil {
-		t.Error(err)
-	}
+	c.Keep(readahead.ObjectID{Key: "other", ETag: etag, Size: int64(len(data))}, 0, [][]byte{data})
 	if c.Has("k", etag) || c.Has("other", etag) {
 		t.Error("something is kept although the disk has no room")
 	}
@@ -220,7 +228,7 @@ func TestOneMountAtATime(t *testing.T) {
 
 func TestReadThatIsBrokenOff(t *testing.T) {
 	mem, etag, data := bucket(t, 2*mib)
-	client := open(t, t.TempDir()).Client(mem)
+	client := newReader(open(t, t.TempDir()), mem)
 	read(t, client, etag, data, 0, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	o, err := client.Get(ctx, "k", s3client.GetOptions{IfMatch: etag})

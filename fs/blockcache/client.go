@@ -10,8 +10,8 @@ import (
 	"pail/s3client"
 )
 
-// Client returns a client whose Get of a known version (GetOptions.IfMatch) reads what is kept, and keeps what it brings.
-// All else is next's. The object that such a Get returns has the ETag and the size only.
+// Client returns a client whose Get of a known version (GetOptions.IfMatch) reads what is kept. All else is next's. The
+// object that such a Get returns has the ETag and the size only.
 func (c *Cache) Client(next s3client.Client) s3client.Client { return &client{next, c} }
 
 type client struct {
@@ -31,11 +31,11 @@ func (c *Cache) Has(key string, etag s3client.ETag) bool {
 // Get opens an object.
 func (c *client) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
 	if opt.IfMatch == "" {
-		return c.fetch(ctx, key, opt)
+		return c.Client.Get(ctx, key, opt)
 	}
 	e := c.cache.hold(key, opt.IfMatch, 0)
 	if e == nil {
-		return c.fetch(ctx, key, opt)
+		return c.Client.Get(ctx, key, opt)
 	}
 	end := e.size
 	if opt.Range.Len > 0 {
@@ -43,75 +43,10 @@ func (c *client) Get(ctx context.Context, key string, opt s3client.GetOptions) (
 	}
 	if opt.Range.Off < 0 || opt.Range.Off >= end || !c.cache.has(e, opt.Range.Off, end) {
 		c.cache.release(e)
-		return c.fetch(ctx, key, opt)
+		return c.Client.Get(ctx, key, opt)
 	}
 	b := &kept{ctx: ctx, client: c, e: e, key: key, etag: opt.IfMatch, off: opt.Range.Off, end: end}
 	return &s3client.Object{Info: s3client.ObjectInfo{Key: key, ETag: opt.IfMatch, Size: e.size}, Body: b}, nil
-}
-
-// fetch is next's Get, whose bytes are kept.
-func (c *client) fetch(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
-	o, err := c.Client.Get(ctx, key, opt)
-	if err != nil || o.Info.ETag == "" || o.Info.Size <= smallest || o.Info.Size > largest {
-		return o, err
-	}
-	if e := c.cache.hold(key, o.Info.ETag, o.Info.Size); e != nil {
-		o.Body = &saved{ReadCloser: o.Body, cache: c.cache, e: e, off: opt.Range.Off}
-	}
-	return o, nil
-}
-
-// saved writes what is read from a body into the cache.
-type saved struct {
-	io.ReadCloser
-	cache *Cache
-	e     *entry
-	off   int64 // of the next byte
-	sum   uint32
-	inRow bool // all bytes of the chunk so far were written
-	done  bool
-	once  sync.Once
-}
-
-func (b *saved) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	for q := p[:n]; len(q) > 0; {
-		next := min(int64(len(q)), chunkSize-b.off%chunkSize)
-		b.save(q[:next])
-		q = q[next:]
-	}
-	return n, err
-}
-
-// save keeps bytes of one chunk.
-func (b *saved) save(p []byte) {
-	at := b.off
-	b.off += int64(len(p))
-	if b.done {
-		return
-	}
-	chunk := at / chunkSize
-	if at%chunkSize == 0 {
-		b.sum, b.inRow = 0, b.cache.record(b.e, chunk) == 0 && b.cache.reserve(chunkSize)
-	}
-	if !b.inRow {
-		return
-	}
-	_, err := b.e.data.WriteAt(p, at)
-	b.sum = crc32.Update(b.sum, castagnoli, p)
-	if err == nil && (b.off%chunkSize == 0 || b.off == b.e.size) {
-		err = b.cache.setRecord(b.e, chunk, whole|uint64(b.sum))
-	}
-	if err != nil {
-		b.done = true
-		b.cache.fails(err)
-	}
-}
-
-// Close ends the use of the version.
-func (b *saved) Close() error {
-	b.once.Do(func() { b.done = true; b.cache.release(b.e) })
-	return b.ReadCloser.Close()
 }
 
 // kept reads a range of a version that is kept, and from the service what turns out to be damaged.
@@ -168,11 +103,9 @@ func (b *kept) check(chunk []byte, at int64) bool {
 		return true
 	}
 	b.client.cache.opt.Log.Warn("what is kept of an object is damaged, and is fetched again", "key", b.key, "offset", at, "error", err)
-	for ; at < b.end; at += chunkSize { // where one chunk is damaged, others are
-		if err := b.client.cache.setRecord(b.e, at/chunkSize, 0); err != nil {
-			b.client.cache.fails(err)
-			break
-		}
+	first, end := at/chunkSize, (b.end+chunkSize-1)/chunkSize // where one chunk is damaged, others are
+	if err := b.client.cache.setRecords(b.e, first, make([]uint64, end-first)); err != nil {
+		b.client.cache.fails(err)
 	}
 	return false
 }

@@ -180,13 +180,15 @@ func (c *Cache) record(e *entry, chunk int64) uint64 {
 	return e.records[chunk]
 }
 
-// setRecord says what a chunk's checksum is; 0 that it is not there.
-func (c *Cache) setRecord(e *entry, chunk int64, record uint64) error {
+// setRecords says what the checksums of chunks from the given one on are; 0 that one is not there.
+func (c *Cache) setRecords(e *entry, chunk int64, records []uint64) error {
 	c.mu.Lock()
-	e.records[chunk] = record
+	copy(e.records[chunk:], records)
 	c.mu.Unlock()
-	var b [recordSize]byte
-	binary.BigEndian.PutUint64(b[:], record)
-	_, err := e.index.WriteAt(b[:], int64(len(e.header))+chunk*recordSize)
+	var b []byte
+	for _, r := range records {
+		b = binary.BigEndian.AppendUint64(b, r)
+	}
+	_, err := e.index.WriteAt(b, int64(len(e.header))+chunk*recordSize)
 	return err
 }

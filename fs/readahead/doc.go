@@ -14,6 +14,9 @@
 //
 // First opens whatever version is in place, and brings its first bytes with the answer, if there is memory to spare.
 //
+// Blocks that came whole are handed to Options.Keeper, one after the other, while readers use them already; so what keeps
+// them costs readers no time, and writes large pieces.
+//
 // Memory is chunks of 128 KiB, cut from slabs that are mapped when first needed and kept until the pool closes, since
 // memory given back to the system is slow to get again. A block takes all its chunks before its GET starts. Blocks
 // that nobody needs at the moment make room in this order: those read to their end, those fetched for one read, those

@@ -29,25 +29,50 @@ func (s *source) startLocked(b *block) *block {
 
 // fetch brings one block. It owns the block's bytes above filled.
 func (s *source) fetch(ctx context.Context, b *block, r *request) {
-	defer s.wg.Done()
-	defer b.cancel()
-	err := s.fill(ctx, b, r)
+	keep, err := s.begin(ctx, b, r)
+	if err == nil {
+		err = s.fill(ctx, b)
+	}
 	if err != nil && !b.demanded && !errors.Is(err, context.Canceled) {
 		s.pool.log.Debug("fetch ahead failed", "key", s.id.Key, "off", b.off, "size", b.size, "err", err)
 	}
-	s.pool.mu.Lock()
-	defer s.pool.mu.Unlock()
-	b.finishLocked(err)
+	s.end(b, keep, err)
 }
 
-func (s *source) fill(ctx context.Context, b *block, r *request) error {
+// begin waits for what the fetch of b needs before its request.
+func (s *source) begin(ctx context.Context, b *block, r *request) (room, error) {
 	if r != nil {
 		select {
 		case <-r.granted:
 		case <-ctx.Done():
-			return ctx.Err()
+			return 0, ctx.Err()
 		}
 	}
+	return s.pool.keeper.reserve(ctx, b.size, b.demanded)
+}
+
+// end ends the fetch of b, and has its bytes kept.
+func (s *source) end(b *block, keep room, err error) {
+	s.pool.mu.Lock()
+	kept := err == nil && keep > 0
+	if kept {
+		b.pins++ // the bytes stay in place, whatever becomes of the source
+	}
+	b.finishLocked(err)
+	id, chunks := s.id, b.chunks
+	s.pool.mu.Unlock()
+	b.cancel()
+	s.wg.Done()
+	if kept {
+		s.pool.keeper.keep(id, b, chunks)
+		s.pool.mu.Lock()
+		b.unpinLocked(0)
+		s.pool.mu.Unlock()
+	}
+	s.pool.keeper.free(keep)
+}
+
+func (s *source) fill(ctx context.Context, b *block) error {
 	opt := s3client.GetOptions{IfMatch: s.id.ETag}
 	if b.size < s.id.Size { // a whole object comes with its checksum
 		opt.Range = s3client.Range{Off: b.off, Len: b.size}

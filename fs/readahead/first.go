@@ -36,17 +36,19 @@ func (p *Pool) First(ctx context.Context, key string, n, expected int64) (s3clie
 		if work.Err() != nil && ctx.Err() == nil { // others needed the memory more
 			err = errors.Join(ErrNoRoom, err)
 		}
-		s.endFirst(b, err)
+		s.end(b, 0, err)
 		return s3client.ObjectInfo{}, nil, errors.Join(err, s.Close())
 	}
 	if obj.Info.Size == 0 {
-		s.endFirst(b, obj.Body.Close())
+		s.end(b, 0, obj.Body.Close())
 		return obj.Info, nil, s.Close()
 	}
 	body := s.beginFirst(b, obj)
 	go func() {
-		defer body.Close()
-		s.endFirst(b, s.receive(b, body))
+		keep, _ := p.keeper.reserve(work, b.size, true) // which does not wait
+		err := s.receive(b, body)
+		_ = body.Close() // all of it is here, or err says why not
+		s.end(b, keep, err)
 	}()
 	return obj.Info, s, nil
 }
@@ -87,13 +89,4 @@ func (s *source) beginFirst(b *block, obj *s3client.Object) io.ReadCloser {
 		io.Reader
 		io.Closer
 	}{io.LimitReader(obj.Body, b.size), obj.Body}
-}
-
-// endFirst ends the fetch of the block.
-func (s *source) endFirst(b *block, err error) {
-	defer s.wg.Done()
-	defer b.cancel()
-	s.pool.mu.Lock()
-	defer s.pool.mu.Unlock()
-	b.finishLocked(err)
 }

@@ -32,7 +32,14 @@ type Options struct {
 	MemoryLimit int64 // for the data of all sources together; at least 512 KiB
 	BlockSize   int64 // largest request; at most a quarter of MemoryLimit
 	MaxWindow   int   // blocks that one sequential reader may have under way
+	Keeper      Keeper
 	Log         *slog.Logger
+}
+
+// Keeper gets what a Pool has fetched, to have it nearer the next time. Keep is called for one block at a time, and must
+// not use data after it returns; what it cannot keep is its own business. data are the bytes of a version from off on.
+type Keeper interface {
+	Keep(id ObjectID, off int64, data [][]byte)
 }
 
 // ObjectID names one version of an object. With an empty ETag only its size tells a changed object.
@@ -73,6 +80,7 @@ type Pool struct {
 	log       *slog.Logger
 	blockSize int64
 	window    int64 // bytes that one stream may have ahead of its reader
+	keeper    *keeper
 
 	mu struct {
 		sync.Mutex
@@ -94,7 +102,7 @@ func NewPool(o Options) *Pool {
 		block = DefaultBlockSize
 	}
 	blockChunks := min(max(block/chunkSize, 1), limit/4)
-	p := &Pool{client: o.Client, log: o.Log, blockSize: blockChunks * chunkSize}
+	p := &Pool{client: o.Client, log: o.Log, blockSize: blockChunks * chunkSize, keeper: newKeeper(o.Keeper, limit)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -127,7 +135,7 @@ func (p *Pool) Open(id ObjectID) Source {
 	return s
 }
 
-// Close closes all sources and gives the memory back.
+// Close closes all sources, waits until what they have fetched is kept, and gives the memory back.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.mu.closed = true
@@ -140,6 +148,7 @@ func (p *Pool) Close() error {
 	for _, s := range sources {
 		errs = append(errs, s.Close())
 	}
+	p.keeper.blocks.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.mu.release(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -437,7 +438,8 @@ func TestBrokenBodyIsContinued(t *testing.T) {
 	}
 	s := newPool(t, f, Options{}).Open(object(f))
 	read(t, s, 0, 500*kib)
-	if g := f.requests(); len(g) != 2 || g[1].Off != 128*kib && g[1].Off != 192*kib && g[1].Off != 200*kib {
+	offsets := []int64{0, 128 * kib, 192 * kib, 200 * kib} // 0: the fetch had failed before the reader came to wait for it
+	if g := f.requests(); len(g) != 2 || !slices.Contains(offsets, g[1].Off) {
 		t.Errorf("requests: %v", g)
 	}
 }

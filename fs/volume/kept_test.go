@@ -22,7 +22,9 @@ func TestNextMountReadsWhatIsKept(t *testing.T) {
 		}
 		var pool *readahead.Pool
 		m := mountOn(t, mem, c, func(o *volume.Options, _ *upload.Options) {
-			pool = readahead.NewPool(readahead.Options{Client: cache.Client(o.Client), MemoryLimit: 8 << 20, BlockSize: 1 << 20})
+			pool = readahead.NewPool(readahead.Options{
+				Client: cache.Client(o.Client), Keeper: cache, MemoryLimit: 8 << 20, BlockSize: 1 << 20,
+			})
 			o.Readahead, o.Kept = pool, cache.Has
 		})
 		return m, func() {

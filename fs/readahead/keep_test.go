@@ -1,0 +1,89 @@
+package readahead
+
+import (
+	"sync"
+	"testing"
+)
+
+// shelf is a Keeper that keeps in memory, when it is let.
+type shelf struct {
+	t    *testing.T
+	open chan struct{} // closed: Keep goes on
+
+	mu    sync.Mutex
+	bytes map[int64]int64 // by offset
+}
+
+func newShelf(t *testing.T) *shelf {
+	return &shelf{t: t, open: make(chan struct{}), bytes: map[int64]int64{}}
+}
+
+func (k *shelf) Keep(id ObjectID, off int64, data [][]byte) {
+	<-k.open
+	n := int64(0)
+	for _, p := range data {
+		checkBytes(k.t, p, off+n)
+		n += int64(len(p))
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.bytes[off] = n; id.ETag != "e" {
+		k.t.Errorf("kept as %+v", id)
+	}
+}
+
+// covers reports whether the blocks that were kept make up [0, size).
+func (k *shelf) covers(size int64) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at := int64(0)
+	for k.bytes[at] > 0 {
+		at += k.bytes[at]
+	}
+	return at == size
+}
+
+func TestAllThatIsReadInOrderIsKept(t *testing.T) {
+	f := &fake{size: 20*mib + 5, etag: "e"}
+	k := newShelf(t)
+	close(k.open)
+	p := newPool(t, f, Options{Keeper: k, MemoryLimit: 16 * mib, BlockSize: 2 * mib})
+	_, s, err := p.First(t.Context(), "k", 256*kib, f.size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for off := int64(0); off < f.size; off += mib {
+		read(t, s, off, int(min(mib, f.size-off)))
+	}
+	s.Close()
+	if err := p.Close(); err != nil { // waits for what is being kept
+		t.Fatal(err)
+	}
+	if !k.covers(f.size) {
+		t.Errorf("kept: %v", k.bytes)
+	}
+	checkOnce(t, f.requests())
+}
+
+// Bytes that cannot be kept for the moment stop fetching ahead before the memory is full, and no demanded read.
+func TestSlowKeeperLeavesMemoryForDemandedReads(t *testing.T) {
+	f := &fake{size: 24 * mib, etag: "e"}
+	k := newShelf(t)
+	p := newPool(t, f, Options{Keeper: k, MemoryLimit: 16 * mib, BlockSize: mib})
+	s := p.Open(object(f))
+	for off := int64(0); off < 4*mib; off += mib {
+		read(t, s, off, mib)
+	}
+	for i := range int64(20) {
+		read(t, p.Open(object(f)), (23-i)*mib+5, 4096)
+	}
+	p.mu.Lock()
+	if pinned := p.mu.made - len(p.mu.free); pinned > p.mu.limit {
+		t.Errorf("%d chunks of %d", pinned, p.mu.limit)
+	}
+	p.mu.Unlock()
+	close(k.open)
+	for off := int64(4 * mib); off < f.size; off += mib {
+		read(t, s, off, mib)
+	}
+}
