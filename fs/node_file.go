@@ -57,8 +57,7 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 func (n *node) Fsync(ctx context.Context, f fusefs.FileHandle, _ uint32) syscall.Errno {
 	h, ok := f.(*handle)
 	if !ok {
-		// A directory is on the service as soon as it is changed, or in the journal.
-		if err := n.fs.vol.SyncNames(); err != nil {
+		if err := n.fs.vol.SyncDir(detached(ctx), n.v); err != nil {
 			return n.fs.errno("fsync", n.v, err)
 		}
 		return 0

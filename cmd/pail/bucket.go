@@ -122,6 +122,7 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		ReadOnly:   m.ReadOnly,
 		CompatDir:  m.CompatDir,
 		LazyExcl:   m.LazyExcl,
+		LazyUnlink: !m.SyncUnlink,
 		TTL:        m.AttrTTL,
 		MaxEntries: m.CacheEntries,
 		Parallel:   m.MaxRequests,

@@ -30,6 +30,9 @@
 // A file that is unlinked or replaced while it is open has its content fetched into local storage first, or copied to a
 // hidden key if it is large, and lives on there until its last handle closes.
 //
+// Files that are removed in a row are removed on the service in requests for many of them (removals.go). Their paths stay
+// owned until then, and requests that could show them wait.
+//
 // # With a journal
 //
 // Options.Journal (package journal) makes Flush and Fsync return when the state of the inode is journaled: attributes,
@@ -62,7 +65,7 @@
 //
 //	pathLocks < Inode.gate (two: by number) < Inode.naming < content.order < Inode.mu < locks of stage and readahead
 //	DirHandle.mu < Inode.mu
-//	Inode.mu < Volume.mu, retries.mu, sender.mu, tree.Table.mu, tree.Cache.mu
+//	Inode.mu < Volume.mu, retries.mu, sender.mu, removals.mu, tree.Table.mu, tree.Cache.mu
 //	walks.mu, glances.mu, flats.mu < tree.Cache.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the

@@ -2,6 +2,7 @@ package volume_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -100,12 +101,24 @@ func (f *faults) Rename(ctx context.Context, dst, src string, opt s3client.Renam
 }
 
 func (f *faults) Delete(ctx context.Context, keys ...string) error {
-	for _, key := range keys {
-		if err := f.check(s3client.OpDelete, key); err != nil {
+	if len(keys) > 1 {
+		if err := f.check(s3client.OpDeleteMany, ""); err != nil {
 			return err
 		}
 	}
-	return f.Client.Delete(ctx, keys...)
+	var errs []error
+	var rest []string
+	for _, key := range keys {
+		if err := f.check(s3client.OpDelete, key); err != nil {
+			errs = append(errs, err)
+		} else {
+			rest = append(rest, key)
+		}
+	}
+	if len(rest) > 0 {
+		errs = append(errs, f.Client.Delete(ctx, rest...))
+	}
+	return errors.Join(errs...)
 }
 
 func (f *faults) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {

@@ -47,6 +47,7 @@ type Inode struct {
 
 		touched time.Time // of a directory: last change of its entries by this mount, not stored
 		subdirs subdirs   // of a directory
+		row     row       // of removals in a directory
 		renamed time.Time // by this mount, not stored
 		target  string    // of a symlink
 		tag     s3client.ETag

@@ -239,8 +239,8 @@ func (v *Volume) storeDir(ctx context.Context, dir *Inode) error {
 	return v.commitWithin(ctx, dir)
 }
 
-// SyncNames makes durable what was done to names: fsync(2) of a directory.
-func (v *Volume) SyncNames() error {
+// syncNames makes durable what was done to names.
+func (v *Volume) syncNames() error {
 	if v.opt.Journal == nil {
 		return nil
 	}

@@ -35,11 +35,12 @@ type Options struct {
 	Journal   *journal.Journal                          // where Flush and Fsync leave what is to be sent; nil: they wait until it is stored
 	MIME      *attr.MIME                                // Content-Type of new files; nil knows none
 
-	Defaults  attr.Defaults // of objects that carry no mode or owner
-	Override  Override
-	CompatDir bool // look for "dir_$folder$" also where no listing shows it: one more request per name that is not there
-	ReadOnly  bool
-	LazyExcl  bool // O_EXCL keeps out other users of this mount; who was quicker elsewhere is found out by the first commit
+	Defaults   attr.Defaults // of objects that carry no mode or owner
+	Override   Override
+	CompatDir  bool // look for "dir_$folder$" also where no listing shows it: one more request per name that is not there
+	ReadOnly   bool
+	LazyUnlink bool // removals of many files in a row do not wait; one that fails is told by fsync or rmdir of the directory
+	LazyExcl   bool // O_EXCL keeps out other users of this mount; who was quicker elsewhere is found out by the first commit
 
 	// TTL is how long attributes and the fact that a name exists are believed, NegativeTTL the same for the fact that
 	// it does not. Zero believes nothing; what this mount changed itself is known at once either way.

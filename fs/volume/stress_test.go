@@ -27,7 +27,8 @@ var allowed = []error{
 func TestConcurrentOperations(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
 		t.Run("stored at close", func(t *testing.T) { concurrently(t, newMount(t, caps)) })
-		t.Run("journaled", func(t *testing.T) { concurrently(t, newJournaled(t, caps)) })
+		t.Run("removed later", func(t *testing.T) { concurrently(t, newMount(t, caps, lazyUnlink, ttl(0))) })
+		t.Run("journaled", func(t *testing.T) { concurrently(t, newJournaled(t, caps, lazyUnlink)) })
 	})
 }
 

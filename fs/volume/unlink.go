@@ -9,8 +9,8 @@ import (
 	"pail/s3client"
 )
 
-// Unlink removes a file: one DELETE. Its open handles go on reading and writing: what of it is only on the service is kept
-// for them before.
+// Unlink removes a file: one DELETE, or with many others in one request (Options.LazyUnlink). Its open handles go on
+// reading and writing: what of it is only on the service is kept for them before.
 func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	if err := v.writable(); err != nil {
 		return err
@@ -32,7 +32,12 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 		}
 		return err
 	}
-	defer unlock()
+	queued := false
+	defer func() {
+		if !queued {
+			unlock()
+		}
+	}()
 	switch {
 	case err != nil:
 		return err
@@ -49,7 +54,18 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 		return err
 	}
 	defer open()
-	return v.unlinkGated(ctx, p, n, at)
+	remove := func(key string) error {
+		v.endJournaled()
+		return v.deleteKeys(ctx, key)
+	}
+	if v.removesLater(dir) && !n.isOpen() {
+		remove = func(key string) error {
+			err := v.queueRemoval(ctx, removal{dir: dir, n: n, at: at, key: key, unlock: unlock})
+			queued = err == nil
+			return err
+		}
+	}
+	return v.unlinkGated(ctx, p, n, at, remove)
 }
 
 // unlinkName removes one of the names of a file with several.
@@ -66,7 +82,7 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string) error {
 	return nil
 }
 
-func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string) error {
+func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, remove func(key string) error) error {
 	if !n.pending() || n.sent() { // what was sent may be there, though no answer has said so
 		if err := v.ensureMarker(ctx, p.dir); err != nil {
 			return err
@@ -75,12 +91,12 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string) 
 		if err != nil {
 			return err
 		}
-		v.endJournaled()
-		if err := v.deleteKeys(ctx, v.keys.File(at)); err != nil { // leave may have taken long
+		if err := remove(v.keys.File(at)); err != nil { // leave may have taken long
 			stay()
 			v.names.Forget(at)
 			return err
 		}
+		v.countRemoval(p.dir)
 	}
 	v.vacated(p, at, n)
 	return nil
@@ -181,6 +197,11 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 	}
 	defer unlock()
 	at, n := paths[0], v.child(p)
+	if n != nil {
+		if err := n.removalError(); err != nil {
+			return err
+		}
+	}
 	if err := v.storeDir(ctx, n); err != nil {
 		return err
 	}

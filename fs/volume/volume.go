@@ -28,13 +28,14 @@ type Volume struct {
 	names *tree.Cache[object]
 	paths *pathLocks
 
-	glances *glances
-	walks   *walks
-	flats   *flats
-	retries *retries
-	sender  sender
-	late    lateTimes
-	asides  asides
+	glances  *glances
+	walks    *walks
+	flats    *flats
+	retries  *retries
+	sender   sender
+	removals removals
+	late     lateTimes
+	asides   asides
 
 	mu struct {
 		sync.Mutex
@@ -56,13 +57,14 @@ func New(opt Options) (*Volume, error) {
 	}
 	opt = opt.withDefaults()
 	v := &Volume{
-		opt: opt, client: opt.Client, caps: opt.Caps, keys: opt.Keys, log: opt.Log,
+		opt: opt, caps: opt.Caps, keys: opt.Keys, log: opt.Log,
 		started: opt.Now(),
 		names: tree.NewCache[object](tree.CacheOptions{
 			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now,
 		}),
 		paths: newPathLocks(), glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
 	}
+	v.client = watchful{opt.Client, &v.removals}
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
 	v.late.mu.dirs = map[*Inode]struct{}{}
@@ -107,6 +109,9 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.flats.end()
 	v.logClose(v.Root(), v.walks.end())
 	v.asides.end()
+	if err := v.removals.settle(ctx, all); err != nil {
+		return fmt.Errorf("wait for the removals that are on their way: %w", err)
+	}
 	if v.opt.Journal != nil {
 		return v.closeJournaled(ctx)
 	}

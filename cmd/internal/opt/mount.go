@@ -85,6 +85,7 @@ type Mount struct {
 	CopyPartSize       int64
 	SingleCopyLimit    int64
 	LazyExcl           bool // excl_on_close
+	SyncUnlink         bool
 	NoMultipart        bool
 	NoMixUpload        bool
 	NoCopy             bool

@@ -1,0 +1,280 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"pail/s3client"
+)
+
+// A program that removes one file of a directory after the other (rm -r, git gc) need not wait for each of them: with
+// Options.LazyUnlink, once two have been removed in a row, what is only a name and a key is queued. The queue is sent in
+// requests for many keys, one after the other; the first begins in a few milliseconds.
+//
+// For this mount a queued file is gone. Its path stays owned, so whoever makes or renames something there, or removes or
+// renames a directory above, waits; so do requests whose answer could show it (watchful).
+
+const (
+	inARow    = 2                    // removals in a directory that wait, before others do not
+	rowBreak  = time.Second          // between two that are in a row
+	gatherFor = 2 * time.Millisecond // before each request, for others to come
+)
+
+// removals is the queue. Its lock is a leaf.
+type removals struct {
+	mu struct {
+		sync.Mutex
+		queued, flying *removalBatch // nil: none
+	}
+	work sync.WaitGroup
+}
+
+// removalBatch is what one request removes.
+type removalBatch struct {
+	list []removal
+	keys map[string]struct{}
+	done chan struct{}
+}
+
+// removal is a file that is gone for this mount, and its key.
+type removal struct {
+	dir, n  *Inode
+	at, key string
+	unlock  func() // of the path
+}
+
+// row is the removals in a directory.
+type row struct {
+	last   time.Time
+	length int
+	err    error // of one that was queued, which nobody has heard of
+}
+
+// removesLater reports whether a removal in dir is one of many in a row, so that it may be queued.
+func (v *Volume) removesLater(dir *Inode) bool {
+	dir.mu.Lock()
+	defer dir.mu.Unlock()
+	r := &dir.mu.row
+	return v.opt.LazyUnlink && r.length >= inARow && v.opt.Now().Sub(r.last) < rowBreak
+}
+
+// countRemoval notes a removal in a directory that has succeeded.
+func (v *Volume) countRemoval(dir *Inode) {
+	now := v.opt.Now()
+	dir.mu.Lock()
+	defer dir.mu.Unlock()
+	r := &dir.mu.row
+	if now.Sub(r.last) >= rowBreak {
+		r.length = 0
+	}
+	r.length++
+	r.last = now
+}
+
+// SyncDir waits for the removals that are queued, and says that one in dir has failed; then fsync(2) of the directory
+// makes durable what was done to its names.
+func (v *Volume) SyncDir(ctx context.Context, dir *Inode) error {
+	if err := v.removals.settle(ctx, all); err != nil {
+		return err
+	}
+	return errors.Join(dir.removalError(), v.syncNames())
+}
+
+// removalError says, once, that a queued removal in a directory has failed.
+func (n *Inode) removalError() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	err := n.mu.row.err
+	n.mu.row.err = nil
+	return err
+}
+
+// queueRemoval has a key removed soon. It waits while another request has to go first.
+func (v *Volume) queueRemoval(ctx context.Context, r removal) error {
+	q := &v.removals
+	for {
+		q.mu.Lock()
+		if q.mu.queued == nil {
+			q.mu.queued = &removalBatch{keys: map[string]struct{}{}, done: make(chan struct{})}
+			if q.mu.flying == nil {
+				q.work.Go(v.sendRemovals)
+			}
+		}
+		b := q.mu.queued
+		if len(b.list) < s3client.MaxDeleteKeys {
+			b.list = append(b.list, r)
+			b.keys[r.key] = struct{}{}
+			q.mu.Unlock()
+			return nil
+		}
+		q.mu.Unlock()
+		select {
+		case <-b.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func all(*removalBatch) bool { return true }
+
+// settle waits for the requests that remove keys of the batches that match, as they are now.
+func (q *removals) settle(ctx context.Context, match func(*removalBatch) bool) error {
+	var wait []*removalBatch
+	q.mu.Lock()
+	for _, b := range []*removalBatch{q.mu.flying, q.mu.queued} {
+		if b != nil && match(b) {
+			wait = append(wait, b)
+		}
+	}
+	q.mu.Unlock()
+	for _, b := range wait {
+		select {
+		case <-b.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// take makes what is queued the batch that is being sent; nil ends the sending.
+func (q *removals) take() *removalBatch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mu.flying, q.mu.queued = q.mu.queued, nil
+	return q.mu.flying
+}
+
+// sendRemovals sends the queue until it is empty.
+func (v *Volume) sendRemovals() {
+	for {
+		time.Sleep(gatherFor)
+		b := v.removals.take()
+		if b == nil {
+			return
+		}
+		v.sendBatch(b)
+	}
+}
+
+func (v *Volume) sendBatch(b *removalBatch) {
+	defer close(b.done)
+	ctx, cancel := v.detached(context.Background(), 0)
+	defer cancel()
+	v.endJournaled()
+	failed := v.removeKeys(ctx, b)
+	for _, r := range b.list {
+		if err := failed[r.key]; err != nil {
+			v.comesBack(r, err)
+		}
+		r.unlock()
+	}
+}
+
+// removeKeys removes the keys of a batch, and returns why some are still there. Services that know no request for many
+// keys get one for each.
+func (v *Volume) removeKeys(ctx context.Context, b *removalBatch) (failed map[string]error) {
+	keys := make([]string, len(b.list))
+	for i, r := range b.list {
+		keys[i] = r.key
+	}
+	err := v.opt.Client.Delete(ctx, keys...)
+	if err == nil {
+		return nil
+	}
+	failed = map[string]error{}
+	for _, e := range parts(err) {
+		var one *s3client.Error
+		if errors.As(e, &one) && b.has(one.Key) {
+			failed[one.Key] = e
+		}
+	}
+	if len(failed) > 0 {
+		return failed
+	}
+	refused := errors.Is(err, s3client.ErrUnsupported) || errors.Is(err, s3client.ErrInvalid) || errors.Is(err, s3client.ErrAccess)
+	var mu sync.Mutex
+	var work errgroup.Group
+	work.SetLimit(v.opt.Parallel)
+	for _, key := range keys {
+		work.Go(func() error {
+			err := err
+			if refused {
+				err = v.opt.Client.Delete(ctx, key)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			failed[key] = err
+			return nil
+		})
+	}
+	_ = work.Wait() // the functions return nil
+	return failed
+}
+
+// parts returns the errors that one joins.
+func parts(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// comesBack says that a file which this mount takes for gone is there: a name anew, as its inode has lost it.
+func (v *Volume) comesBack(r removal, err error) {
+	_ = r.n.gate.lock(context.Background()) // until Unlink is done with it, in a moment
+	r.n.gate.unlock()
+	v.names.Forget(r.at)
+	v.log.Error("a removed file is there again, as the service does not remove it", "path", r.at, "error", err)
+	r.dir.mu.Lock()
+	defer r.dir.mu.Unlock()
+	r.dir.mu.row = row{err: fmt.Errorf("remove %q: %w", r.at, err)}
+}
+
+func (b *removalBatch) has(key string) bool {
+	_, ok := b.keys[key]
+	return ok
+}
+
+// watchful is a client that does not ask what could show a file whose removal is queued.
+type watchful struct {
+	s3client.Client
+	removals *removals
+}
+
+func (c watchful) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
+	if err := c.removals.settle(ctx, func(b *removalBatch) bool { return b.has(key) }); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return c.Client.Head(ctx, key)
+}
+
+func (c watchful) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
+	if err := c.removals.settle(ctx, func(b *removalBatch) bool { return b.has(key) }); err != nil {
+		return nil, err
+	}
+	return c.Client.Get(ctx, key, opt)
+}
+
+func (c watchful) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {
+	err := c.removals.settle(ctx, func(b *removalBatch) bool {
+		for key := range b.keys {
+			if strings.HasPrefix(key, q.Prefix) {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return s3client.ListPage{}, err
+	}
+	return c.Client.List(ctx, q)
+}

@@ -1,0 +1,206 @@
+package volume_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client"
+)
+
+func lazyUnlink(o *volume.Options, _ *upload.Options) { o.LazyUnlink = true }
+
+// dirOf returns a directory with n files that another client has made, which the mount has listed.
+func (m *mount) dirOf(n int) (dir *volume.Inode, names []string) {
+	m.foreign("d/", "")
+	for i := range n {
+		names = append(names, fmt.Sprintf("f%05d", i))
+		m.foreign("d/"+names[i], "data of "+names[i])
+	}
+	m.names("d", names...)
+	dir, _, err := m.walk("d")
+	m.ok(err)
+	for _, name := range names { // as the kernel does before it removes a name
+		_, _, err := m.Lookup(ctx, dir, name)
+		m.ok(err)
+	}
+	m.mem.ResetCounts()
+	return dir, names
+}
+
+// rm removes files in a row.
+func (m *mount) rm(dir *volume.Inode, names []string) {
+	m.t.Helper()
+	for _, name := range names {
+		m.ok(m.Unlink(ctx, dir, name))
+	}
+}
+
+// holding is a client whose removals wait until gate is closed, from the third on.
+type holding struct {
+	s3client.Client
+	removals *atomic.Int32
+	gate     chan struct{}
+}
+
+func (h holding) Delete(ctx context.Context, keys ...string) error {
+	if h.removals.Add(1) > 2 {
+		<-h.gate
+	}
+	return h.Client.Delete(ctx, keys...)
+}
+
+// held makes a mount's client one that holds removals up until release.
+func held() (hold setup, release func()) {
+	gate := make(chan struct{})
+	hold = func(o *volume.Options, _ *upload.Options) { o.Client = holding{o.Client, &atomic.Int32{}, gate} }
+	return hold, sync.OnceFunc(func() { close(gate) })
+}
+
+func TestManyRemovalsAreFewRequests(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		hold, release := held()
+		defer release()
+		m := newMount(t, caps, lazyUnlink, hold)
+		dir, names := m.dirOf(800)
+		m.rm(dir, names)
+		release()
+		m.ok(m.rmdir("d"))
+		m.missing("d")
+		if n := m.mem.Requests(); n > 2+2+2 { // the first two, two for all the others, a listing and the marker
+			t.Errorf("%d requests: %v", n, m.mem.Counts())
+		}
+		if keys := m.mem.Keys(); len(keys) > 0 {
+			t.Errorf("%d keys are left", len(keys))
+		}
+	})
+}
+
+// What waits to be removed is gone for whoever asks this mount, and in nobody's way.
+func TestQueuedRemovalIsDoneForThisMount(t *testing.T) {
+	for _, how := range []setup{ttl(0), ttl(time.Minute)} {
+		hold, release := held()
+		defer release()
+		m := newMount(t, conditional, lazyUnlink, how, hold)
+		dir, names := m.dirOf(6)
+		m.rm(dir, names[:5])
+		if keys := m.mem.Keys(); len(keys) < 4 {
+			t.Fatalf("nothing waits: %q", keys)
+		}
+		results := make(chan error, 2)
+		go func() { // asks the service, or need not
+			_, _, err := m.Lookup(ctx, dir, names[4])
+			results <- err
+		}()
+		go func() {
+			_, h, _, err := m.Create(ctx, dir, names[3], 0o640, readWrite, who)
+			if err == nil {
+				_, err = h.WriteAt(ctx, []byte("new"), 0)
+			}
+			if err == nil {
+				err = h.Flush(ctx)
+				h.Release()
+			}
+			results <- err
+		}()
+		time.AfterFunc(5*time.Millisecond, release)
+		for range 2 {
+			if err := <-results; err != nil {
+				m.want(err, volume.ErrNotExist)
+			}
+		}
+		m.names("d", names[3], names[5])
+		m.ok(m.SyncDir(ctx, dir))
+		if got := m.object("d/" + names[3]); got != "new" {
+			t.Errorf("the new file has %q", got)
+		}
+		m.want(m.rmdir("d"), volume.ErrNotEmpty)
+	}
+}
+
+func TestFailedRemovalComesBackAndIsTold(t *testing.T) {
+	refused := func(op, key string) error { return &s3client.Error{Op: op, Key: key, Err: s3client.ErrAccess} }
+	for name, fail := range map[string]func(op, key string) error{
+		"one key": func(op, key string) error {
+			if op == s3client.OpDelete && key == "d/f00003" {
+				return refused(op, key)
+			}
+			return nil
+		},
+		"a service without DeleteObjects": func(op, key string) error {
+			if op == s3client.OpDelete && key == "d/f00003" {
+				return refused(op, key)
+			}
+			if op == s3client.OpDeleteMany {
+				return &s3client.Error{Op: op, Err: s3client.ErrUnsupported}
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMount(t, plain, lazyUnlink)
+			dir, names := m.dirOf(8)
+			m.faults.set(fail)
+			m.rm(dir, names)
+			m.want(m.SyncDir(ctx, dir), s3client.ErrAccess)
+			m.ok(m.SyncDir(ctx, dir))
+			m.names("d", "f00003")
+			m.want(m.Unlink(ctx, dir, "f00003"), s3client.ErrAccess) // the next one waits
+			m.want(m.rmdir("d"), volume.ErrNotEmpty)
+			m.faults.set(nil)
+			m.ok(m.Unlink(ctx, dir, "f00003"))
+			m.ok(m.rmdir("d"))
+		})
+	}
+}
+
+func TestRmdirTellsOfAFailedRemoval(t *testing.T) {
+	m := newMount(t, plain, lazyUnlink)
+	dir, names := m.dirOf(8)
+	m.faults.set(func(op, _ string) error {
+		if op == s3client.OpDeleteMany {
+			return &s3client.Error{Op: op, Err: s3client.ErrUnavailable}
+		}
+		return nil
+	})
+	m.rm(dir, names)
+	m.want(m.rmdir("d"), s3client.ErrUnavailable)
+	m.want(m.rmdir("d"), volume.ErrNotEmpty)
+}
+
+// The first removals are answered by the service, as are those of files that are open.
+func TestFirstRemovalsAndThoseOfOpenFilesWait(t *testing.T) {
+	hold, release := held()
+	defer release()
+	m := newMount(t, plain, lazyUnlink, hold)
+	dir, names := m.dirOf(6)
+	h := m.open("d/"+names[3], readOnly)
+	defer h.Release()
+	m.rm(dir, names[:2])
+	time.AfterFunc(5*time.Millisecond, release)
+	m.ok(m.Unlink(ctx, dir, names[3]))
+	for _, name := range []string{names[0], names[1], names[3]} {
+		if slices.Contains(m.mem.Keys(), "d/"+name) {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	if got, err := content(h); got != "data of "+names[3] {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestCloseWaitsForRemovals(t *testing.T) {
+	m := newMount(t, plain, lazyUnlink)
+	dir, names := m.dirOf(20)
+	m.rm(dir, names)
+	m.ok(m.Close(ctx))
+	if keys := m.mem.Keys(); !slices.Equal(keys, []string{"d/"}) {
+		t.Errorf("left: %q", keys)
+	}
+}
