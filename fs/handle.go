@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -19,6 +20,7 @@ var (
 	_ fusefs.FileFlusher   = (*handle)(nil)
 	_ fusefs.FileReleaser  = (*handle)(nil)
 	_ fusefs.FileAllocater = (*handle)(nil)
+	_ fusefs.FileLseeker   = (*handle)(nil)
 )
 
 // handle is an open file.
@@ -45,6 +47,9 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 	if err != nil && n == 0 {
 		return 0, h.n.fs.errno("write", h.n.v, err)
 	}
+	if err := h.n.lose(detached(ctx), h.h, loss(ctx)); err != nil {
+		return 0, h.n.fs.errno("write", h.n.v, err)
+	}
 	return uint32(n), 0
 }
 
@@ -61,7 +66,19 @@ func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) sy
 	if err := h.h.Allocate(detached(ctx), how, int64(off), int64(size)); err != nil {
 		return h.n.fs.errno("fallocate", h.n.v, err)
 	}
+	if err := h.n.lose(detached(ctx), h.h, loss(ctx)); err != nil {
+		return h.n.fs.errno("fallocate", h.n.v, err)
+	}
 	return 0
+}
+
+// Lseek implements fusefs.FileLseeker; the kernel asks for SEEK_DATA and SEEK_HOLE only.
+func (h *handle) Lseek(_ context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
+	at, ok := h.h.Seek(int64(min(off, math.MaxInt64)), whence == unix.SEEK_HOLE)
+	if !ok {
+		return 0, syscall.ENXIO
+	}
+	return uint64(at), 0
 }
 
 // Flush implements fusefs.FileFlusher: close(2) returns what became of the data.

@@ -33,13 +33,31 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	if open, ok := f.(*handle); ok {
 		h = open.h
 	}
-	st, err := n.fs.vol.Setattr(detached(ctx), n.v, changes(in), h)
+	set := changes(in)
+	nothing := in.Valid&^(fuse.FATTR_FH|fuse.FATTR_LOCKOWNER) == 0
+	if set.Size != nil || set.UID != nil || set.GID != nil || nothing {
+		cost := loss(ctx)
+		cost.SetID = nothing || in.Valid&fuse.FATTR_KILL_SUIDGID != 0
+		set.Loss = &cost
+	}
+	if nothing && n.refuses(ctx, *set.Loss) {
+		return syscall.EPERM
+	}
+	st, err := n.fs.vol.Setattr(detached(ctx), n.v, set, h)
 	if err != nil {
 		return n.fs.errno("setattr", n.v, err)
 	}
 	fill(&out.Attr, st)
 	out.SetTimeout(n.fs.attrTimeout) // go-fuse does it for Getattr only
 	return 0
+}
+
+// refuses reports whether a request that sets nothing is refused. The kernel sends one for a chown(2) that leaves both
+// owners, and before every write(2) or fallocate(2), if the file has set-id bits to lose by it. Only the first takes the
+// right to change the mode; for the others somebody has the file open.
+func (n *node) refuses(ctx context.Context, cost volume.Loss) bool {
+	st, err := n.fs.vol.Getattr(detached(ctx), n.v)
+	return err == nil && cost.Mode(&st.Attr) != st.Attr.Mode && !n.v.Writing() && !mayChangeMode(ctx, st.UID)
 }
 
 // changes returns what a request asks to set. The change time is not among it: it is the volume's own.

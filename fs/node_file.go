@@ -28,9 +28,10 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	how := openFlags(flags)
 	how.Cached = n.cached()
 	h, err := n.fs.vol.Open(work, n.v, how)
-	if err == nil && flags&syscall.O_TRUNC != 0 && caller(ctx).UID != 0 {
-		// The kernel does this for truncate(2) and write(2), but not where open(2) truncates.
-		if err = n.fs.vol.DropSetID(work, n.v); err != nil {
+	if err == nil && flags&syscall.O_TRUNC != 0 {
+		how := loss(ctx)
+		how.SetID = how.SetID || caller(ctx).UID != 0 // kernels before 5.11 do not say so
+		if err = n.lose(work, h, how); err != nil {
 			h.Release()
 		}
 	}
@@ -50,6 +51,12 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 	}
 	inode := n.entry(ctx, v, st, out)
 	child := inode.Operations().(*node)
+	if flags&syscall.O_TRUNC != 0 {
+		if err := child.lose(detached(ctx), h, loss(ctx)); err != nil {
+			h.Release()
+			return nil, nil, 0, n.fs.errno("create", n.v, err)
+		}
+	}
 	return inode, &handle{n: child, h: h}, child.opened(h.Version()), 0
 }
 

@@ -17,19 +17,12 @@ var (
 	_ fusefs.NodeRemovexattrer = (*node)(nil)
 )
 
-// capabilityXattr is what the kernel asks for before every write(2), to take file capabilities away. A bucket keeps
-// none, so the answer costs nothing.
-const capabilityXattr = "security.capability"
-
 // labelXattr is what ls -l asks for of every file. Where there is none, it is told that there are none on this mount, and
 // stops asking.
 const labelXattr = "security.selinux"
 
 // Getxattr implements fusefs.NodeGetxattrer.
 func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
-	if name == capabilityXattr {
-		return 0, syscall.ENODATA
-	}
 	ctx, end := interruptible(ctx)
 	defer end()
 	value, err := n.fs.vol.Getxattr(ctx, n.v, name)
@@ -44,11 +37,11 @@ func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, 
 
 // Setxattr implements fusefs.NodeSetxattrer.
 func (n *node) Setxattr(ctx context.Context, name string, value []byte, flags uint32) syscall.Errno {
-	if name == capabilityXattr {
-		return syscall.ENOTSUP
+	how := int(flags)
+	if losesSetID(ctx) {
+		how |= volume.XattrDropSetgid
 	}
-	// The kernel's buffer is its own again after this call.
-	if err := n.fs.vol.Setxattr(detached(ctx), n.v, name, append([]byte{}, value...), int(flags)); err != nil {
+	if err := n.fs.vol.Setxattr(detached(ctx), n.v, name, value, how); err != nil {
 		return n.fs.errno("setxattr", n.v, err)
 	}
 	return 0
@@ -71,9 +64,6 @@ func (n *node) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errn
 
 // Removexattr implements fusefs.NodeRemovexattrer.
 func (n *node) Removexattr(ctx context.Context, name string) syscall.Errno {
-	if name == capabilityXattr {
-		return syscall.ENODATA
-	}
 	if err := n.fs.vol.Removexattr(detached(ctx), n.v, name); err != nil {
 		return n.fs.errno("removexattr", n.v, err)
 	}

@@ -85,17 +85,18 @@ func (o Options) node(root *node) *fusefs.Options {
 // only where it has seen that somebody wants them; ATOMIC_O_TRUNC makes open(O_TRUNC) one request instead of two.
 func (o Options) kernel() fuse.MountOptions {
 	return fuse.MountOptions{
-		FsName:            strings.ReplaceAll(o.Source, ",", "_"),
-		Name:              Subtype,
-		AllowOther:        o.AllowOther,
-		MaxWrite:          1 << 20,
-		MaxBackground:     64,
-		DisableSplice:     true, // slower than a write, and fails noisily at 1 MiB
-		DisableXAttrs:     o.NoXattrs,
-		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_DONT_MASK,
-		EnableAcl:         !o.NoXattrs && !o.OwnPermissions, // it brings the kernel's own checks with it
-		Debug:             o.Debug,
-		Logger:            slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-		PanicHandler:      panicHandler(o.Log),
+		FsName:        strings.ReplaceAll(o.Source, ",", "_"),
+		Name:          Subtype,
+		AllowOther:    o.AllowOther,
+		MaxWrite:      1 << 20,
+		MaxBackground: 64,
+		DisableSplice: true, // slower than a write, and fails noisily at 1 MiB
+		DisableXAttrs: o.NoXattrs,
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_DONT_MASK |
+			fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_SETXATTR_EXT,
+		EnableAcl:    !o.NoXattrs && !o.OwnPermissions, // it brings the kernel's own checks with it
+		Debug:        o.Debug,
+		Logger:       slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		PanicHandler: panicHandler(o.Log),
 	}
 }

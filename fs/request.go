@@ -54,7 +54,34 @@ func (r *requests) Link(cancel <-chan struct{}, in *fuse.LinkIn, name string, ou
 func (r *requests) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	defer r.nodes.release(cancel)
 	in.Mode = withUmask(in.Mode, in.Umask)
+	if in.OpenFlags&fuse.OPEN_KILL_SUIDGID != 0 {
+		withLoss(&in.InHeader)
+	}
 	return r.RawFileSystem.Create(cancel, in, name, out)
+}
+
+// Open implements fuse.RawFileSystem.
+func (r *requests) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	if in.Mode&fuse.OPEN_KILL_SUIDGID != 0 {
+		withLoss(&in.InHeader)
+	}
+	return r.RawFileSystem.Open(cancel, in, out)
+}
+
+// Write implements fuse.RawFileSystem.
+func (r *requests) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
+	if in.WriteFlags&fuse.WRITE_KILL_SUIDGID != 0 {
+		withLoss(&in.InHeader)
+	}
+	return r.RawFileSystem.Write(cancel, in, data)
+}
+
+// SetXAttr implements fuse.RawFileSystem.
+func (r *requests) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, name string, value []byte) fuse.Status {
+	if in.SetXAttrFlags&fuse.SETXATTR_ACL_KILL_SGID != 0 {
+		withLoss(&in.InHeader)
+	}
+	return r.RawFileSystem.SetXAttr(cancel, in, name, value)
 }
 
 // ReadDirPlus implements fuse.RawFileSystem.

@@ -35,6 +35,25 @@ func TestACLs(t *testing.T) {
 			getxattr a system.posix_acl_access
 			symlink a l
 			lsetxattr l system.posix_acl_access x`,
+		"setgid": `
+			open f a O_CREAT|O_RDWR 0644
+			close f
+			chown a 1000 7
+			chmod a 02777
+			u1000 setfacl a access u::rw-,u:1000:r--,g::---,m::r--,o::---
+			chmod a 02777
+			u1000 setfacl a access u::rw-,g::rw-,o::---
+			chmod a 02777
+			u1000:1000,7 setfacl a access u::rw-,u:1000:r--,g::---,m::r--,o::---
+			chmod a 02777
+			setfacl a access u::rw-,u:1000:r--,g::---,m::r--,o::---
+			setfacl a access u::rw-,u:1000:r--,g::---,m::r--,o::---
+			mkdir d 0755
+			chown d 1000 7
+			chmod d 02777
+			u1000 setfacl d access u::rwx,u:1000:r--,g::---,m::r--,o::---
+			chmod d 02777
+			u1000 setfacl d default u::rwx,u:1000:r--,g::---,m::r--,o::---`,
 		"inheritance": `
 			mkdir d 0777
 			umask 077

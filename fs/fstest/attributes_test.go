@@ -329,6 +329,32 @@ func TestExtendedAttributes(t *testing.T) {
 			getxattr a user.k 500
 			listxattr a 6
 			listxattr a 7`,
+		"capabilities": `
+			open f a O_CREAT|O_RDWR 0755
+			setxattr a security.capability "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+			getxattr a security.capability
+			listxattr a
+			u1000 setxattr a security.capability "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+			u1000 getxattr a security.capability
+			write f x
+			getxattr a security.capability
+			setxattr a security.capability "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+			chown a 5 5
+			setxattr a security.capability "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+			chmod a 04755
+			u1000 truncate a 0
+			truncate a 0
+			setxattr a security.capability "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+			chmod a 0777
+			u1000 open g a O_RDWR|O_TRUNC
+			setxattr a security.capability "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+			fallocate f 0 0 10
+			setxattr a security.capability "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+			close f
+			close g
+			setxattr a security.capability bad
+			removexattr a security.capability
+			removexattr a security.capability`,
 		"who may": `
 			open f a O_CREAT|O_RDWR 0644
 			close f

@@ -33,12 +33,12 @@ func TestStickyDirectories(t *testing.T) {
 
 func TestSetIDs(t *testing.T) {
 	all := scenarios{}
-	for _, mode := range []string{"06777", "06755", "04755", "02755", "06711", "02711", "04644", "06644"} {
+	for _, mode := range []string{"06777", "06755", "04755", "02755", "06711", "02711", "04644", "06644", "02666"} {
 		var script strings.Builder
 		script.WriteString("chmod . 0777\n")
 		reset := "chown a 1000 1000\nchmod a " + mode + "\n"
 		script.WriteString("open f a O_CREAT|O_RDWR 0644\nwrite f hello\nclose f\n")
-		for _, who := range []string{"", "u1000 ", "u1000:7,1000 "} {
+		for _, who := range []string{"", "u1000 ", "u1000:7,1000 ", "u1001 ", "u1001:1,1000 "} {
 			for _, do := range []string{
 				"open f a O_RDWR\n%[1]swrite f x\nclose f\n",
 				"%[1]sopen f a O_RDWR\n%[1]swrite f x\n%[1]sftruncate f 3\nclose f\n",

@@ -194,7 +194,7 @@ func xattrs(path string) (string, error) {
 	}
 	var all []string
 	for _, name := range strings.Split(string(buf[:n]), "\x00") {
-		if name == "" || strings.HasPrefix(name, "security.") {
+		if name == "" || strings.HasPrefix(name, "security.") && name != "security.capability" {
 			continue
 		}
 		value := make([]byte, 1<<16)

@@ -35,9 +35,8 @@ func (w walker) path() string                { return walkNames[w.IntN(len(walkN
 func (w walker) slot() string                { return w.of("f", "g") }
 func (w walker) size() int                   { return w.IntN(1 << w.IntN(15)) }
 
-// mode has setgid only where the group may execute: FUSE and ext4 differ in what writing does to it otherwise.
 func (w walker) mode() string {
-	return w.of("0644", "0600", "0755", "0700", "0777", "0", "01777", "02775", "04755", "06777", "0444", "0222")
+	return w.of("0644", "0600", "0755", "0700", "0777", "0", "01777", "02775", "02664", "04755", "06777", "0444", "0222")
 }
 
 func (w walker) who() string {

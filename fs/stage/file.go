@@ -36,6 +36,35 @@ func (f *File) Dirty() bool {
 	return f.dirty
 }
 
+// seekBlock is the unit of holes, as most disks have them.
+const seekBlock = 4 << 10
+
+// Seek returns the first offset from off on that is in a hole, or one that is not; ok is false where there is none. Whole
+// blocks of zeros that take no room here are holes, and so is the end. What lies in the base only counts as data.
+func (f *File) Seek(off int64, hole bool) (at int64, ok bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	size := f.content.size
+	if off < 0 || off >= size {
+		return 0, false
+	}
+	at = off // in data up to here
+	for s := range f.content.spans(off-off%seekBlock, size) {
+		if s.kind == kindZero || s.kind == kindSameZero {
+			continue
+		}
+		begin := s.off - s.off%seekBlock
+		switch {
+		case !hole:
+			return max(off, begin), true
+		case begin > at:
+			return at, true
+		}
+		at = max(at, min(size, (s.end+seekBlock-1)/seekBlock*seekBlock))
+	}
+	return at, hole
+}
+
 // WriteAt writes p at off, making the file larger where needed; a gap behind the old end becomes zeros. It uses no
 // network. While a snapshot is held it waits, until ctx ends. On ErrNoSpace nothing was written. (A filesystem that
 // copies on overwrite, or a failing disk, may still damage bytes in [off, off+len(p)) that were written earlier.)

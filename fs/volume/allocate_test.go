@@ -38,15 +38,33 @@ func TestDropSetID(t *testing.T) {
 	m.put("f", "x")
 	n, _, err := m.walk("f")
 	m.ok(err)
-	for mode, want := range map[uint32]uint32{0o6777: 0o777, 0o4644: 0o644, 0o2664: 0o2664, 0o1755: 0o1755} {
-		_, err := m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+	gid := uint32(7)
+	for _, c := range []struct {
+		mode, want uint32
+		by         volume.Loss
+	}{
+		{0o6777, 0o777, volume.Loss{SetID: true, Member: memberOf(gid)}},
+		{0o4644, 0o644, volume.Loss{SetID: true, Member: memberOf(gid)}},
+		{0o2664, 0o2664, volume.Loss{SetID: true, Member: memberOf(gid)}},
+		{0o2664, 0o664, volume.Loss{SetID: true, Member: memberOf(8)}},
+		{0o1755, 0o1755, volume.Loss{SetID: true, Member: memberOf(gid)}},
+		{0o6777, 0o6777, volume.Loss{}},
+	} {
+		_, err := m.Setattr(ctx, n, volume.SetAttr{Mode: &c.mode, GID: &gid}, nil)
 		m.ok(err)
-		m.ok(m.DropSetID(ctx, n))
-		if got := m.stat("f").Mode & 0o7777; got != want {
-			t.Errorf("%o became %o, want %o", mode, got, want)
+		m.ok(m.Setxattr(ctx, n, "security.capability", []byte("v"), 0))
+		h := m.open("f", volume.OpenFlags{Write: true})
+		lost, err := h.Lose(ctx, c.by)
+		m.ok(err)
+		m.close(h)
+		st := m.stat("f")
+		if got := st.Mode & 0o7777; got != c.want || !lost || len(st.Xattrs) > 0 {
+			t.Errorf("%o became %o, want %o; lost is %v, attributes are %v", c.mode, got, c.want, lost, st.Xattrs)
 		}
 	}
 }
+
+func memberOf(group uint32) func(uint32) bool { return func(gid uint32) bool { return gid == group } }
 
 func TestXattrNamespaces(t *testing.T) {
 	m := newMount(t, plain)

@@ -185,7 +185,7 @@ func (v *Volume) freeContent(n *Inode, c *content) {
 
 // removeOldAsides removes copies that are nobody's. What fails is left to the next mount.
 func (v *Volume) removeOldAsides() {
-	ctx, cancel := context.WithTimeout(context.Background(), v.opt.MetaTimeout)
+	ctx, cancel := context.WithTimeout(v.asides.ctx, v.opt.MetaTimeout)
 	defer cancel()
 	q := s3client.ListQuery{Prefix: v.keys.File(asidePrefix + "x")}
 	q.Prefix = strings.TrimSuffix(q.Prefix, "x")

@@ -18,7 +18,7 @@ func (v *Volume) Setattr(ctx context.Context, n *Inode, set SetAttr, h *Handle) 
 		return v.change(ctx, n, v.apply(set))
 	}
 	err := v.resize(ctx, n, toInt64(*set.Size), h, func() error {
-		if !set.attributes() {
+		if !set.attributes() && (set.Loss == nil || !n.loses(*set.Loss)) {
 			return nil
 		}
 		_, err := v.change(ctx, n, v.apply(set))
@@ -30,25 +30,7 @@ func (v *Volume) Setattr(ctx context.Context, n *Inode, set SetAttr, h *Handle) 
 	return v.Getattr(ctx, n)
 }
 
-// DropSetID takes the bits away that a file loses when somebody without privileges changes its content: setuid, and
-// setgid where the group may execute it.
-func (v *Volume) DropSetID(ctx context.Context, n *Inode) error {
-	st, err := v.Getattr(ctx, n)
-	if err != nil {
-		return err
-	}
-	mode := st.Attr.Mode &^ setuid
-	if mode&0o010 != 0 {
-		mode &^= setgid
-	}
-	if mode == st.Attr.Mode {
-		return nil
-	}
-	_, err = v.change(ctx, n, v.apply(SetAttr{Mode: &mode}))
-	return err
-}
-
-// attributes reports whether there is more to set than the size.
+// attributes reports whether there is more to set than the size, and what that costs.
 func (s SetAttr) attributes() bool {
 	return s.Mode != nil || s.UID != nil || s.GID != nil || s.Atime != nil || s.Mtime != nil
 }
@@ -56,6 +38,9 @@ func (s SetAttr) attributes() bool {
 // apply returns the change that set asks for.
 func (v *Volume) apply(set SetAttr) func(*attr.Attr) error {
 	return func(a *attr.Attr) error {
+		if set.Loss != nil {
+			set.Loss.apply(a) // by the group that it had
+		}
 		if set.Mode != nil && !attr.IsSymlink(a.Mode) {
 			a.Mode = a.Mode&attr.TypeMask | *set.Mode&attr.PermMask
 			if acl, ok := attr.ParseACL(a.Xattrs[attr.ACLAccess]); ok {

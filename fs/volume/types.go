@@ -35,6 +35,7 @@ type SetAttr struct {
 	Mode, UID, GID *uint32
 	Size           *uint64
 	Atime, Mtime   *time.Time
+	Loss           *Loss // what the change costs
 }
 
 // DirEntry is a name in a directory. The type bits of Mode are all there is, and 0 where the listing did not tell.
@@ -53,8 +54,10 @@ type Statfs struct {
 	BlockSize, NameLen    uint32
 }
 
-// Flags of Setxattr, as in setxattr(2).
+// Flags of Setxattr, as in setxattr(2). XattrDropSetgid says that whoever sets an ACL is not in the file's group, so that
+// the file loses its setgid bit.
 const (
-	XattrCreate  = 1
-	XattrReplace = 2
+	XattrCreate     = 1
+	XattrReplace    = 2
+	XattrDropSetgid = 1 << 16
 )

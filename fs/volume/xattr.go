@@ -56,11 +56,11 @@ func (v *Volume) Listxattr(ctx context.Context, n *Inode) ([]string, error) {
 	return slices.Sorted(maps.Keys(st.Xattrs)), nil
 }
 
-// Setxattr sets an extended attribute; flags are 0, XattrCreate or XattrReplace. All metadata of an object together
-// may have 2 KiB: ErrNoSpace.
+// Setxattr sets an extended attribute; flags are 0, XattrCreate or XattrReplace, and XattrDropSetgid. All metadata of an
+// object together may have 2 KiB: ErrNoSpace.
 func (v *Volume) Setxattr(ctx context.Context, n *Inode, name string, value []byte, flags int) error {
 	switch {
-	case flags&^(XattrCreate|XattrReplace) != 0 || name == "":
+	case flags&^(XattrCreate|XattrReplace|XattrDropSetgid) != 0 || name == "":
 		return ErrInvalid
 	case len(name) > keymap.MaxName:
 		return ErrNameTooLong
@@ -73,13 +73,17 @@ func (v *Volume) Setxattr(ctx context.Context, n *Inode, name string, value []by
 	same := errors.New("it has that value")
 	_, err := v.change(ctx, n, func(a *attr.Attr) error {
 		_, exists := a.Xattrs[name]
+		mode := a.Mode
+		if flags&XattrDropSetgid != 0 && name == attr.ACLAccess {
+			a.Mode &^= setgid
+		}
 		switch {
 		case exists && flags&XattrCreate != 0:
 			return ErrExist
 		case !exists && flags&XattrReplace != 0:
 			return ErrNoAttr
 		}
-		if exists && bytes.Equal(a.Xattrs[name], value) {
+		if exists && bytes.Equal(a.Xattrs[name], value) && a.Mode == mode {
 			return same // changes no time, as on ext4, and needs no request
 		}
 		if a.Xattrs == nil {
