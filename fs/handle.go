@@ -25,8 +25,9 @@ var (
 
 // handle is an open file.
 type handle struct {
-	n *node
-	h *volume.Handle
+	n     *node
+	h     *volume.Handle
+	flags uint32 // of open(2)
 }
 
 // Read implements fusefs.FileReader. The bytes go into go-fuse's own buffer, which is pooled and written to the kernel
@@ -38,6 +39,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, h.n.fs.errno("read", h.n.v, err)
 	}
+	h.n.fs.atime.read(h.n.fs.vol, h.n.v, h.flags)
 	return fuse.ReadResultData(dest[:n]), 0
 }
 

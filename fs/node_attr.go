@@ -60,6 +60,11 @@ func (n *node) refuses(ctx context.Context, cost volume.Loss) bool {
 	return err == nil && cost.Mode(&st.Attr) != st.Attr.Mode && !n.v.Writing() && !mayChangeMode(ctx, st.UID)
 }
 
+// attributesChanged says that the attributes that the kernel has are out of date.
+func (n *node) attributesChanged() {
+	_ = n.NotifyContent(-1, 0) // no bytes; an error says that it has nothing of the file
+}
+
 // changes returns what a request asks to set. The change time is not among it: it is the volume's own.
 func changes(in *fuse.SetAttrIn) (set volume.SetAttr) {
 	if mode, ok := in.GetMode(); ok {

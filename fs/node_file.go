@@ -38,7 +38,11 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if err != nil {
 		return nil, 0, n.fs.errno("open", n.v, err)
 	}
-	return &handle{n: n, h: h}, n.opened(h.Version()), 0
+	kept := n.opened(h.Version())
+	if kept != 0 && !how.Write && n.fs.atime.read(n.fs.vol, n.v, flags) {
+		n.attributesChanged() // the kernel has the bytes, and does not say when they are read
+	}
+	return &handle{n: n, h: h, flags: flags}, kept, 0
 }
 
 // Create implements fusefs.NodeCreater. The kernel sends it also for a name that another client has made meanwhile, so
@@ -57,7 +61,7 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 			return nil, nil, 0, n.fs.errno("create", n.v, err)
 		}
 	}
-	return inode, &handle{n: child, h: h}, child.opened(h.Version()), 0
+	return inode, &handle{n: child, h: h, flags: flags}, child.opened(h.Version()), 0
 }
 
 // Fsync implements fusefs.NodeFsyncer for handles of files.

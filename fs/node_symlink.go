@@ -30,5 +30,6 @@ func (n *node) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	if err != nil {
 		return nil, n.fs.errno("readlink", n.v, err)
 	}
+	n.fs.atime.read(n.fs.vol, n.v, 0)
 	return []byte(target), 0
 }

@@ -17,6 +17,7 @@ type filesystem struct {
 	vol         *volume.Volume
 	log         *slog.Logger
 	attrTimeout time.Duration
+	atime       atime
 	nodes       nodes
 }
 
@@ -36,7 +37,7 @@ type nodes struct {
 }
 
 func newFilesystem(vol *volume.Volume, opt Options) *filesystem {
-	f := &filesystem{vol: vol, log: opt.Log, attrTimeout: opt.AttrTimeout}
+	f := &filesystem{vol: vol, log: opt.Log, attrTimeout: opt.AttrTimeout, atime: newAtime(opt)}
 	f.nodes.forget = vol.Forget
 	f.nodes.mu.byInode = map[*volume.Inode]*node{}
 	f.nodes.mu.held = map[<-chan struct{}][]*node{}

@@ -77,7 +77,7 @@ func processOf(c *fuse.Caller) process {
 func (n *node) lose(ctx context.Context, h *volume.Handle, how volume.Loss) error {
 	lost, err := h.Lose(ctx, how)
 	if lost {
-		_ = n.NotifyContent(-1, 0) // attributes only; an error says that the kernel has nothing of it
+		n.attributesChanged()
 	}
 	return err
 }

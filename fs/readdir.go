@@ -21,19 +21,21 @@ var (
 
 // dirHandle is an open directory. go-fuse makes one call at a time.
 type dirHandle struct {
-	n *node
-	d *volume.DirHandle
+	n     *node
+	d     *volume.DirHandle
+	flags uint32 // of open(2)
+	read  bool   // since it was opened or rewound
 }
 
 // OpendirHandle implements fusefs.NodeOpendirHandler.
-func (n *node) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+func (n *node) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	ctx, end := interruptible(ctx)
 	defer end()
 	d, err := n.fs.vol.OpenDir(ctx, n.v)
 	if err != nil {
 		return nil, 0, n.fs.errno("opendir", n.v, err)
 	}
-	return &dirHandle{n: n, d: d}, 0, 0
+	return &dirHandle{n: n, d: d, flags: flags}, 0, 0
 }
 
 // Readdirent implements fusefs.FileReaddirenter; nil without an error is the end.
@@ -43,6 +45,10 @@ func (d *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 	e, more, err := d.d.Next(ctx)
 	if err != nil {
 		return nil, d.n.fs.errno("readdir", d.n.v, err)
+	}
+	if !d.read {
+		d.n.fs.atime.listed(d.n.fs.vol, d.n.v, d.flags)
+		d.read = true
 	}
 	if !more {
 		return nil, 0
@@ -69,6 +75,7 @@ func (d *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
 	if err := d.d.Seek(ctx, off); err != nil {
 		return d.n.fs.errno("seekdir", d.n.v, err)
 	}
+	d.read = d.read && off > 0
 	return 0
 }
 

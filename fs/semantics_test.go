@@ -11,21 +11,81 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestReadingChangesNoTimes(t *testing.T) {
+func TestReadingStoresNothing(t *testing.T) {
 	m := newMount(t)
 	write(t, m.path("file"), "x")
 	when := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
 	must(t, os.Chtimes(m.path("file"), when, when))
 	before := m.order(order{Op: "get", Key: "file"}).Info
 	check(t, m.path("file"), "x")
-	var st unix.Stat_t
-	must(t, unix.Stat(m.path("file"), &st))
-	if got := time.Unix(st.Atim.Unix()); !got.Equal(when) {
-		t.Errorf("atime is %v after a read", got)
-	}
 	if after := m.order(order{Op: "get", Key: "file"}).Info; after.Meta["atime"] != before.Meta["atime"] || after.ETag != before.ETag {
 		t.Errorf("reading has stored %+v, was %+v", after, before)
 	}
+	at := atimeOf(t, m.path("file"))
+	must(t, os.Chmod(m.path("file"), 0o600))
+	if after := m.order(order{Op: "get", Key: "file"}).Info; after.Meta["atime"] == before.Meta["atime"] {
+		t.Errorf("the next change has stored %+v, atime is %v", after, at)
+	}
+	if now := atimeOf(t, m.path("file")); !now.Equal(at) {
+		t.Errorf("atime is %v, was %v", now, at)
+	}
+}
+
+func TestTimesOfAccess(t *testing.T) {
+	m := newMount(t)
+	write(t, m.path("file"), "x")
+	must(t, os.Mkdir(m.path("dir"), 0o755))
+	must(t, os.Symlink("file", m.path("link")))
+	past := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+	read := map[string]func(flags int){
+		"file": func(flags int) {
+			f := open(t, m.path("file"), os.O_RDONLY|flags)
+			defer f.Close()
+			_, err := f.Read(make([]byte, 1))
+			must(t, err)
+		},
+		"dir": func(flags int) {
+			f := open(t, m.path("dir"), os.O_RDONLY|flags)
+			defer f.Close()
+			_, err := f.Readdirnames(-1)
+			must(t, err)
+		},
+		"link": func(flags int) {
+			if flags == 0 {
+				_, err := os.Readlink(m.path("link"))
+				must(t, err)
+			}
+		},
+	}
+	for name, read := range read {
+		set := func(atime, mtime time.Time) {
+			ts := []unix.Timespec{unix.NsecToTimespec(atime.UnixNano()), unix.NsecToTimespec(mtime.UnixNano())}
+			must(t, unix.UtimesNanoAt(unix.AT_FDCWD, m.path(name), ts, unix.AT_SYMLINK_NOFOLLOW))
+			if got := atimeOf(t, m.path(name)); !got.Equal(atime) {
+				t.Errorf("%s: atime is %v, %v was set", name, got, atime)
+			}
+		}
+		set(past, past)
+		if read(unix.O_NOATIME); !atimeOf(t, m.path(name)).Equal(past) {
+			t.Errorf("%s: O_NOATIME has changed the atime", name)
+		}
+		if read(0); time.Since(atimeOf(t, m.path(name))) > time.Hour {
+			t.Errorf("%s: reading has not changed the atime", name)
+		}
+		recent := time.Now().Add(time.Hour).Truncate(time.Second)
+		set(recent, past)
+		if read(0); !atimeOf(t, m.path(name)).Equal(recent) {
+			t.Errorf("%s: reading has changed an atime that is later than all changes", name)
+		}
+		set(past, past)
+	}
+}
+
+func atimeOf(t *testing.T, path string) time.Time {
+	t.Helper()
+	var st unix.Stat_t
+	must(t, unix.Lstat(path, &st))
+	return time.Unix(st.Atim.Unix())
 }
 
 func TestWhatIsNotThere(t *testing.T) {

@@ -168,3 +168,20 @@ func TestTimesBefore1970(t *testing.T) {
 		t.Errorf("%d %d", int64(sec), nsec)
 	}
 }
+
+func TestTimesOfAccessAreKeptAsTheOptionsSay(t *testing.T) {
+	for _, c := range []struct {
+		opt  Options
+		want atime
+	}{
+		{Options{}, atime{files: true, dirs: true}},
+		{Options{ReadOnly: true}, atime{}},
+		{Options{KernelFlags: []string{"noatime"}}, atime{}},
+		{Options{KernelFlags: []string{"relatime", "nodiratime"}}, atime{files: true}},
+		{Options{KernelFlags: []string{"strictatime"}}, atime{files: true, dirs: true, always: true}},
+	} {
+		if got := newAtime(c.opt); got != c.want {
+			t.Errorf("%+v: %+v, want %+v", c.opt, got, c.want)
+		}
+	}
+}

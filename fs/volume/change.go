@@ -91,11 +91,14 @@ func (n *Inode) changeLocal(fn func(*attr.Attr) error) (st Stat, done bool, err 
 }
 
 func (n *Inode) applyLocked(fn func(*attr.Attr) error) error {
-	a, err := changed(n.mu.obj, fn)
+	o := n.mu.obj
+	n.timesLocked(&o.attr)
+	a, err := changed(o, fn)
 	if err != nil {
 		return err
 	}
 	n.mu.obj.attr = a
+	n.mu.accessed = time.Time{}
 	n.mu.dirty = !n.mu.removed
 	n.mu.changes++
 	return nil
@@ -139,7 +142,7 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 		n.adopt(o, s)
 	}
 	n.mu.Lock()
-	touched := n.mu.touched
+	touched, accessed := n.mu.touched, n.mu.accessed
 	n.timesLocked(&o.attr)
 	n.mu.Unlock()
 	a, err := changed(o, fn)
@@ -157,6 +160,9 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 	}
 	if n.mu.touched.Equal(touched) {
 		n.mu.touched = time.Time{} // stored
+	}
+	if n.mu.accessed.Equal(accessed) {
+		n.mu.accessed = time.Time{}
 	}
 	n.mu.Unlock()
 	v.rebase(n, at, o, unchanged)

@@ -49,8 +49,10 @@ type Inode struct {
 		subdirs subdirs   // of a directory
 		row     row       // of removals in a directory
 		renamed time.Time // by this mount, not stored
-		target  string    // of a symlink
-		tag     s3client.ETag
+
+		accessed time.Time // by this mount, not stored; zero once the attributes have it, or another time was set
+		target   string    // of a symlink
+		tag      s3client.ETag
 	}
 }
 
@@ -172,6 +174,8 @@ func (n *Inode) sent() bool {
 // touchFileLocked sets the times that a write changes.
 func (n *Inode) touchFileLocked() {
 	now := n.v.opt.Now()
+	n.timesLocked(&n.mu.obj.attr)
+	n.mu.accessed = time.Time{}
 	n.mu.obj.attr.Mtime, n.mu.obj.attr.Ctime = now, now
 	n.mu.changes++
 	n.mu.writes++

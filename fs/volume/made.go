@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"time"
 
 	"pail/fs/attr"
 	"pail/s3client"
@@ -216,6 +217,7 @@ func (v *Volume) changeLater(ctx context.Context, n *Inode, fn func(*attr.Attr) 
 		n.openLocked()
 	}
 	n.mu.obj, n.mu.dirty, n.mu.stamp = o, true, v.names.Begin()
+	n.mu.accessed = time.Time{}
 	n.mu.changes++
 	return n.statLocked(o, o.info.Size), true, nil
 }

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -51,6 +52,33 @@ func (l *lateTimes) takeLocked() []*Inode {
 	return dirs
 }
 
+// Accessed notes that a file or link was read, or a directory listed, if always is true, or if the time of access is not
+// later than the last change, or a day old (relatime of mount(8)). It costs no request: the time is shown by this mount as
+// long as it knows the inode, and stored with the next change. It reports whether the time has changed.
+func (v *Volume) Accessed(n *Inode, always bool) bool {
+	now := v.opt.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	o := n.mu.obj
+	if n.mu.content == nil && !n.mu.removed {
+		at, err := n.path()
+		if err != nil {
+			return false
+		}
+		if o, _, _ = v.names.Get(at); !o.full {
+			return false
+		}
+	}
+	a := o.attr
+	n.timesLocked(&a)
+	const day = 24 * time.Hour
+	if !always && a.Atime.After(a.Mtime) && a.Atime.After(a.Ctime) && now.Sub(a.Atime) < day {
+		return false
+	}
+	n.mu.accessed = now
+	return true
+}
+
 // timesLocked brings times up to date that are behind what this mount has done since they were stored.
 func (n *Inode) timesLocked(a *attr.Attr) {
 	if n.mu.touched.After(a.Ctime) {
@@ -58,6 +86,9 @@ func (n *Inode) timesLocked(a *attr.Attr) {
 	}
 	if n.mu.renamed.After(a.Ctime) {
 		a.Ctime = n.mu.renamed
+	}
+	if n.mu.accessed.After(a.Atime) {
+		a.Atime = n.mu.accessed
 	}
 }
 
