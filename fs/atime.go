@@ -19,10 +19,16 @@ func newAtime(opt Options) atime {
 	return atime{files: files, dirs: files && !has("nodiratime"), always: has("strictatime")}
 }
 
-// read notes that a file or a link was read, by a handle with these flags of open(2), and reports whether its time of
-// access has changed.
-func (a atime) read(vol *volume.Volume, v *volume.Inode, flags uint32) bool {
-	return a.files && flags&syscall.O_NOATIME == 0 && vol.Accessed(v, a.always)
+// due reports whether reading a file, by a handle with these flags of open(2), changes its time of access.
+func (a atime) due(vol *volume.Volume, v *volume.Inode, flags uint32) bool {
+	return a.files && flags&syscall.O_NOATIME == 0 && vol.AccessDue(v, a.always)
+}
+
+// read notes that a file or a link was read.
+func (a atime) read(vol *volume.Volume, v *volume.Inode, flags uint32) {
+	if a.files && flags&syscall.O_NOATIME == 0 {
+		vol.Accessed(v, a.always)
+	}
 }
 
 // listed notes that a directory was read.

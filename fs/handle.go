@@ -76,7 +76,7 @@ func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) sy
 
 // Lseek implements fusefs.FileLseeker; the kernel asks for SEEK_DATA and SEEK_HOLE only.
 func (h *handle) Lseek(_ context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
-	at, ok := h.h.Seek(int64(min(off, math.MaxInt64)), whence == unix.SEEK_HOLE)
+	at, ok := h.h.FindHole(int64(min(off, math.MaxInt64)), whence == unix.SEEK_HOLE)
 	if !ok {
 		return 0, syscall.ENXIO
 	}

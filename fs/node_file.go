@@ -26,7 +26,10 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		work = detached(ctx)
 	}
 	how := openFlags(flags)
-	how.Cached = n.cached()
+	seen := !how.Write && n.fs.atime.due(n.fs.vol, n.v, flags)
+	if !seen {
+		how.Cached = n.cached()
+	}
 	h, err := n.fs.vol.Open(work, n.v, how)
 	if err == nil && flags&syscall.O_TRUNC != 0 {
 		how := loss(ctx)
@@ -39,8 +42,8 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		return nil, 0, n.fs.errno("open", n.v, err)
 	}
 	kept := n.opened(h.Version())
-	if kept != 0 && !how.Write && n.fs.atime.read(n.fs.vol, n.v, flags) {
-		n.attributesChanged() // the kernel has the bytes, and does not say when they are read
+	if seen {
+		kept = 0 // the kernel does not say when it reads what it has
 	}
 	return &handle{n: n, h: h, flags: flags}, kept, 0
 }

@@ -12,8 +12,7 @@
 //	PREFIX/a/b               a name: an object with a sentence that says where the bytes are, and metadata (Pointer)
 //	                         that says the same to programs
 //
-// When one name is left, the bytes move back under it, and the other objects go. What link(2) and unlink(2) make of a
-// temporary file, as git and mail programs do, is thus a plain object again. Where the last name is not where the list
+// When one name is left, the bytes move back under it, and the other objects go. Where the last name is not where the list
 // says, as a directory above it was renamed, it stays a pointer: this is as good, and no other key has to be searched.
 //
 // # Why the bytes are not under one of the names

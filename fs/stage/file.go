@@ -39,9 +39,9 @@ func (f *File) Dirty() bool {
 // seekBlock is the unit of holes, as most disks have them.
 const seekBlock = 4 << 10
 
-// Seek returns the first offset from off on that is in a hole, or one that is not; ok is false where there is none. Whole
+// FindHole returns the first offset from off on that is in a hole, or one that is not; ok is false where there is none. Whole
 // blocks of zeros that take no room here are holes, and so is the end. What lies in the base only counts as data.
-func (f *File) Seek(off int64, hole bool) (at int64, ok bool) {
+func (f *File) FindHole(off int64, hole bool) (at int64, ok bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	size := f.content.size

@@ -1,5 +1,7 @@
 package tree
 
+import "slices"
+
 // Share gives n the path of another name, and keeps the one that it has as a further name. An inode with several names
 // has its path where no user looks; all of them find it.
 func (t *Table[T]) Share(n, dir *Node[T], name string) {
@@ -26,6 +28,20 @@ func (t *Table[T]) Unshare(n, dir *Node[T], name string) {
 	}
 	n.removed, n.parent, n.name = false, dir, name
 	t.linkLocked(dir, name, n)
+}
+
+// Promote gives n the path of one of its further names. The path that it had is no name of it any more.
+func (t *Table[T]) Promote(n, dir *Node[T], name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n.removed || n.parent == nil || dir.childLocked(name) != n || n.parent == dir && n.name == name {
+		return
+	}
+	if n.parent.childLocked(n.name) == n {
+		t.unlinkLocked(n.parent, n.name)
+	}
+	n.others = slices.DeleteFunc(n.others, func(e edge[T]) bool { return e == edge[T]{dir, name} })
+	n.parent, n.name = dir, name
 }
 
 // Link gives n a further name. It takes it from the live inode that has it.

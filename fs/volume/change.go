@@ -209,6 +209,11 @@ func (v *Volume) copyObject(ctx context.Context, dst string, src s3client.Object
 	if !errors.Is(err, s3client.ErrUnsupported) {
 		return info, err
 	}
+	return v.copyThroughHere(ctx, dst, src, opt)
+}
+
+// copyThroughHere copies through this machine.
+func (v *Volume) copyThroughHere(ctx context.Context, dst string, src s3client.ObjectInfo, opt s3client.CopyOptions) (_ s3client.ObjectInfo, err error) {
 	if !opt.Replace {
 		if src, err = v.client.Head(ctx, src.Key); err != nil { // all headers are needed
 			return s3client.ObjectInfo{}, err

@@ -50,6 +50,9 @@ func (v *Volume) lockInode(ctx context.Context, n *Inode) (unlock func(), err er
 }
 
 func (v *Volume) lockWith(ctx context.Context, n *Inode, lock gate) (unlock func(), err error) {
+	if err := v.settleInode(ctx, n); err != nil {
+		return nil, err
+	}
 	for {
 		path, _ := v.table.Path(n.node)
 		release, err := v.paths.share(ctx, path)

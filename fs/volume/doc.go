@@ -53,6 +53,8 @@
 // that is said of an inode's path and key holds for it; its names are further names in the table. In the cache, a name's
 // path has what its own object says (object.pointer), and Lookup goes on from there.
 //
+// The second name of a temporary file is a plain copy for a moment, as the first is likely to be removed (publish.go).
+//
 // # Directories
 //
 // A directory whose last entry goes stays: it gets a marker before, if it is not known to have one. A rename is one

@@ -64,13 +64,13 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 }
 
-// Seek returns the first offset from off on that is in a hole, or one that is not, as lseek(2) does; ok is false
+// FindHole returns the first offset from off on that is in a hole, or one that is not, as lseek(2) does; ok is false
 // where there is none. Objects have no holes: what is only on the service is data.
-func (h *Handle) Seek(off int64, hole bool) (at int64, ok bool) {
+func (h *Handle) FindHole(off int64, hole bool) (at int64, ok bool) {
 	from := h.reading()
 	switch ok = off >= 0 && off < from.size; {
 	case from.file != nil:
-		return from.file.Seek(off, hole)
+		return from.file.FindHole(off, hole)
 	case hole:
 		return from.size, ok
 	}

@@ -49,6 +49,7 @@ type Inode struct {
 		subdirs subdirs   // of a directory
 		row     row       // of removals in a directory
 		renamed time.Time // by this mount, not stored
+		twice   bool      // its second name is a copy, see publication
 
 		accessed time.Time // by this mount, not stored; zero once the attributes have it, or another time was set
 		target   string    // of a symlink

@@ -43,9 +43,21 @@ var (
 func (v *Volume) linkOnce(ctx context.Context, n *Inode, p place) (Stat, error) {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
+	if err := v.settleInode(ctx, n); err != nil {
+		return Stat{}, err
+	}
 	at, unlock, err := v.lockLink(ctx, n, p)
 	if err != nil {
 		return Stat{}, err
+	}
+	if v.mayPublish(n) {
+		if done, err := v.publish(ctx, n, p, at, unlock); done || err != nil {
+			if !done {
+				unlock()
+				return Stat{}, err
+			}
+			return v.Getattr(ctx, n)
+		}
 	}
 	ptr, err := v.linkGated(ctx, n, p, at)
 	unlock()
@@ -87,22 +99,30 @@ func (v *Volume) lockLink(ctx context.Context, n *Inode, p place) (at string, un
 	}
 }
 
-// linkGated makes a name. With an error it may return a pointer, which is in the list and has to be taken off.
-func (v *Volume) linkGated(ctx context.Context, n *Inode, p place, at string) (*links.Pointer, error) {
-	home, err := n.path()
-	if err != nil {
-		return nil, ErrNotExist
+// linkable returns the path of a file that may get a further name.
+func (v *Volume) linkable(ctx context.Context, n *Inode, p place, at string) (home string, err error) {
+	if home, err = n.path(); err != nil {
+		return "", ErrNotExist
 	}
 	if err := nameError(v.keys.CheckFile(at)); err != nil {
-		return nil, err
+		return "", err
 	}
 	if err := v.mustBeAbsent(ctx, p, at, false); err != nil {
-		return nil, err
+		return "", err
 	}
 	for _, name := range []string{home, at} {
 		if _, clash := v.keys.ClashAlias(name); clash {
-			return nil, ErrPermission // a name of a name
+			return "", ErrPermission // a name of a name
 		}
+	}
+	return home, nil
+}
+
+// linkGated makes a name. With an error it may return a pointer, which is in the list and has to be taken off.
+func (v *Volume) linkGated(ctx context.Context, n *Inode, p place, at string) (*links.Pointer, error) {
+	home, err := v.linkable(ctx, n, p, at)
+	if err != nil {
+		return nil, err
 	}
 	done, err := v.commitStill(ctx, n)
 	if err != nil {

@@ -191,6 +191,9 @@ func (v *Volume) lockPlaces(ctx context.Context, lock func(context.Context, ...s
 		if paths, err = v.placePaths(places); err != nil {
 			return nil, nil, err
 		}
+		if err := v.settlePaths(ctx, paths...); err != nil {
+			return nil, nil, err
+		}
 		if unlock, err = lock(ctx, paths...); err != nil {
 			return nil, nil, err
 		}

@@ -57,6 +57,9 @@ func (v *Volume) Lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 
 // found returns the inode of what was at a path when s was taken; nil if that is out of date.
 func (v *Volume) found(p place, path string, o object, s tree.Stamp) *Inode {
+	if pub := v.published.peek(p); pub != nil {
+		return pub.n
+	}
 	n := v.inodeAsOf(p, typeOf(o), s)
 	if n == nil { // it is something else by now
 		v.names.Forget(path)

@@ -119,6 +119,9 @@ func (n *Inode) statLocked(o object, size int64) Stat {
 		st.Nlink = o.attr.Links
 	}
 	n.timesLocked(&st.Attr)
+	if n.mu.twice {
+		st.Nlink++
+	}
 	if n.mu.removed {
 		st.Nlink = 0
 	}

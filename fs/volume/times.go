@@ -52,31 +52,39 @@ func (l *lateTimes) takeLocked() []*Inode {
 	return dirs
 }
 
-// Accessed notes that a file or link was read, or a directory listed, if always is true, or if the time of access is not
-// later than the last change, or a day old (relatime of mount(8)). It costs no request: the time is shown by this mount as
-// long as it knows the inode, and stored with the next change. It reports whether the time has changed.
-func (v *Volume) Accessed(n *Inode, always bool) bool {
-	now := v.opt.Now()
+// Accessed notes that a file or link was read, or a directory listed, if that is due. It costs no request: the time is shown
+// by this mount as long as it knows the inode, and stored with the next change.
+func (v *Volume) Accessed(n *Inode, always bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.accessDueLocked(always) {
+		n.mu.accessed = v.opt.Now()
+	}
+}
+
+// AccessDue reports whether an access changes the time of access: always, or if it is not later than the last change, or a
+// day old (relatime of mount(8)).
+func (v *Volume) AccessDue(n *Inode, always bool) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.accessDueLocked(always)
+}
+
+func (n *Inode) accessDueLocked(always bool) bool {
 	o := n.mu.obj
 	if n.mu.content == nil && !n.mu.removed {
 		at, err := n.path()
 		if err != nil {
 			return false
 		}
-		if o, _, _ = v.names.Get(at); !o.full {
-			return false
+		if o, _, _ = n.v.names.Get(at); !o.full {
+			return false // and is not asked for
 		}
 	}
 	a := o.attr
 	n.timesLocked(&a)
 	const day = 24 * time.Hour
-	if !always && a.Atime.After(a.Mtime) && a.Atime.After(a.Ctime) && now.Sub(a.Atime) < day {
-		return false
-	}
-	n.mu.accessed = now
-	return true
+	return always || !a.Atime.After(a.Mtime) || !a.Atime.After(a.Ctime) || n.v.opt.Now().Sub(a.Atime) >= day
 }
 
 // timesLocked brings times up to date that are behind what this mount has done since they were stored.

@@ -15,9 +15,12 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	if err := v.writable(); err != nil {
 		return err
 	}
+	p := place{dir, name}
+	if pub := v.published.take(func(pub *publication) bool { return pub.first == p || pub.second == p }); pub != nil {
+		return v.unpublish(ctx, pub, p)
+	}
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
-	p := place{dir, name}
 	paths, unlock, err := v.lockPlaces(ctx, v.paths.own, p)
 	if err != nil {
 		return err

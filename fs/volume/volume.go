@@ -37,6 +37,8 @@ type Volume struct {
 	late     lateTimes
 	asides   asides
 
+	published published
+
 	mu struct {
 		sync.Mutex
 		open   map[*Inode]struct{} // inodes with content: open, or not stored yet
@@ -70,6 +72,7 @@ func New(opt Options) (*Volume, error) {
 	v.late.mu.dirs = map[*Inode]struct{}{}
 	v.sender.init()
 	v.asides.init()
+	v.published.init()
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
 	if err := v.replay(context.Background()); err != nil {
 		return nil, err
@@ -105,6 +108,9 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.mu.closed = true
 	v.mu.Unlock()
+	if err := v.endPublications(ctx); err != nil {
+		v.log.Warn("names of one file are two files now", "error", err)
+	}
 	v.glances.end()
 	v.flats.end()
 	v.logClose(v.Root(), v.walks.end())

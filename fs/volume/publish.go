@@ -1,0 +1,304 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"pail/fs/attr"
+	"pail/s3client"
+)
+
+// Programs that want no half-written file under a name (git, mail delivery) write to a temporary name, link(2) the file to
+// the final one and unlink the first: a rename that replaces nothing. So the second name of a file with a temporary one is
+// at first a copy of the object. If the first is removed within a moment, that is all. Whatever else is to happen to the
+// file or to one of its names makes it a real hard link before, as does the end of the moment; until then, the paths and the
+// gate of the file are held, so nothing can happen to it unseen. Other mounts see two equal files in that moment, and so
+// does the next mount if this one dies in it.
+
+const (
+	publishFor    = time.Second // how long the second name may be a copy
+	publishAtMost = 1 << 20     // bytes; larger files are not worth another copy
+	publications  = 64          // at once
+)
+
+// publication is a file with a second name that is a copy.
+type publication struct {
+	n             *Inode
+	first, second place
+	home, at      string // their paths
+	copied        object // what is under the second name
+
+	unlock func() // gives back the paths and the gate
+	timer  *time.Timer
+}
+
+// published are the publications of this mount, each under both of its names.
+type published struct {
+	jobs
+	mu struct { // a leaf
+		sync.Mutex
+		by map[place]*publication
+	}
+}
+
+func (p *published) init() {
+	p.jobs.init()
+	p.mu.by = map[place]*publication{}
+}
+
+// peek returns the publication that a name belongs to, or nil.
+func (p *published) peek(name place) *publication {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.by[name]
+}
+
+// take takes a publication that which chooses over, with all that it holds, or returns nil.
+func (p *published) take(which func(*publication) bool) *publication {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pub := range p.mu.by {
+		if which(pub) {
+			delete(p.mu.by, pub.first)
+			delete(p.mu.by, pub.second)
+			pub.timer.Stop()
+			return pub
+		}
+	}
+	return nil
+}
+
+// keepPublication lets a publication wait for what happens next.
+func (v *Volume) keepPublication(pub *publication) {
+	v.published.mu.Lock()
+	defer v.published.mu.Unlock()
+	v.published.mu.by[pub.first], v.published.mu.by[pub.second] = pub, pub
+	pub.timer = time.AfterFunc(publishFor, func() {
+		v.published.start(func() {
+			err := v.settle(context.Background(), func(p *publication) bool { return p == pub })
+			if err != nil {
+				v.log.Warn("a hard link is still a copy", "path", pub.at, "error", err)
+			}
+		})
+	})
+}
+
+// mayPublish reports whether a file that gets a second name is likely to lose the one that it has: a temporary one, which
+// nobody else uses.
+func (v *Volume) mayPublish(n *Inode) bool {
+	home, err := n.path()
+	v.published.mu.Lock()
+	defer v.published.mu.Unlock()
+	return err == nil && temporary(home) && v.opt.Journal == nil && len(v.published.mu.by) < 2*publications
+}
+
+// temporary reports whether a path looks like that of a file on its way to another name, as tmp_obj_Xy of git, or tmp/1.host
+// of a Maildir.
+func temporary(at string) bool {
+	dir, name := path.Split(at)
+	name = strings.TrimPrefix(name, ".")
+	return strings.HasPrefix(name, "tmp") || strings.HasSuffix(name, ".tmp") || path.Base(dir) == "tmp"
+}
+
+// publish gives a file a second name that is a copy; unlock is what the caller has locked for it. done says that it was
+// taken over; else the link is to be made as any other.
+func (v *Volume) publish(ctx context.Context, n *Inode, second place, at string, unlock func()) (done bool, err error) {
+	home, err := v.linkable(ctx, n, second, at)
+	if err != nil {
+		return false, err
+	}
+	still, err := v.commitStill(ctx, n)
+	if err != nil {
+		return false, err
+	}
+	o, err := v.current(ctx, n)
+	if err != nil || !o.sys || o.view || o.attr.Links > 0 || isPointer(o) || o.info.Size > publishAtMost || v.keys.Synthetic(home) {
+		still()
+		return false, err
+	}
+	copied, err := v.copyForSecond(ctx, at, o)
+	if err != nil {
+		still()
+		return false, v.notPublished(ctx, home, at, err)
+	}
+	pub := &publication{n: n, second: second, home: home, at: at, copied: copied, unlock: func() { still(); unlock() }}
+	parent, name := v.table.Parent(n.node)
+	pub.first = place{parent.Value(), name}
+	n.mu.Lock()
+	n.mu.twice, n.mu.renamed = true, v.opt.Now()
+	n.mu.Unlock()
+	v.table.Link(n.node, second.dir.node, second.name)
+	v.present(at, copied)
+	second.dir.touch()
+	v.keepPublication(pub)
+	return true, nil
+}
+
+// copyForSecond makes the copy, where nothing may be yet. Not every service heeds that in a copy; a PUT does.
+func (v *Volume) copyForSecond(ctx context.Context, at string, o object) (object, error) {
+	c := o
+	c.attr.Ctime = v.opt.Now()
+	opt := s3client.CopyOptions{
+		Replace: true, Meta: attr.Encode(c.attr, o.info.Meta), System: o.info.System,
+		SrcIfMatch: o.info.ETag, IfNoneMatch: true,
+	}
+	copyTo := v.copyThroughHere
+	if v.caps.RenamePrefix { // pail's own
+		copyTo = v.copyObject
+	}
+	info, err := copyTo(ctx, v.keys.File(at), o.info, opt)
+	info.Key, info.Size, info.Meta, info.System = v.keys.File(at), o.info.Size, opt.Meta, opt.System
+	c.info, c.at = info, v.opt.Now()
+	return c, err
+}
+
+// notPublished says why there is no copy.
+func (v *Volume) notPublished(ctx context.Context, home, at string, err error) error {
+	v.names.Forget(at)
+	if !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
+		return err
+	}
+	if there, _ := v.headMaybe(ctx, v.keys.File(at)); there != nil {
+		return errors.Join(ErrExist, err)
+	}
+	v.names.Forget(home)
+	return errors.Join(errAgain, err)
+}
+
+// unpublish removes one of the two names.
+func (v *Volume) unpublish(ctx context.Context, pub *publication, name place) error {
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	remove := v.removeSecond
+	if name == pub.first {
+		remove = v.removeFirst
+	}
+	if err := remove(ctx, pub); err != nil {
+		v.keepPublication(pub)
+		return err
+	}
+	pub.unlock()
+	return nil
+}
+
+// removeFirst makes the copy the file.
+func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
+	n := pub.n
+	if err := v.ensureMarker(ctx, pub.first.dir); err != nil {
+		return err
+	}
+	defer v.moving(n)()
+	if err := v.deleteKeys(ctx, v.keys.File(pub.home)); err != nil {
+		v.names.Forget(pub.home)
+		return err
+	}
+	n.mu.Lock()
+	n.mu.twice = false
+	n.mu.stamp, n.mu.renamed = v.names.Begin(), v.opt.Now()
+	n.mu.Unlock()
+	v.table.Promote(n.node, pub.second.dir.node, pub.second.name)
+	v.rebase(n, pub.at, pub.copied, unchanged)
+	v.vacated(pub.first, pub.home, nil)
+	return nil
+}
+
+func (v *Volume) removeSecond(ctx context.Context, pub *publication) error {
+	if err := v.ensureMarker(ctx, pub.second.dir); err != nil {
+		return err
+	}
+	if err := v.deleteKeys(ctx, v.keys.File(pub.at)); err != nil {
+		v.names.Forget(pub.at)
+		return err
+	}
+	v.loseSecond(pub)
+	v.vacated(pub.second, pub.at, nil)
+	return nil
+}
+
+// loseSecond parts a file from its second name.
+func (v *Volume) loseSecond(pub *publication) {
+	pub.n.mu.Lock()
+	pub.n.mu.twice, pub.n.mu.renamed = false, v.opt.Now()
+	pub.n.mu.Unlock()
+	v.table.Unlink(pub.second.dir.node, pub.second.name)
+}
+
+// settle makes hard links of the publications that which chooses. One that fails goes on waiting.
+func (v *Volume) settle(ctx context.Context, which func(*publication) bool) error {
+	for {
+		pub := v.published.take(which)
+		if pub == nil {
+			return nil
+		}
+		if err := v.settleOne(ctx, pub); err != nil {
+			return err
+		}
+	}
+}
+
+func (v *Volume) settleOne(ctx context.Context, pub *publication) error {
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	ptr, err := v.share(ctx, pub.n, pub.home, pub.at)
+	switch {
+	case errors.Is(err, errAgain) || errors.Is(err, ErrStale) || errors.Is(err, ErrNotExist):
+		v.log.Warn("another client has changed a file that was just linked; its names are two files now", "path", pub.at)
+		v.loseSecond(pub)
+		pub.unlock()
+		return nil
+	case err != nil:
+		v.keepPublication(pub)
+		return err
+	}
+	o, err := v.current(ctx, pub.n)
+	var name object
+	if err == nil {
+		name, err = v.putPointer(ctx, v.keys.File(pub.at), ptr, o, s3client.PutOptions{IfMatch: pub.copied.info.ETag})
+	}
+	pub.n.mu.Lock()
+	pub.n.mu.twice = false
+	pub.n.mu.Unlock()
+	if err == nil {
+		v.present(pub.at, name)
+		pub.unlock()
+		return nil
+	}
+	v.names.Forget(pub.at)
+	v.loseSecond(pub)
+	pub.unlock()
+	if refused(err) { // another client has replaced it
+		v.dropName(ctx, ptr, v.keys.File(pub.at))
+		return nil
+	}
+	return err
+}
+
+// settlePaths makes hard links of the publications at or below paths.
+func (v *Volume) settlePaths(ctx context.Context, paths ...string) error {
+	return v.settle(ctx, func(pub *publication) bool {
+		for _, path := range paths {
+			for _, name := range []string{pub.home, pub.at} {
+				if name == path || below(name, path) {
+					return true
+				}
+			}
+		}
+		return false
+	})
+}
+
+// settleInode makes a hard link of the publication of a file.
+func (v *Volume) settleInode(ctx context.Context, n *Inode) error {
+	return v.settle(ctx, func(pub *publication) bool { return pub.n == n })
+}
+
+// endPublications leaves none.
+func (v *Volume) endPublications(ctx context.Context) error {
+	err := v.settle(ctx, func(*publication) bool { return true })
+	v.published.end()
+	return err
+}

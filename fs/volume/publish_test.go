@@ -1,0 +1,249 @@
+package volume_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+// What git and mail programs do to publish a file costs what a rename by copy does.
+func TestPublishedFileCostsLittle(t *testing.T) {
+	for name, c := range map[string]struct {
+		caps s3client.Capabilities
+		want int
+	}{
+		"copy":     {memclient.Full(), 2},
+		"transfer": {s3client.Capabilities{ConditionalPut: true}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMount(t, c.caps)
+			m.mkdir("d")
+			m.put("d/tmp_1", "content")
+			m.missing("d/final")
+			ino := m.stat("d/tmp_1").Ino
+			m.mem.ResetCounts()
+			m.ok(m.link("d/tmp_1", "d/final"))
+			m.nlink("d/tmp_1", 2)
+			m.nlink("d/final", 2)
+			if m.stat("d/final").Ino != ino {
+				t.Error("the names are of two inodes")
+			}
+			m.names("d", "final", "tmp_1")
+			list := m.mem.Counts()["ListObjects"]
+			m.ok(m.unlink("d/tmp_1"))
+			m.nlink("d/final", 1)
+			if got := m.mem.Requests() - list; got != c.want {
+				t.Errorf("%d requests %v, want %d", got, m.mem.Counts(), c.want)
+			}
+			if m.stat("d/final").Ino != ino {
+				t.Error("the file has another inode number")
+			}
+			m.missing("d/tmp_1")
+			if got := m.get("d/final"); got != "content" {
+				t.Errorf("the file holds %q", got)
+			}
+			if got := strings.Join(m.mem.Keys(), " "); got != "d/ d/final" {
+				t.Errorf("keys are %q", got)
+			}
+		})
+	}
+}
+
+// Whatever else happens to a file that was linked makes it a hard link before.
+func TestPublicationsBecomeHardLinks(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		write := func(m *mount) {
+			h := m.open("tmp_1", readWrite)
+			m.writeAll(h, "C", 0)
+			m.close(h)
+		}
+		mode := uint32(0o600)
+		for name, do := range map[string]func(m *mount){
+			"write": write,
+			"chmod": func(m *mount) {
+				n, _, err := m.walk("final")
+				m.ok(err)
+				_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+				m.ok(err)
+			},
+			"link":      func(m *mount) { m.ok(m.link("final", "third")) },
+			"rename":    func(m *mount) { m.ok(m.rename("final", "d/final")) },
+			"directory": func(m *mount) { m.ok(m.link("tmp_2", "d/b")); m.ok(m.rename("d", "e")) },
+			"sync":      func(m *mount) { m.ok(m.Close(ctx)) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				m := newMount(t, caps)
+				m.mkdir("d")
+				m.put("tmp_1", "content")
+				m.put("tmp_2", "content")
+				m.ok(m.link("tmp_1", "final"))
+				do(m)
+				if name == "directory" {
+					m.ok(m.link("tmp_2", "c"))
+				}
+				other := m.second()
+				files := map[uint64]int{}
+				for _, path := range []string{"tmp_1", "tmp_2", "final", "d/final", "third", "e/b", "c"} {
+					if _, st, err := other.walk(path); err == nil {
+						files[st.Ino]++
+						if got := other.get(path); got != "content" && got != "Content" {
+							t.Errorf("%s holds %q", path, got)
+						}
+					}
+				}
+				// The publication that the renamed directory has nothing of goes on.
+				if want := map[string]string{"link": "[1 3]", "directory": "[1 1 3]"}[name]; want != "" {
+					if got := fmt.Sprint(counts(files)); got != want {
+						t.Errorf("files have %s names, want %s", got, want)
+					}
+				} else if got := fmt.Sprint(counts(files)); got != "[1 2]" {
+					t.Errorf("files have %s names", got)
+				}
+				if name == "write" && other.get("final") != "Content" {
+					t.Error("the other name has the old content")
+				}
+				if name == "chmod" && other.stat("tmp_1").Mode&0o777 != mode {
+					t.Error("the other name has the old mode")
+				}
+			})
+		}
+	})
+}
+
+// counts returns how many names each file has, in order.
+func counts(files map[uint64]int) (list []int) {
+	for n := range 9 {
+		for _, names := range files {
+			if names == n {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}
+
+func TestSecondNameOfAPublicationGoes(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.put("tmp_1", "content")
+		m.ok(m.link("tmp_1", "final"))
+		m.want(m.link("tmp_1", "final"), volume.ErrExist)
+		m.ok(m.unlink("final"))
+		m.nlink("tmp_1", 1)
+		m.missing("final")
+		if got := strings.Join(m.mem.Keys(), " "); got != "tmp_1" {
+			t.Errorf("keys are %q", got)
+		}
+		m.ok(m.link("tmp_1", "final"))
+		m.ok(m.unlink("tmp_1"))
+		m.put("tmp_1", "another")
+		m.want(m.link("tmp_1", "final"), volume.ErrExist)
+		if got := m.get("final"); got != "content" {
+			t.Errorf("the file holds %q", got)
+		}
+	})
+}
+
+// A mount that dies in the moment leaves two whole files; another client's version stays.
+func TestPublicationIsNeverLess(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.put("tmp_1", "content")
+		m.ok(m.link("tmp_1", "final"))
+		next := mountOn(t, m.mem, m.clock)
+		for _, path := range []string{"tmp_1", "final"} {
+			if got := next.get(path); got != "content" {
+				t.Errorf("%s holds %q", path, got)
+			}
+		}
+		m.foreign("final", "stored by another")
+		h := m.open("tmp_1", readWrite)
+		m.writeAll(h, "C", 0)
+		m.close(h)
+		other := m.second()
+		if a, b := other.get("tmp_1"), other.get("final"); a != "Content" || b != "stored by another" {
+			t.Errorf("the files hold %q and %q", a, b)
+		}
+		m.put("tmp_2", "x")
+		m.foreign("taken", "y")
+		m.want(m.link("tmp_2", "taken"), volume.ErrExist)
+		if m.object("taken") != "y" {
+			t.Error("a file of another client was replaced")
+		}
+	})
+}
+
+// An open file goes on under the name that is left.
+func TestPublishedWhileOpen(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.put("tmp_1", "content")
+		r := m.open("tmp_1", volume.OpenFlags{Read: true})
+		h := m.open("tmp_1", readWrite)
+		m.ok(m.link("tmp_1", "final"))
+		m.writeAll(h, "C", 0)
+		m.ok(m.unlink("tmp_1"))
+		m.close(h)
+		buf := make([]byte, 7)
+		if _, err := r.ReadAt(ctx, buf, 0); err != nil || string(buf) != "Content" {
+			t.Errorf("read %q, %v", buf, err)
+		}
+		m.close(r)
+		if got := m.object("final"); got != "Content" {
+			t.Errorf("the object holds %q", got)
+		}
+	})
+}
+
+func TestPublishingAtOnce(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.mkdir("d")
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		won := map[string]string{}
+		for i := range 8 {
+			wg.Go(func() {
+				for round := range 12 {
+					tmp, final := fmt.Sprintf("d/tmp_%d_%d", i, round), fmt.Sprint("d/", round)
+					m.put(tmp, tmp)
+					err := m.link(tmp, final)
+					switch {
+					case err == nil:
+						mu.Lock()
+						if won[final] != "" {
+							t.Errorf("%s and %s have both got the name %s", won[final], tmp, final)
+						}
+						won[final] = tmp
+						mu.Unlock()
+					case !errors.Is(err, volume.ErrExist):
+						t.Error(err)
+					}
+					if round%3 == i%3 {
+						_, _, _ = m.walk(final)
+						m.list("d")
+					}
+					if err := m.unlink(tmp); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for final, tmp := range won {
+			if got := m.get(final); got != tmp {
+				t.Errorf("%s holds %q, want %q", final, got, tmp)
+			}
+		}
+		m.ok(m.Close(ctx))
+		if got := len(m.mem.Keys()); got != 13 {
+			t.Errorf("%d keys: %q", got, m.mem.Keys())
+		}
+	})
+}
