@@ -2,6 +2,8 @@ package fs
 
 import (
 	"context"
+	"errors"
+	"math"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -15,6 +17,8 @@ var (
 	_ fusefs.NodeCreater = (*node)(nil)
 	_ fusefs.NodeFsyncer = (*node)(nil)
 	_ fusefs.NodeIoctler = (*node)(nil)
+
+	_ fusefs.NodeCopyFileRanger = (*node)(nil)
 )
 
 // Open implements fusefs.NodeOpener. O_DIRECT needs nothing from here: the kernel leaves its cache out by itself.
@@ -65,6 +69,29 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 		}
 	}
 	return inode, &handle{n: child, h: h, flags: flags}, child.opened(h.Version()), 0
+}
+
+// CopyFileRange implements fusefs.NodeCopyFileRanger. What it does not support the kernel does by reading and writing.
+func (n *node) CopyFileRange(ctx context.Context, from fusefs.FileHandle, fromOff uint64, _ *fusefs.Inode,
+	to fusefs.FileHandle, toOff, size, flags uint64,
+) (uint32, syscall.Errno) {
+	src, ok := from.(*handle)
+	dst, ok2 := to.(*handle)
+	if !ok || !ok2 || fromOff != 0 || toOff != 0 || flags != 0 {
+		return 0, syscall.EOPNOTSUPP
+	}
+	copied, err := dst.h.CopyFrom(detached(ctx), src.h, int64(min(size, math.MaxUint32)))
+	if errors.Is(err, volume.ErrNotSupported) {
+		return 0, syscall.EOPNOTSUPP
+	}
+	if err == nil {
+		n.fs.atime.read(n.fs.vol, n.v, src.flags)
+		err = dst.n.lose(detached(ctx), dst.h, loss(ctx))
+	}
+	if err != nil {
+		return 0, n.fs.errno("copy_file_range", dst.n.v, err)
+	}
+	return uint32(copied), 0
 }
 
 // Fsync implements fusefs.NodeFsyncer for handles of files.

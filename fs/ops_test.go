@@ -424,3 +424,31 @@ func TestMountTableNamesTheBucket(t *testing.T) {
 		t.Errorf("mount table:\n%s", table)
 	}
 }
+
+func TestCopyFileRange(t *testing.T) {
+	m := newMount(t)
+	const size = 26 << 20 // larger than one PUT
+	data := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+	must(t, os.WriteFile(m.path("a"), data, 0o644))
+	must(t, os.WriteFile(m.path("small"), data[:1000], 0o644))
+	for name, want := range map[string][]byte{"a": data, "small": data[:1000]} {
+		src := open(t, m.path(name), os.O_RDONLY)
+		dst := open(t, m.path(name+".copy"), os.O_CREATE|os.O_EXCL|os.O_WRONLY)
+		n, err := unix.CopyFileRange(int(src.Fd()), nil, int(dst.Fd()), nil, 1<<30, 0)
+		must(t, err)
+		if n != len(want) {
+			t.Errorf("%s: %d bytes are copied, want %d", name, n, len(want))
+		}
+		n, err = unix.CopyFileRange(int(src.Fd()), nil, int(dst.Fd()), nil, 1<<30, 0)
+		if n != 0 || err != nil {
+			t.Errorf("%s: at the end %d, %v", name, n, err)
+		}
+		must(t, dst.Close())
+		must(t, src.Close())
+		got, err := os.ReadFile(m.path(name + ".copy"))
+		must(t, err)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: the copy has %d bytes that are not those of the file", name, len(got))
+		}
+	}
+}

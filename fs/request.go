@@ -4,8 +4,8 @@ import "github.com/hanwen/go-fuse/v2/fuse"
 
 var _ fuse.RawFileSystem = (*requests)(nil)
 
-// requests stands between the kernel and go-fuse's node tree. It ends the holds on nodes when a request is answered,
-// and says ENOSYS, which the kernel remembers, to what the volume has no better way for than the kernel's own.
+// requests stands between the kernel and go-fuse's node tree. It ends the holds on nodes when a request is answered, and
+// passes on what go-fuse does not tell the node.
 type requests struct {
 	fuse.RawFileSystem
 	nodes *nodes
@@ -88,9 +88,4 @@ func (r *requests) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, name st
 func (r *requests) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	defer r.nodes.release(cancel)
 	return r.RawFileSystem.ReadDirPlus(cancel, in, out)
-}
-
-// CopyFileRange implements fuse.RawFileSystem: the kernel copies by reading and writing.
-func (r *requests) CopyFileRange(<-chan struct{}, *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
-	return 0, fuse.ENOSYS
 }

@@ -98,6 +98,11 @@ func (u *Uploader) MaxSize() int64 {
 	return MaxObjectSize
 }
 
+// Copies reports whether Commit takes a file of this size, of which nothing has changed, from its base inside the service.
+func (u *Uploader) Copies(size int64) bool {
+	return !u.noMultipart && !u.noMix && !u.noCopy && size > max(u.threshold, minRangeSource)
+}
+
 // Commit makes snap the content of key, under opt's conditions. base is the version that snap's Unchanged extents
 // belong to, or nil; these ranges are then copied from it where that saves sending them, and ErrPrecondition says that
 // base is no longer in place. Size, Meta and System of the result are always set. ErrTooLarge: S3 has no object of
