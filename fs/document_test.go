@@ -11,7 +11,7 @@ import (
 // documented are the packages whose tests SEMANTICS.md names, by the name that it uses.
 var documented = map[string]string{
 	"fs": ".", "fstest": "fstest", "volume": "volume", "tree": "tree", "stage": "stage", "readahead": "readahead", "upload": "upload",
-	"attr": "attr", "keymap": "keymap", "blockcache": "blockcache", "journal": "journal", "retry": "../s3client/retry", "awss3": "../s3client/awss3",
+	"attr": "attr", "keymap": "keymap", "leftovers": "leftovers", "blockcache": "blockcache", "journal": "journal", "retry": "../s3client/retry", "awss3": "../s3client/awss3",
 	"daemon": "../cmd/internal/daemon", "opt": "../cmd/internal/opt", "pail": "../cmd/pail", "integration": "../integration",
 }
 

@@ -59,6 +59,8 @@ func subcommand(word string) (command, bool) {
 		return serve, true
 	case "health":
 		return health, true
+	case "fsck":
+		return fsck, true
 	case "version", "--version", "-V":
 		return printVersion, true
 	case "help", "--help", "-h":

@@ -15,7 +15,7 @@ func printMan(_ []string, env func(string) string, stdout, stderr io.Writer) int
 	for _, part := range []struct {
 		title string
 		do    command
-	}{{"UMOUNT", umount}, {"STATUS", status}, {"SERVE", serve}} {
+	}{{"UMOUNT", umount}, {"STATUS", status}, {"FSCK", fsck}, {"SERVE", serve}} {
 		text, exit := helpOf(part.do, env, stderr)
 		if exit != 0 {
 			return exit
@@ -36,7 +36,7 @@ func printCompletion(_ []string, env func(string) string, stdout, stderr io.Writ
 	}
 	flags := regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(text, -1)
 	slices.Sort(flags)
-	c := opt.Completion{Commands: []string{"mount", "umount", "status", "serve", "health", "version", "help"}, ServeFlags: slices.Compact(flags)}
+	c := opt.Completion{Commands: []string{"mount", "umount", "status", "fsck", "serve", "health", "version", "help"}, ServeFlags: slices.Compact(flags)}
 	if err := opt.WriteCompletion(stdout, c); err != nil {
 		return fail(stderr, err)
 	}

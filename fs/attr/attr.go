@@ -80,7 +80,7 @@ func Decode(info s3client.ObjectInfo, d Defaults) Attr {
 		Ctime:  m.time(modified, "ctime"),
 		Xattrs: decodeXattrs(info.Meta["xattr"]),
 	}
-	if n, ok := parseUint(info.Meta[linksName], 10, 1<<31-1); ok {
+	if n, ok := parseUint(info.Meta[LinksName], 10, 1<<31-1); ok {
 		a.Links = uint32(n)
 	}
 	a.Atime = m.time(a.Mtime, "atime", "file-atime")

@@ -12,8 +12,8 @@ import (
 // linkTargetName is geesefs's default --symlink-attr.
 const linkTargetName = "--symlink-target"
 
-// linksName is the number of names of a file with several.
-const linksName = "pail-nlink"
+// LinksName is the number of names of a file with several.
+const LinksName = "pail-nlink"
 
 // modeValue is a mode found in metadata; ok is false where there was none.
 type modeValue struct {

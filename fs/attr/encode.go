@@ -28,7 +28,7 @@ func Encode(a Attr, keep s3client.Meta) s3client.Meta {
 	m["ctime"] = formatTime(a.Ctime)
 	setOrDelete(m, "rdev", strconv.FormatUint(a.Rdev, 10), IsDevice(mode))
 	setOrDelete(m, linkTargetName, url.PathEscape(a.LinkTarget), IsSymlink(mode) && a.LinkTarget != "")
-	setOrDelete(m, linksName, strconv.FormatUint(uint64(a.Links), 10), a.Links > 0)
+	setOrDelete(m, LinksName, strconv.FormatUint(uint64(a.Links), 10), a.Links > 0)
 	setOrDelete(m, "xattr", encodeXattrs(a.Xattrs), a.Xattrs != nil)
 	refresh(m, a, mode)
 	return m

@@ -21,6 +21,9 @@ const (
 	lists  = Hidden + "/links/"
 )
 
+// Unlinked is where copies of files are that were removed while they are open, from the root of a mount.
+const Unlinked = Hidden + "/unlinked/"
+
 // Max is how many names a file may have. The list has to be read and written at once for each change.
 const Max = 1000
 
@@ -54,6 +57,12 @@ func validID(id string) bool {
 	number, rest, ok := strings.Cut(id, "-")
 	_, err := strconv.ParseUint(number, 16, 64)
 	return ok && err == nil && len(number) == 16 && rest != "" && strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+}
+
+// ParseList reads the path of a list of names, from the root of a mount.
+func ParseList(path string) (id string, ok bool) {
+	id, ok = strings.CutPrefix(path, lists)
+	return id, ok && validID(id)
 }
 
 // Number returns the inode number that an ID says.

@@ -20,7 +20,6 @@ import (
 // mount that makes a copy removes it.
 
 const (
-	asidePrefix = links.Hidden + "/unlinked/"
 	fetchAtMost = 1 << 20            // bytes that are fetched rather than copied
 	asideAge    = 7 * 24 * time.Hour // a copy that is older is nobody's
 	asideRenew  = 24 * time.Hour     // a copy that is older is made anew
@@ -107,7 +106,7 @@ func (v *Volume) putAside(ctx context.Context, n *Inode, c *content) error {
 
 func (v *Volume) copyAside(ctx context.Context, from s3client.ObjectInfo) (aside, error) {
 	made := v.opt.Now()
-	key := v.keys.File(asidePrefix + strings.ToLower(rand.Text()))
+	key := v.keys.File(links.Unlinked + strings.ToLower(rand.Text()))
 	info, err := v.opt.Upload.Copy(ctx, key, from, s3client.CopyOptions{SrcIfMatch: from.ETag, Replace: true, Meta: s3client.Meta{}})
 	info.Key, info.Size = key, from.Size
 	return aside{info, made}, err
@@ -187,7 +186,7 @@ func (v *Volume) freeContent(n *Inode, c *content) {
 func (v *Volume) removeOldAsides() {
 	ctx, cancel := context.WithTimeout(v.asides.ctx, v.opt.MetaTimeout)
 	defer cancel()
-	q := s3client.ListQuery{Prefix: v.keys.File(asidePrefix + "x")}
+	q := s3client.ListQuery{Prefix: v.keys.File(links.Unlinked + "x")}
 	q.Prefix = strings.TrimSuffix(q.Prefix, "x")
 	for {
 		page, err := v.client.List(ctx, q)

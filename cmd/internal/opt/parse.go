@@ -32,6 +32,8 @@ type Context struct {
 	Env         func(name string) string
 	LookupUser  func(name string) (*user.User, error)
 	LookupGroup func(name string) (*user.Group, error)
+
+	NoMountpoint bool // for a command that works on a bucket
 }
 
 // ParseArgs reads the arguments, without the program's name and the word "mount", in the machine's context. Errors are
@@ -268,7 +270,7 @@ func (p *parser) finish(rest []string) error {
 
 // positional returns the bucket, and sets the mountpoint.
 func (p *parser) positional(rest []string) (source string, err error) {
-	utility := p.m.Uploads.List || p.m.Uploads.Abort
+	utility := p.m.Uploads.List || p.m.Uploads.Abort || p.NoMountpoint
 	switch {
 	case len(rest) == 2 && !utility:
 		source, p.m.Mountpoint = rest[0], rest[1]

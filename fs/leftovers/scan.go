@@ -1,0 +1,120 @@
+package leftovers
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"pail/fs/links"
+	"pail/s3client"
+)
+
+// found is what a walk has seen.
+type found struct {
+	unlinked []s3client.ObjectInfo
+	files    map[string]s3client.ObjectInfo // by ID
+	lists    map[string]s3client.ObjectInfo
+	names    map[string]map[string]string // keys by ID and name
+}
+
+// scan walks through all keys. Unless thorough, it takes only objects for names that are as long as those that are made
+// under this prefix now.
+func (c *checker) scan(ctx context.Context, thorough bool) (*found, error) {
+	f := &found{files: map[string]s3client.ObjectInfo{}, lists: map[string]s3client.ObjectInfo{}, names: map[string]map[string]string{}}
+	var mu sync.Mutex
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(parallel)
+	q := s3client.ListQuery{Prefix: c.prefix, WithMeta: c.opt.ListMetadata}
+	for {
+		page, err := c.client.List(ctx, q)
+		if err != nil {
+			return nil, first(work.Wait(), err)
+		}
+		for _, info := range page.Objects {
+			if f.own(c.prefix, info) || !c.mayBeName(info, thorough) {
+				continue
+			}
+			work.Go(func() error {
+				ptr, ok, err := c.name(ctx, info)
+				if err == nil && ok {
+					mu.Lock()
+					defer mu.Unlock()
+					f.add(ptr, info.Key)
+				}
+				return err
+			})
+		}
+		if q.Token = page.NextToken; q.Token == "" {
+			return f, work.Wait()
+		}
+	}
+}
+
+// first returns the first error that is one.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// own takes an object that is below .pail, and reports whether it is one.
+func (f *found) own(prefix string, info s3client.ObjectInfo) bool {
+	path := strings.TrimPrefix(info.Key, prefix)
+	if strings.HasPrefix(path, links.Unlinked) {
+		f.unlinked = append(f.unlinked, info)
+	} else if _, id, ok := links.ParseInode(path); ok {
+		f.files[id] = info
+	} else if id, ok := links.ParseList(path); ok {
+		f.lists[id] = info
+	}
+	return strings.HasPrefix(path, links.Hidden+"/")
+}
+
+func (f *found) add(ptr links.Pointer, key string) {
+	id := ptr.ID()
+	if f.names[id] == nil {
+		f.names[id] = map[string]string{}
+	}
+	f.names[id][ptr.Name] = key
+}
+
+// mayBeName reports whether an object has the size of a name.
+func (c *checker) mayBeName(info s3client.ObjectInfo, thorough bool) bool {
+	size := func(prefix string) int64 {
+		return int64(len(links.Pointer{Key: prefix + links.Inode(links.NewID(0))}.Body()))
+	}
+	if !thorough {
+		return info.Size == size(c.prefix)
+	}
+	return info.Size >= size("") && info.Size <= size("")+s3client.MaxKeyLength
+}
+
+// name reads what an object says. One that is gone says nothing.
+func (c *checker) name(ctx context.Context, info s3client.ObjectInfo) (ptr links.Pointer, ok bool, err error) {
+	if info.Meta == nil {
+		if info, err = c.client.Head(ctx, info.Key); err != nil {
+			if gone(err) {
+				err = nil
+			}
+			return ptr, false, err
+		}
+	}
+	ptr, ok = links.ParsePointer(info.Meta)
+	return ptr, ok, nil
+}
+
+// merge adds the names that another walk has found.
+func (f *found) merge(other *found) {
+	for id, names := range other.names {
+		if f.names[id] == nil {
+			f.names[id] = map[string]string{}
+		}
+		maps.Copy(f.names[id], names)
+	}
+}
