@@ -191,17 +191,28 @@ func (t *Table[T]) dropLocked(n *Node[T], e edge[T]) bool {
 	return false
 }
 
-// Exchange lets two inodes change places. It does nothing where one of them has been removed.
-func (t *Table[T]) Exchange(a, b *Node[T]) {
+// Exchange lets the inodes of two names change places. It does nothing where one of the names has no live inode.
+func (t *Table[T]) Exchange(aDir *Node[T], aName string, bDir *Node[T], bName string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a.removed || b.removed || a.parent == nil || b.parent == nil {
+	a, b := aDir.childLocked(aName), bDir.childLocked(bName)
+	if a == nil || b == nil || a == b {
 		return
 	}
-	a.parent, b.parent = b.parent, a.parent
-	a.name, b.name = b.name, a.name
-	t.linkLocked(a.parent, a.name, a)
-	t.linkLocked(b.parent, b.name, b)
+	there, here := edge[T]{aDir, aName}, edge[T]{bDir, bName}
+	a.moveLocked(there, here)
+	b.moveLocked(here, there)
+	t.linkLocked(aDir, aName, b)
+	t.linkLocked(bDir, bName, a)
+}
+
+// moveLocked replaces one of n's names.
+func (n *Node[T]) moveLocked(from, to edge[T]) {
+	if n.parent == from.dir && n.name == from.name {
+		n.parent, n.name = to.dir, to.name
+	} else if i := slices.Index(n.others, from); i >= 0 {
+		n.others[i] = to
+	}
 }
 
 // Path returns the path from the root, with "/" between names and "" for the root. ok is false where the inode or a

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 
+	"pail/fs/links"
 	"pail/s3client"
 )
 
@@ -17,6 +18,8 @@ type side struct {
 	o   object
 	n   *Inode
 	key string // of the object, or what all keys of the directory begin with
+
+	ptr *links.Pointer // where the object is a name of a file with several
 }
 
 // exchange lets two names change places. Each step is one atomic request, and by way of a third name beside the first:
@@ -33,33 +36,48 @@ func (v *Volume) exchange(ctx context.Context, m move) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	if paths[0] == paths[1] {
-		_, err := v.side(ctx, m.src, paths[0])
-		return err
+	a, b, err := v.exchangeLocked(ctx, m, paths)
+	unlock()
+	if err == nil {
+		for _, s := range []struct{ side, other side }{{a, b}, {b, a}} {
+			if s.side.ptr != nil {
+				v.arrived(ctx, *s.side.ptr, s.side.at, s.other.at)
+			}
+		}
 	}
-	a, err := v.side(ctx, m.src, paths[0])
-	if err != nil {
-		return err
+	return err
+}
+
+// exchangeLocked is exchange for a caller that has both paths. What it returns has no pointers if nothing was done.
+func (v *Volume) exchangeLocked(ctx context.Context, m move, paths []string) (a, b side, err error) {
+	if a, err = v.side(ctx, m.src, paths[0]); err != nil || paths[0] == paths[1] {
+		return side{}, side{}, err
 	}
-	b, err := v.side(ctx, m.dst, paths[1])
-	if err != nil {
-		return err
+	if b, err = v.side(ctx, m.dst, paths[1]); err != nil || a.n == b.n {
+		return side{}, side{}, err
 	}
+	return a, b, v.exchangeSides(ctx, &a, &b)
+}
+
+func (v *Volume) exchangeSides(ctx context.Context, a, b *side) error {
 	if below(a.at, b.at) || below(b.at, a.at) {
 		return ErrInvalid
 	}
-	ready, err := v.readyForExchange(ctx, &a, &b)
+	ready, err := v.readyForExchange(ctx, a, b)
 	if err != nil {
 		return err
 	}
 	defer ready()
 	v.endJournaled()
-	defer v.moving(a.n, b.n)()
-	if err := v.swapKeys(ctx, a, b); err != nil {
+	for _, s := range []*side{a, b} {
+		if s.ptr == nil {
+			defer v.moving(s.n)()
+		}
+	}
+	if err := v.swapKeys(ctx, *a, *b); err != nil {
 		return err
 	}
-	v.exchanged(ctx, a, b)
+	v.exchanged(ctx, *a, *b)
 	return nil
 }
 
@@ -73,13 +91,16 @@ func (v *Volume) side(ctx context.Context, p place, at string) (side, error) {
 		return side{}, ErrNotExist
 	case found.view || v.keys.Synthetic(at):
 		return side{}, ErrPermission
-	case isPointer(*found):
-		return side{}, ErrNotSupported
 	}
 	if _, ok := v.keys.ClashAlias(at); ok {
 		return side{}, ErrNotSupported
 	}
-	return side{place: p, at: at, o: *found, n: v.inode(p, found.mode())}, nil
+	s := side{place: p, at: at, o: *found}
+	if ptr, ok := found.pointer(); ok {
+		s.ptr = &ptr
+	}
+	s.n, err = v.named(ctx, p, found)
+	return s, err
 }
 
 // keyAt returns where what is on a side is stored if it has that path.
@@ -124,7 +145,7 @@ func (v *Volume) readySide(ctx context.Context, s *side) (err error) {
 	if s.o, _, err = v.resolve(ctx, s.at); err != nil {
 		return err
 	}
-	if s.o.mode() != s.n.typ {
+	if s.o.mode() != s.n.typ || isPointer(s.o) != (s.ptr != nil) {
 		return ErrStale
 	}
 	if s.key, err = v.keyAt(*s, s.at); err != nil {
@@ -210,7 +231,7 @@ func (v *Volume) exchanged(ctx context.Context, a, b side) {
 		n.mu.stamp, n.mu.renamed = v.names.Begin(), now
 		n.mu.Unlock()
 	}
-	v.table.Exchange(a.n.node, b.n.node)
+	v.table.Exchange(a.dir.node, a.name, b.dir.node, b.name)
 	for _, s := range []struct {
 		side
 		to string
@@ -222,6 +243,10 @@ func (v *Volume) exchanged(ctx context.Context, a, b side) {
 			continue
 		}
 		s.o.info.Key = v.keys.File(s.to)
+		if s.ptr != nil {
+			v.present(s.to, s.o)
+			continue
+		}
 		v.rebase(s.n, s.to, s.o, unchanged)
 	}
 	if a.o.dir != b.o.dir {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pail/fs/volume"
@@ -77,8 +78,44 @@ func TestExchangeRefuses(t *testing.T) {
 	m.want(m.exchange("d/f", "d"), volume.ErrInvalid)
 	m.ok(m.exchange("d/f", "d/f"))
 	m.want(m.exchange("none", "none"), volume.ErrNotExist)
-	m.put("a", "1")
+}
+
+func TestExchangeOfHardLinks(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	m.put("a", "linked")
 	m.ok(m.link("a", "b"))
-	m.want(m.exchange("a", "d"), volume.ErrNotSupported)
-	m.want(m.exchange("d", "b"), volume.ErrNotSupported)
+	m.put("plain", "plain")
+	m.put("c", "other")
+	m.ok(m.link("c", "e"))
+	m.mkdir("d")
+	m.put("d/f", "below")
+	h := m.open("b", readWrite)
+	m.ok(m.exchange("a", "b")) // one file
+	m.ok(m.exchange("a", "plain"))
+	m.ok(m.exchange("b", "d"))
+	m.ok(m.exchange("plain", "c")) // both have several names
+	m.writeAll(h, "L", 0)
+	m.close(h)
+	for _, m := range []*mount{m, m.second()} {
+		for path, want := range map[string]string{"a": "plain", "c": "Linked", "d": "Linked", "plain": "other", "e": "other", "b/f": "below"} {
+			if got := m.get(path); got != want {
+				t.Errorf("%s holds %q, want %q", path, got, want)
+			}
+		}
+		if m.stat("c").Ino != m.stat("d").Ino || m.stat("plain").Ino != m.stat("e").Ino {
+			t.Error("names of one file have different numbers")
+		}
+		m.nlink("c", 2)
+		m.nlink("e", 2)
+	}
+	m.ok(m.unlink("d"))
+	m.ok(m.unlink("e"))
+	if c, p := m.object("c"), m.object("plain"); c != "Linked" || p != "other" {
+		t.Errorf("the last names hold %q and %q", c, p)
+	}
+	for _, key := range m.mem.Keys() {
+		if strings.HasPrefix(key, ".pail/") {
+			t.Errorf("%s is left", key)
+		}
+	}
 }

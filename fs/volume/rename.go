@@ -251,19 +251,23 @@ func (v *Volume) renamedNames(ctx context.Context, m move) {
 	if m.over != nil {
 		v.dropName(ctx, *m.over, v.keys.File(m.to))
 	}
-	if m.name == nil {
-		return
+	if m.name != nil {
+		v.arrived(ctx, *m.name, m.from, m.to)
 	}
+}
+
+// arrived notes in the list of a file's names that one has moved.
+func (v *Volume) arrived(ctx context.Context, name links.Pointer, from, to string) {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
-	_, err := v.changeNames(ctx, *m.name, func(list *links.Names) error {
-		if _, ok := list.Keys[m.name.Name]; ok {
-			list.Arrived(m.name.Name, v.keys.File(m.from), v.keys.File(m.to))
+	_, err := v.changeNames(ctx, name, func(list *links.Names) error {
+		if _, ok := list.Keys[name.Name]; ok {
+			list.Arrived(name.Name, v.keys.File(from), v.keys.File(to))
 		}
 		return nil
 	})
 	if err != nil {
-		v.log.Warn("the list of a file's names has an old one", "list", m.name.List(), "error", err)
+		v.log.Warn("the list of a file's names has an old one", "list", name.List(), "error", err)
 	}
 }
 
