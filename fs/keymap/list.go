@@ -1,6 +1,7 @@
 package keymap
 
 import (
+	"slices"
 	"strings"
 
 	"pail/s3client"
@@ -33,6 +34,7 @@ type Lister struct {
 	pending []group
 	out     []Name
 	cont    string // last synthetic directory put out
+	last    string // key, without base
 }
 
 // group is what a listing says about one key element.
@@ -85,8 +87,17 @@ func (l *Lister) Page(page s3client.ListPage) []Name {
 	return l.out
 }
 
+// Passed reports whether l has put out a name of a directory that was renamed since, and is listed by again from the
+// beginning.
+func (l *Lister) Passed(n Name, again *Lister) bool {
+	rest := strings.TrimPrefix(n.Key, again.base)
+	elem := strings.TrimSuffix(rest, "/")
+	return rest <= l.last && !slices.ContainsFunc(l.pending, func(g group) bool { return g.elem == elem })
+}
+
 func (l *Lister) prefix(key string) {
 	rest, ok := strings.CutPrefix(key, l.base)
+	l.last = rest
 	elem, slash := strings.CutSuffix(rest, "/")
 	if ok && slash && !strings.Contains(elem, "/") {
 		l.group(elem).dir = true
@@ -95,6 +106,7 @@ func (l *Lister) prefix(key string) {
 
 func (l *Lister) object(info *s3client.ObjectInfo) {
 	rest, ok := strings.CutPrefix(info.Key, l.base)
+	l.last = rest
 	elem, slash := strings.CutSuffix(rest, "/")
 	if !ok || strings.Contains(elem, "/") {
 		return

@@ -14,6 +14,7 @@ type listing struct {
 	v     *Volume
 	at    string
 	names *keymap.Lister
+	moved []*keymap.Lister // of its former names, if it was renamed meanwhile
 	token string
 	begun tree.Stamp // when the first page was asked for
 	stamp tree.Stamp // when the page before the last was asked for
@@ -39,6 +40,13 @@ type pageResult struct {
 func (v *Volume) beginListing(at string) *listing {
 	s := v.names.BeginListing(at)
 	return &listing{v: v, at: at, names: v.keys.List(at), begun: s, stamp: s}
+}
+
+// movedTo goes on with a directory that was renamed: from the beginning, without what was put out.
+func (l *listing) movedTo(at string) *listing {
+	again := l.v.beginListing(at)
+	again.moved = append(l.moved, l.names)
+	return again
 }
 
 // query is what the next page is asked for with.
@@ -86,7 +94,9 @@ func (l *listing) take(got pageResult) (items []dirItem, more bool) {
 		path := join(l.at, names[i].Name)
 		o := l.v.listed(path, &names[i])
 		l.v.names.Put(path, o, stamp)
-		items = append(items, dirItem{name: names[i].Name, obj: o, stamp: stamp})
+		if !slices.ContainsFunc(l.moved, func(old *keymap.Lister) bool { return old.Passed(names[i], l.names) }) {
+			items = append(items, dirItem{name: names[i].Name, obj: o, stamp: stamp})
+		}
 	}
 	l.token = got.page.NextToken
 	if l.token == "" {

@@ -138,6 +138,9 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 		return nil
 	}
 	got := d.receiveLocked(ctx)
+	if moved, err := d.movedLocked(ctx); moved || err != nil {
+		return err
+	}
 	if got.err != nil {
 		return got.err
 	}
@@ -168,6 +171,31 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 		d.n.countedSubdirs(d.mu.subdirs.n, d.mu.subdirs.changes)
 	}
 	return nil
+}
+
+// movedLocked reports whether the directory has been renamed since the listing began, which then goes on under the new name.
+// What is asked about a directory while it is renamed tells nothing.
+func (d *DirHandle) movedLocked(ctx context.Context) (bool, error) {
+	v, was := d.n.v, d.mu.listing.at
+	if v.isMoving(d.n) {
+		unlock, err := v.paths.share(ctx, was)
+		if err != nil {
+			return false, err
+		}
+		unlock()
+	}
+	at, err := d.n.path()
+	if err != nil || at == was {
+		return false, nil // removed: the next call sees that
+	}
+	if d.mu.stop != nil {
+		d.mu.stop()
+		<-d.mu.ahead
+		d.mu.ahead, d.mu.stop = nil, nil
+	}
+	d.mu.listing = d.mu.listing.movedTo(at)
+	d.mu.subdirs.changes = -1 // counted in part twice
+	return true, nil
 }
 
 // beginLocked puts out what needs no request, and prepares the listing.

@@ -250,3 +250,43 @@ func TestListingIsBoundedByTheCache(t *testing.T) {
 	}
 	m.missing("g")
 }
+
+// A directory that is renamed while it is read has no name twice, and lacks none.
+func TestReaddirGoesOnAfterARename(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		const files = 2300
+		for i := range files {
+			m.foreign(fmt.Sprintf("up/dir/%04d%s", i, []string{"", "-x", "/below"}[i%3]), "x")
+		}
+		n, _, err := m.walk("up/dir")
+		m.ok(err)
+		d, err := m.OpenDir(ctx, n)
+		m.ok(err)
+		defer d.Close()
+		seen := map[string]int{}
+		for i := 0; ; i++ {
+			switch i {
+			case 500:
+				m.ok(m.rename("up/dir", "up/other"))
+			case 1500:
+				m.ok(m.rename("up", "down"))
+			}
+			e, more, err := d.Next(ctx)
+			m.ok(err)
+			if !more {
+				break
+			}
+			seen[e.Name]++
+		}
+		for name, times := range seen {
+			if times != 1 {
+				t.Errorf("%s was listed %d times", name, times)
+			}
+		}
+		if len(seen) != files+2 {
+			t.Errorf("%d names were listed, of %d", len(seen), files+2)
+		}
+		m.stat("down/other/0000") // what was not repeated is not thought to be gone
+	})
+}
