@@ -203,10 +203,13 @@ func TestOldCopiesOfRemovedFilesGo(t *testing.T) {
 	h := m.open("f", readOnly)
 	m.ok(m.unlink("f"))
 	h.Release()
-	m.ok(m.Close(ctx))
-	if got := strings.Join(m.mem.Keys(), " "); got != ".pail/unlinked/young" {
-		t.Errorf("keys are %q", got)
+	want := ".pail/unlinked/young"
+	for deadline := time.Now().Add(30 * time.Second); strings.Join(m.mem.Keys(), " ") != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) { // it is done in the background
+			t.Fatalf("keys are %q", m.mem.Keys())
+		}
 	}
+	m.ok(m.Close(ctx))
 }
 
 // TestLooksDuringARename asks for the names of a file that is open, when the service has moved it and before the rename is
