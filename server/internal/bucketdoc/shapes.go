@@ -7,6 +7,11 @@ func Accelerate() Shape {
 	return one("AccelerateConfiguration", one("Status").is(of("Enabled", "Suspended")))
 }
 
+// Abac is the body of PutBucketAbac.
+func Abac() Shape {
+	return one("AbacStatus", one("Status").is(of("Enabled", "Disabled")))
+}
+
 // Encryption is the body of PutBucketEncryption.
 func Encryption() Shape {
 	return one("ServerSideEncryptionConfiguration", one("Rule",

@@ -107,7 +107,7 @@ func (r *request) logAccess(start time.Time, e *Event) {
 	hr := r.http
 	rec := accesslog.Record{Owner: a.bucket.Owner, Bucket: r.bucket, Time: start, RequestID: r.id, Operation: r.logOperation(),
 		Key: string(appendURLEncoded(nil, r.key)), URI: hr.Method + " " + redactURI(hr.RequestURI) + " " + hr.Proto,
-		Status: e.Status, Code: e.Code, Sent: e.Out, Size: -1, Took: e.Duration, Referer: r.header("Referer"), UserAgent: r.header("User-Agent"),
+		Status: e.Status, Code: e.Code, Sent: e.Out, Size: -1, Took: e.Duration, Referer: redactURI(r.header("Referer")), UserAgent: r.header("User-Agent"),
 		VersionID: r.arg("versionId"), HostID: r.api.hostID, Host: hr.Host}
 	if r.sized {
 		rec.Size = r.size

@@ -143,6 +143,6 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	s := newScene(t, servertest.Options{Logs: 20 * time.Millisecond})
 	s.want("target", s.do("PUT", "/logs", ""), 200, "")
 	s.want("on", s.do("PUT", "/bucket?logging", "<BucketLoggingStatus><LoggingEnabled><TargetBucket>logs</TargetBucket><TargetPrefix/></LoggingEnabled></BucketLoggingStatus>"), 200, "")
-	s.send(s.request("GET", "/bucket/k?X-Amz%2DSignature=s3cret&x-amz-copy-source-server-side-encryption-customer-key=s3cret&x=1", ""))
-	s.logged("logs", `"GET /bucket/k\?X-Amz%2DSignature=\.\.\.&x-amz-copy-source-server-side-encryption-customer-key=\.\.\.&x=1 HTTP/1\.1"`)
+	s.send(s.request("GET", "/bucket/k?X-Amz%2DSignature=s3cret&x-amz-copy-source-server-side-encryption-customer-key=s3cret&x=1", "", "Referer: http://h/b/page?X-Amz-Signature=s3cret&y=1"))
+	s.logged("logs", `" 400 .* "http://h/b/page\?X-Amz-Signature=\.\.\.&y=1" `, `"GET /bucket/k\?X-Amz%2DSignature=\.\.\.&x-amz-copy-source-server-side-encryption-customer-key=\.\.\.&x=1 HTTP/1\.1"`)
 }

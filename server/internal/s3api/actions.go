@@ -21,6 +21,8 @@ var actions = map[string]string{
 	"DeleteObjects":        "s3:DeleteObject", // for each key, see authorizeDelete
 	"PostObject":           "s3:PutObject",
 
+	"GetBucketAbac":                               "s3:GetBucketAbac",
+	"PutBucketAbac":                               "s3:PutBucketAbac",
 	"GetBucketAccelerateConfiguration":            "s3:GetAccelerateConfiguration",
 	"PutBucketAccelerateConfiguration":            "s3:PutAccelerateConfiguration",
 	"GetBucketAcl":                                "s3:GetBucketAcl",

@@ -240,10 +240,21 @@ func (r *request) route() error {
 		r.w.Header().Set("Allow", r.api.routes.allow(r.scope(), r.query))
 	}
 	if err != nil {
-		return err
+		return r.otherService(err)
 	}
 	r.op, r.opName = o, o.name
 	return nil
+}
+
+// otherService gives the error for a call of another of AWS's services, which all post to "/": IAM, STS and SNS a form, newer
+// ones JSON. It is err for what is none.
+func (r *request) otherService(err error) error {
+	media, _, _ := strings.Cut(r.header("Content-Type"), ";")
+	form := strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded")
+	if r.http.Method != http.MethodPost || r.scope() != onService || !form && r.header("X-Amz-Target") == "" {
+		return err
+	}
+	return s3err.Newf(s3err.NotImplemented, "Only Amazon S3 is served here: calls of IAM, STS, SNS and other services are not implemented.")
 }
 
 // serve authenticates, authorizes and answers.

@@ -228,6 +228,14 @@ func TestEveryOperationOfTheTableAnswers(t *testing.T) {
 	}
 }
 
+// TestOtherServices: who takes the endpoint for one of IAM, STS or SNS is told so.
+func TestOtherServices(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	s.want("IAM", s.do("POST", "/", "Action=ListUsers&Version=2010-05-08", "Content-Type: application/x-www-form-urlencoded; charset=utf-8"), 501, "NotImplemented")
+	s.want("JSON", s.do("POST", "/", "{}", "X-Amz-Target: SNS.ListTopics"), 501, "NotImplemented")
+	s.want("neither", s.do("POST", "/", "x"), 405, "MethodNotAllowed")
+}
+
 func TestShortBody(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	req := s.request("PUT", path("k"), "", "X-Amz-Content-Sha256: UNSIGNED-PAYLOAD")

@@ -3,6 +3,7 @@ package s3api
 import (
 	"net/http"
 
+	"pail/server/internal/bucketdoc"
 	"pail/server/internal/s3err"
 )
 
@@ -30,6 +31,23 @@ func deleteNone(r *request) error {
 		return err
 	}
 	return r.empty(http.StatusNoContent)
+}
+
+// getBucketABAC says that no bucket's tags decide about access, as at AWS until somebody turns that on.
+func getBucketABAC(r *request) error {
+	return r.sendConfig("AbacStatus", func(x *xmlBuf) { x.text("Status", "Disabled") })
+}
+
+// putBucketABAC takes the only state that there is. To keep another one would promise a protection that is not there.
+func putBucketABAC(r *request) error {
+	n, err := r.readDoc(bucketdoc.Abac())
+	if err != nil {
+		return err
+	}
+	if n.Value("Status") != "Disabled" {
+		return s3err.Newf(s3err.NotImplemented, "Access control by the tags of buckets is not implemented.")
+	}
+	return r.empty(http.StatusOK)
 }
 
 func (r *request) sendConfig(root string, fill func(*xmlBuf)) error {

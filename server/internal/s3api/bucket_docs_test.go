@@ -41,6 +41,26 @@ func TestKeptConfigurations(t *testing.T) {
 	}
 }
 
+// TestNoBucketHasABAC: the one state there is can be asked for and set.
+func TestNoBucketHasABAC(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	for _, c := range []struct {
+		doc    string
+		status int
+		code   string
+	}{
+		{"<AbacStatus><Status>Disabled</Status></AbacStatus>", 200, ""},
+		{"<AbacStatus><Status>Enabled</Status></AbacStatus>", 501, "NotImplemented"},
+		{"<AbacStatus><Status>On</Status></AbacStatus>", 400, "MalformedXML"},
+	} {
+		s.want(c.doc, s.do("PUT", "/bucket?abac", c.doc), c.status, c.code)
+	}
+	out, err := s.s3.GetBucketAbac(ctx, &s3.GetBucketAbacInput{Bucket: aws.String(bucket)})
+	if err != nil || out.AbacStatus.Status != types.BucketAbacStatusDisabled {
+		t.Errorf("%+v %v", out, err)
+	}
+}
+
 // TestConfigurationsOfOthers: logs go to a bucket of the same owner, and what no bucket can have is deleted by anybody who may.
 func TestConfigurationsOfOthers(t *testing.T) {
 	c := newCast(t)

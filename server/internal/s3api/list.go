@@ -96,7 +96,7 @@ func listObjectsV2(r *request) error {
 	x.root("ListBucketResult")
 	x.text("Name", r.bucket)
 	x.key("Prefix", l.prefix, l.encode)
-	if given {
+	if r.query.Has("continuation-token") {
 		x.text("ContinuationToken", r.arg("continuation-token"))
 	}
 	x.optionalKey("StartAfter", start, l.encode)

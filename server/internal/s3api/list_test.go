@@ -172,10 +172,21 @@ func TestListingPages(t *testing.T) {
 	}
 }
 
+// TestEmptyContinuationToken: an empty parameter is as good as none, and what was sent comes back.
+func TestEmptyContinuationToken(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	s.put("a", "x")
+	s.put("b", "x")
+	p, a := s.list("list-type=2&continuation-token=&start-after=a")
+	if a.status != 200 || len(p.Contents) != 1 || p.Contents[0].Key != "b" || !strings.Contains(a.body, "<ContinuationToken></ContinuationToken>") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 func TestListingErrors(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	for _, q := range []string{"max-keys=-1", "max-keys=a", "max-keys=99999999999", "encoding-type=base64", "list-type=3",
-		"list-type=2&continuation-token=x", "list-type=2&continuation-token=", "list-type=2&max-keys=1.5", "uploads&max-uploads=x"} {
+		"list-type=2&continuation-token=x", "list-type=2&max-keys=1.5", "uploads&max-uploads=x"} {
 		_, a := s.list(q)
 		s.want(q, a, 400, "InvalidArgument")
 		if a.element("ArgumentName") == "" {

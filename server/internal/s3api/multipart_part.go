@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -24,7 +25,7 @@ func uploadPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := up.fit(u.Algorithm); err != nil {
+	if err := up.fit(&u); err != nil {
 		return err
 	}
 	key, err := r.customerKey(customerPrefix)
@@ -64,18 +65,20 @@ func (r *request) partKey(u *store.Upload, key *sse.CustomerKey) error {
 }
 
 // fit makes a part's checksum the one that the upload keeps. An upload that named none keeps the default, and takes what
-// the client expects in any: SDKs send a CRC32 of their own accord with each part.
-func (up *upload) fit(kept checksum.Algorithm) error {
-	switch {
-	case kept == "":
+// the client expects in any: SDKs send a CRC32 of their own accord with each part. What the parts of a COMPOSITE upload are
+// sent with is all that its completion can be held against, so there no part may come without.
+func (up *upload) fit(u *store.Upload) error {
+	switch given := up.expected; {
+	case u.Algorithm == "":
 		up.keep(store.DefaultAlgorithm)
-	case up.expected != "" && up.expected != kept:
-		return s3err.Newf(s3err.InvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
-			strings.ToLower(string(kept)), strings.ToLower(string(up.expected)))
+		return nil
+	case given == "" && u.ChecksumType != checksum.Composite, given == u.Algorithm:
+		up.algorithm = u.Algorithm
+		return nil
 	default:
-		up.algorithm = kept
+		return s3err.Newf(s3err.InvalidRequest, "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
+			strings.ToLower(string(u.Algorithm)), cmp.Or(strings.ToLower(string(given)), "null"))
 	}
-	return nil
 }
 
 func uploadPartCopy(r *request) error {

@@ -269,6 +269,11 @@ func TestUploadsWithoutAlgorithm(t *testing.T) {
 func TestCompositeUploadsListTheirChecksums(t *testing.T) {
 	s := newScene(t, servertest.Options{})
 	id := s.upload("k", "X-Amz-Checksum-Algorithm: CRC32")
+	bare := s.do("PUT", path("k")+"?partNumber=1&uploadId="+id, "x")
+	s.want("part without", bare, 400, "InvalidRequest")
+	if bare.element("Message") != "Checksum Type mismatch occurred, expected checksum Type: crc32, actual checksum Type: null" {
+		t.Errorf("%s", bare.body)
+	}
 	one := s.do("PUT", path("k")+"?partNumber=1&uploadId="+id, "x", "X-Amz-Checksum-Crc32: jNwWgw==")
 	s.want("part", one, 200, "")
 	complete := func(more string) answer {

@@ -41,6 +41,10 @@ func (r *request) acceptForm(form *postform.Form) (*upload, error) {
 	if r.identity, err = r.api.verifier.AuthenticatePost(field); err != nil {
 		return nil, err
 	}
+	if r.key = field("key"); r.key == "" {
+		return nil, s3err.Newf(s3err.InvalidArgument, "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.").
+			With("ArgumentName", "key").With("ArgumentValue", "")
+	}
 	r.payload = new(sigauth.Payload)
 	low, high := int64(0), int64(-1)
 	if document := field("policy"); document != "" {
@@ -52,10 +56,6 @@ func (r *request) acceptForm(form *postform.Form) (*upload, error) {
 			return nil, err
 		}
 		low, high = p.SizeRange()
-	}
-	if r.key = field("key"); r.key == "" {
-		return nil, s3err.Newf(s3err.InvalidArgument, "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.").
-			With("ArgumentName", "key").With("ArgumentValue", "")
 	}
 	if err := checkKey(r.key); err != nil {
 		return nil, err

@@ -137,6 +137,9 @@ func (r *request) setObjectHeaders(g reading, s span, o *store.Object) {
 	r.size, r.sized = o.Size, true
 	r.setProtected(h, o)
 	r.setEncryption(o.Encryption)
+	if archived(o) {
+		h.Set("X-Amz-Restore", restored)
+	}
 	if g.in.VersionID == "" {
 		r.expiration(o)
 	}

@@ -119,7 +119,7 @@ func objectOps() []op {
 		{name: "GetObjectRetention", method: "GET", scope: onObject, query: q("retention"), serve: getObjectRetention},
 		{name: "PutObjectRetention", method: "PUT", scope: onObject, query: q("retention"), serve: putObjectRetention},
 		{name: "GetObjectTorrent", method: "GET", scope: onObject, query: q("torrent")},
-		{name: "RestoreObject", method: "POST", scope: onObject, query: q("restore")},
+		{name: "RestoreObject", method: "POST", scope: onObject, query: q("restore"), serve: restoreObject},
 		{name: "SelectObjectContent", method: "POST", scope: onObject, query: q("select")},
 		{name: "UpdateObjectEncryption", method: "PUT", scope: onObject, query: q("encryption")},
 		{name: "GetObjectAnnotation", method: "GET", scope: onObject, query: q("annotation")},

@@ -12,8 +12,8 @@ import (
 // AWS's own for a bucket with nothing configured; setting it is NotImplemented.
 func bucketConfigOps() []op {
 	return []op{
-		{name: "GetBucketAbac", method: "GET", scope: onBucket, query: q("abac")},
-		{name: "PutBucketAbac", method: "PUT", scope: onBucket, query: q("abac")},
+		{name: "GetBucketAbac", method: "GET", scope: onBucket, query: q("abac"), serve: getBucketABAC},
+		{name: "PutBucketAbac", method: "PUT", scope: onBucket, query: q("abac"), serve: putBucketABAC},
 		{name: "GetBucketAccelerateConfiguration", method: "GET", scope: onBucket, query: q("accelerate"), serve: getConfig(configAccelerate, "AccelerateConfiguration", "")},
 		{name: "PutBucketAccelerateConfiguration", method: "PUT", scope: onBucket, query: q("accelerate"), serve: putDoc(configAccelerate, bucketdoc.Accelerate, checkAccelerate)},
 		{name: "GetBucketAcl", method: "GET", scope: onBucket, query: q("acl"), serve: getBucketACL},

@@ -83,7 +83,7 @@ func tokenSum(kind, position string) []byte {
 // tokenArg reads the position of a continuation token; given is false when there is none.
 func (r *request) tokenArg(kind string) (position string, given bool, err error) {
 	values, given := r.query["continuation-token"]
-	if !given {
+	if !given || values[0] == "" { // as AWS has it of other empty parameters
 		return "", false, nil
 	}
 	position, ok := parseToken(kind, values[0])

@@ -155,7 +155,7 @@ func TestFormsAreRefused(t *testing.T) {
 		code   string
 	}{
 		{"no credentials", "x", []string{"key: up/x"}, 403, "AccessDenied"},
-		{"no key", "x", good, 403, "AccessDenied"}, // the policy wants one
+		{"no key", "x", good, 400, "InvalidArgument"},
 		{"no key and no policy", "x", nil, 400, "InvalidArgument"},
 		{"another key", "x", append([]string{"key: x"}, good...), 403, "AccessDenied"},
 		{"a field too many", "x", append([]string{"key: up/x", "acl: private"}, good...), 403, "AccessDenied"},

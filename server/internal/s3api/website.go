@@ -63,7 +63,11 @@ func (r *request) parseSite() error {
 
 // serveSite answers a visitor of a website, who is nobody: a policy or ACL must let everybody read what is to be seen.
 func (r *request) serveSite() error {
-	if m := r.http.Method; m != http.MethodGet && m != http.MethodHead {
+	switch m := r.http.Method; m {
+	case http.MethodOptions:
+		return preflight(r)
+	case http.MethodGet, http.MethodHead:
+	default:
 		return s3err.New(s3err.MethodNotAllowed).With("Method", m).With("ResourceType", "OBJECT")
 	}
 	if err := r.requireBucket(); err != nil {

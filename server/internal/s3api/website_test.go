@@ -141,7 +141,7 @@ func TestWebsiteErrors(t *testing.T) {
 	if a := s.visit("HEAD", host, "/no"); a.status != 404 || a.body != "" || a.header.Get("X-Amz-Error-Code") != "NoSuchKey" {
 		t.Errorf("HEAD: %d %v", a.status, a.header)
 	}
-	for _, m := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
+	for _, m := range []string{"POST", "PUT", "DELETE"} {
 		page(m, s.visit(m, host, "/k"), 405, "<li>Code: MethodNotAllowed</li>", "<li>Method: "+m+"</li>", "<li>ResourceType: OBJECT</li>")
 	}
 	page("no bucket", s.visit("GET", "none."+siteDomain, "/"), 404, "<li>Code: NoSuchBucket</li>", "<li>BucketName: none</li>")
@@ -216,5 +216,25 @@ func TestWebsiteRedirects(t *testing.T) {
 		if a := s.visit("GET", host, target); a.status != 301 || a.header.Get("Location") != "https://new.test"+target {
 			t.Errorf("%s: %d %v", target, a.status, a.header)
 		}
+	}
+}
+
+// TestWebsitesOfOtherOrigins: a page elsewhere may load what the bucket's CORS configuration allows, as fonts are.
+func TestWebsitesOfOtherOrigins(t *testing.T) {
+	s := newSite(t, siteIndex, publicKnown)
+	s.put("font", "x")
+	host := "bucket." + siteDomain
+	ask := []string{"Origin: http://a.x", "Access-Control-Request-Method: GET"}
+	if a := s.visit("OPTIONS", host, "/font", ask...); a.status != 403 || !strings.Contains(a.body, "<li>Code: AccessForbidden</li>") {
+		t.Errorf("before: %d %s", a.status, a.body)
+	}
+	s.want("cors", s.do("PUT", "/bucket?cors", "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>http://a.x</AllowedOrigin></CORSRule></CORSConfiguration>"), 200, "")
+	for m, body := range map[string]string{"OPTIONS": "", "GET": "x"} {
+		if a := s.visit(m, host, "/font", ask...); a.status != 200 || a.body != body || a.header.Get("Access-Control-Allow-Origin") != "http://a.x" {
+			t.Errorf("%s: %d %q %v", m, a.status, a.body, a.header)
+		}
+	}
+	if a := s.visit("OPTIONS", host, "/font"); a.status != 400 || !strings.Contains(a.body, "<li>Code: BadRequest</li>") {
+		t.Errorf("no origin: %d %s", a.status, a.body)
 	}
 }
