@@ -43,6 +43,16 @@ func (o *Options) openKeys() (keys *sse.Keys, err error) {
 	return keys, err
 }
 
+// requireKeys fails where a master key is gone that the store's objects need: clients of a server without it would find that
+// out object by object, years later. Check goes on without.
+func (o *Options) requireKeys() error {
+	m, err := keyring.OpenMaster(o.masterKeys(), o.masterKeyRecord(), o.Log)
+	if err != nil {
+		return err
+	}
+	return m.Require()
+}
+
 // RotateMasterKey adds a master key for what is encrypted from now on, by a running server too, and gives its name. Of
 // Options it needs MetadataDir or MasterKeyFile; with the former it makes no new file in place of one that is gone. Earlier keys stay, for what they have encrypted.
 func RotateMasterKey(opt Options) (name string, err error) {

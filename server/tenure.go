@@ -168,6 +168,9 @@ func (t *tenure) openStore(opt Options, with store.Options) (err error) {
 
 // serve makes the epoch the one that lasts, and begins the work in the background.
 func (t *tenure) serve(s *Server) error {
+	if err := s.opt.requireKeys(); err != nil {
+		return err
+	}
 	if err := t.lockOutOldVersions(s.opt); err != nil {
 		return err
 	}

@@ -196,6 +196,81 @@ func TestMasterKeyFileThatIsGone(t *testing.T) {
 	}
 }
 
+// A server learns at its start that a key is gone, and not from who reads an old object.
+func TestRequiredKeys(t *testing.T) {
+	dir := t.TempDir()
+	path, record := filepath.Join(dir, "keys"), filepath.Join(dir, "record")
+	require := func() error {
+		t.Helper()
+		m, err := OpenMaster(path, record, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Require()
+	}
+	write := func(lines ...string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := require(); err != nil {
+		t.Errorf("nothing was encrypted: %v", err)
+	}
+	write("a:"+secret, "b:"+secret)
+	if err := require(); err != nil {
+		t.Errorf("a store of the time without records: %v", err)
+	}
+	write("c:"+secret, "a:"+secret)
+	err := require()
+	if err == nil || !strings.Contains(err.Error(), "master key b ") || !strings.Contains(err.Error(), record) || strings.Contains(err.Error(), secret) {
+		t.Errorf("a key is gone: %v", err)
+	}
+	write("c:"+secret, "b:"+secret, "a:"+secret, "d:"+secret)
+	if err := require(); err != nil {
+		t.Errorf("with all keys: %v", err)
+	}
+	m, err := OpenMaster(path, record, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, _, err := m.Current(); name != "d" || err != nil {
+		t.Fatal(name, err)
+	}
+	write("b:"+secret, "a:"+secret)
+	if err := require(); err == nil || !strings.Contains(err.Error(), "master key d ") {
+		t.Errorf("a later key is gone: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := require(); err == nil {
+		t.Error("the file is gone, and nobody says so")
+	}
+}
+
+// The first key of all is the server's, though root adds it.
+func TestFirstRotationByRoot(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root makes files for others")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "keys")
+	if _, err := Rotate(path, ""); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 12345 || info.Mode() != 0o600 {
+		t.Errorf("user %d, mode %v", uid, info.Mode())
+	}
+}
+
 // A rotation leaves the file to its owner, who could not read it else, and a link to it in place.
 func TestRotationKeepsTheFilesOwner(t *testing.T) {
 	dir := t.TempDir()

@@ -19,13 +19,12 @@ import (
 
 const (
 	masterHead = "# Master keys of pail's server-side encryption. The last one encrypts. Whoever loses one loses what it has encrypted.\n"
-	recordHead = "# Objects are encrypted with master keys, the first of which was:\n"
 )
 
 // Master is the file of the server's own keys. It is safe for concurrent use.
 type Master struct {
 	path   string
-	record string
+	record record
 	log    *slog.Logger
 
 	mu struct {
@@ -35,10 +34,10 @@ type Master struct {
 	}
 }
 
-// OpenMaster reads the file at path, if there is one. record is the path of a file that says, from the first use of a key on,
-// that there is one: then none is made anymore in place of a file that is gone. "" keeps no record. log is as with OpenRing.
-func OpenMaster(path, record string, log *slog.Logger) (*Master, error) {
-	m := &Master{path: path, record: record, log: log}
+// OpenMaster reads the file at path, if there is one. recordPath is the path of a file that says, from the first use of a key
+// on, which were used: then none is made anymore in place of a file that is gone. "" keeps no record. log is as with OpenRing.
+func OpenMaster(path, recordPath string, log *slog.Logger) (*Master, error) {
+	m := &Master{path: path, record: record(recordPath), log: log}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m, m.openLocked()
@@ -64,7 +63,7 @@ func (m *Master) Current() (name string, secret [32]byte, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.mu.file == nil {
-		if _, err := add(m.path, m.record, true); err != nil {
+		if err := m.makeFirst(); err != nil {
 			return "", secret, fmt.Errorf("making the file of master keys: %w", err)
 		}
 		if err := m.openLocked(); err != nil || m.mu.file == nil {
@@ -81,7 +80,7 @@ func (m *Master) Current() (name string, secret [32]byte, err error) {
 		if err := makeDurable(m.path); err != nil {
 			return "", secret, fmt.Errorf("file of master keys: %w", err)
 		}
-		if err := m.recordUse(e.name); err != nil {
+		if err := m.record.add(e.name); err != nil {
 			return "", secret, fmt.Errorf("recording that there is a master key: %w", err)
 		}
 		m.mu.durable = e.name
@@ -89,29 +88,14 @@ func (m *Master) Current() (name string, secret [32]byte, err error) {
 	return e.name, e.secret, nil
 }
 
-func (m *Master) recordUse(name string) error {
-	if m.record == "" {
-		return nil
+// makeFirst makes the file, unless somebody else just did.
+func (m *Master) makeFirst() error {
+	path, err := target(m.path)
+	if err == nil {
+		_, err = makeFirst(path, m.record)
 	}
-	err := smallfile.WriteNew(m.record, []byte(recordHead+name+"\n"), 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
-	}
-	return err
-}
-
-// checkUnused refuses to make the first key where one was used before.
-func checkUnused(path, record string) error {
-	if record == "" {
-		return nil
-	}
-	_, err := os.Lstat(record)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = fmt.Errorf("the file %s is not there, but master keys were used before (%s): give the file that has them, or restore it; "+
-			"only when it is lost for good, with all that it has encrypted, remove %s to begin with a new key", path, record, record)
 	}
 	return err
 }
@@ -123,6 +107,34 @@ func makeDurable(path string) error {
 	}
 	defer f.Close()
 	return errors.Join(f.Sync(), smallfile.SyncDir(filepath.Dir(path)))
+}
+
+// Require fails when a key that was used is not in the file. Where nothing is recorded yet, all keys that the file has are,
+// for a server without a record may have used them.
+func (m *Master) Require() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	used, err := m.record.read()
+	if err != nil || m.mu.file == nil && len(used) == 0 {
+		return err
+	}
+	keys := new(list)
+	if m.mu.file != nil {
+		keys = m.mu.file.Current()
+	}
+	if len(used) == 0 {
+		var names []string
+		for _, e := range keys.entries {
+			names = append(names, e.name)
+		}
+		return m.record.add(names...)
+	}
+	for _, name := range used {
+		if _, ok := keys.find(name); !ok {
+			return m.record.missing(m.path, name)
+		}
+	}
+	return nil
 }
 
 // Find gives the key of that name.
@@ -137,48 +149,89 @@ func (m *Master) Find(name string) (secret [32]byte, ok bool) {
 }
 
 // Rotate adds a key to the file at path, which is made when there never was one, and gives the key's name. It encrypts from now
-// on, in a server that runs too. The file stays its owner's. record is as with OpenMaster.
-func Rotate(path, record string) (name string, err error) { return add(path, record, false) }
-
-// add appends a key. With first, it does nothing where there is a file.
-func add(path, record string, first bool) (name string, err error) {
-	if path, err = target(path); err != nil {
-		return "", err
-	}
-	dir, err := os.Open(filepath.Dir(path))
+// on, in a server that runs too. The file stays its owner's, and a new one is given to its directory's. recordPath is as with
+// OpenMaster.
+func Rotate(path, recordPath string) (name string, err error) {
+	path, err = target(path)
 	if err != nil {
 		return "", err
 	}
-	defer dir.Close()
-	// Two that add at once must not lose each other's key: one of them may be in use by then.
-	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+	name, err = makeFirst(path, record(recordPath))
+	if !errors.Is(err, fs.ErrExist) {
+		return name, err
+	}
+	unlock, err := lock(path)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := smallfile.Open(path, "file of master keys", parse, nil); err != nil {
 		return "", err
 	}
 	old, err := os.ReadFile(path)
-	write := smallfile.Replace
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if err := checkUnused(path, record); err != nil {
-			return "", err
-		}
-		old, write = []byte(masterHead), makeFile
-	case err != nil:
+	if err != nil {
 		return "", err
-	case first:
-		return "", nil
-	default:
-		if _, err := smallfile.Open(path, "file of master keys", parse, nil); err != nil {
-			return "", err
-		}
 	}
 	if old[len(old)-1] != '\n' {
 		old = append(old, '\n')
 	}
+	name, line := newKey()
+	return name, smallfile.Replace(path, append(old, line...))
+}
+
+// makeFirst makes the file with a first key, or fails with fs.ErrExist where there is one.
+func makeFirst(path string, used record) (name string, err error) {
+	if _, err := os.Lstat(path); err == nil {
+		return "", fs.ErrExist
+	}
+	if err := used.checkNone(path); err != nil {
+		return "", err
+	}
+	name, line := newKey()
+	return name, smallfile.WriteNewOfDir(path, []byte(masterHead+line), 0o600)
+}
+
+// newKey gives a key's name and the line of the file with both.
+func newKey() (name, line string) {
 	var random [8 + keySize]byte
 	_, _ = rand.Read(random[:]) // never fails (crypto/rand)
 	name = hex.EncodeToString(random[:8])
-	line := name + ":" + base64.StdEncoding.EncodeToString(random[8:]) + "\n"
-	return name, write(path, append(old, line...))
+	return name, name + ":" + base64.StdEncoding.EncodeToString(random[8:]) + "\n"
+}
+
+// lock has the file for the caller alone: two that add at once must not lose each other's key, for one may be in use by
+// then. It opens the file for writing, without which NFS gives no such lock, if it may.
+func lock(path string) (unlock func(), err error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if errors.Is(err, fs.ErrPermission) {
+			f, err = os.Open(path)
+		}
+		if err != nil {
+			return nil, err
+		}
+		same := false
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); err == nil {
+			same, err = isStill(f, path)
+		}
+		if same {
+			return func() { f.Close() }, nil
+		}
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+	}
+}
+
+// isStill reports whether f has not been replaced.
+func isStill(f *os.File, path string) (bool, error) {
+	was, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	is, err := os.Lstat(path)
+	return err == nil && os.SameFile(was, is), err
 }
 
 // target follows symbolic links, so that the file is replaced and not the link to it.
@@ -192,5 +245,3 @@ func target(path string) (string, error) {
 	}
 	return path, nil
 }
-
-func makeFile(path string, data []byte) error { return smallfile.Write(path, data, 0o600) }

@@ -23,14 +23,14 @@ var (
 
 // DB is an ordered key-value store with transactions. All methods are safe for concurrent use.
 type DB interface {
-	// View runs fn over one consistent snapshot. The Reader and its iterators end with fn. What fn reads may not be
-	// durable yet, if the Update that wrote it has not returned.
+	// View runs fn over one consistent snapshot, in which is every Update that has returned, and nothing that is not
+	// durable. The Reader and its iterators end with fn.
 	View(ctx context.Context, fn func(Reader) error) error
 
 	// Update runs fn in a serializable transaction and makes it durable: when it returns nil, the writes of fn, and
 	// all writes that fn could see, survive a power cut. It may run fn again; so fn must have no effect but through
-	// its Txn. When fn returns an error, nothing is written and Update returns that error. Any other error leaves
-	// open whether the writes took place.
+	// its Txn. When fn returns an error, nothing is written and Update returns that error, once all
+	// that fn could see is durable. Any other error leaves open whether the writes took place.
 	Update(ctx context.Context, fn func(Txn) error) error
 
 	// Close waits for running transactions; later ones fail with ErrClosed. It may be called twice.

@@ -511,6 +511,13 @@ func TestRotatedMasterKeys(t *testing.T) {
 	if err := os.WriteFile(keys, only, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	opt := server.Options{Keys: server.KeyList{{AccessKey: "a", SecretKey: "b"}}, DataDir: filepath.Join(dir, "data"), MetadataDir: filepath.Join(dir, "metadata")}
+	if srv, err := server.New(opt); err == nil || !strings.Contains(err.Error(), "master-key-used") {
+		t.Errorf("without a key that was used: %v %v", srv, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "metadata", "master-key-used"), []byte(name+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s = reopen(t, servertest.Options{Dir: dir, Encrypt: true})
 	s.get("new")
 	if _, err := s.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("old")}); apiCode(err) != "InternalError" {

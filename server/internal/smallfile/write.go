@@ -30,6 +30,24 @@ func WriteNew(path string, data []byte, mode fs.FileMode) error {
 	return write(path, data, asOurs(mode), newName(os.Link))
 }
 
+// WriteNewOfDir is WriteNew for a file that the owner of its directory must be able to read: where root makes it, it is given
+// to them.
+func WriteNewOfDir(path string, data []byte, mode fs.FileMode) error {
+	dir, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	prepare := func(f *os.File) error {
+		if os.Geteuid() == 0 {
+			if err := giveToOwner(f, dir); err != nil {
+				return err
+			}
+		}
+		return f.Chmod(mode)
+	}
+	return write(path, data, prepare, newName(os.Link))
+}
+
 // newName gives a file a name that no other has. Where link fails, it takes the name first.
 func newName(link func(from, to string) error) func(from, to string) error {
 	return func(from, to string) error {
@@ -58,18 +76,26 @@ func asOurs(mode fs.FileMode) func(*os.File) error {
 
 // makeLike gives f the owner and the mode of old.
 func makeLike(f *os.File, old fs.FileInfo) error {
+	if err := giveToOwner(f, old); err != nil {
+		return err
+	}
+	return f.Chmod(old.Mode().Perm())
+}
+
+// giveToOwner gives f to the user and group whose like is.
+func giveToOwner(f *os.File, like fs.FileInfo) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	was, ok1 := old.Sys().(*syscall.Stat_t)
+	want, ok1 := like.Sys().(*syscall.Stat_t)
 	is, ok2 := info.Sys().(*syscall.Stat_t)
-	if ok1 && ok2 && (was.Uid != is.Uid || was.Gid != is.Gid) {
-		if err := f.Chown(int(was.Uid), int(was.Gid)); err != nil {
-			return fmt.Errorf("%s must stay the file of user %d and group %d: %w", old.Name(), was.Uid, was.Gid, err)
+	if ok1 && ok2 && (want.Uid != is.Uid || want.Gid != is.Gid) {
+		if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil {
+			return fmt.Errorf("a file must be that of user %d and group %d, as %s is: %w", want.Uid, want.Gid, like.Name(), err)
 		}
 	}
-	return f.Chmod(old.Mode().Perm())
+	return nil
 }
 
 func write(path string, data []byte, prepare func(*os.File) error, name func(from, to string) error) error {

@@ -8,10 +8,11 @@
 // returns when the log is synced up to that place. So any number of Updates share one fsync (group commit), and one
 // client alone pays exactly one.
 //
-// A View is a Pebble snapshot, which the Views between two Updates share. It may see a batch that is not synced yet, as
-// may a later Update. The log is synced in order: what an Update built upon is durable when the Update is. An Update that
-// writes nothing waits for the last batch before it, so that an answer like "it is deleted already" is as durable as the
-// deletion. Its context is heeded until the batch is applied, not after: then the only honest answer is the disk's.
+// A View is a Pebble snapshot, which the Views between two Updates share: that of the last Update that is durable, taken
+// when its batch was applied (snapshot.go). So no View waits for the disk, and none tells of what a power cut could take
+// back. An Update may see batches that are not synced yet. The log is synced in order: what an Update built upon is durable
+// when the Update is. An Update that writes nothing waits for the last batch before it, so that an answer like "it is
+// deleted already" is as durable as the deletion. Its context is heeded until the batch is applied, not after: then the only honest answer is the disk's.
 //
 // # Crashes
 //

@@ -56,7 +56,11 @@ func open(dir string, opt Options, lock *pebble.Lock) (*DB, error) {
 		return nil, fmt.Errorf("metadata directory %s: %w", dir, err)
 	}
 	db := &DB{dir: dir, fs: opt.FS, pebble: p, lock: lock, prove: opt.Prove, writer: make(chan struct{}, 1)}
+	found := db.snapshots.make(p)
+	db.snapshots.show(found)
+	db.snapshots.release(found)
 	if err := db.checkFormat(); err != nil {
+		db.snapshots.show(nil)
 		return nil, errors.Join(fmt.Errorf("metadata directory %s: %w", dir, err), p.Close())
 	}
 	return db, nil

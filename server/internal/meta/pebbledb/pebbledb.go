@@ -33,8 +33,9 @@ var _ meta.DB = (*DB)(nil)
 
 // commit is a batch on its way to the disk.
 type commit struct {
-	done chan struct{}
-	err  error // valid after done
+	after *snapshot // the state with it, and nothing later
+	done  chan struct{}
+	err   error // valid after done
 }
 
 // View implements meta.DB. A View must not be begun within another.
@@ -43,7 +44,7 @@ func (db *DB) View(ctx context.Context, fn func(meta.Reader) error) error {
 		return err
 	}
 	defer db.running.RUnlock()
-	s := db.snapshots.take(db.pebble)
+	s := db.snapshots.take()
 	r := &reader{source: s}
 	defer db.snapshots.release(s) // after the iterators that fn may have left open
 	defer r.closeIterators()
@@ -71,20 +72,27 @@ func (db *DB) Update(ctx context.Context, fn func(meta.Txn) error) error {
 func (db *DB) commit(ctx context.Context, fn func(meta.Txn) error) error {
 	b := db.pebble.NewIndexedBatch()
 	c, mine, err := db.apply(ctx, b, fn)
-	if err == nil && mine {
+	if mine {
 		c.err = b.SyncWait()
+		if c.err == nil {
+			db.snapshots.show(c.after)
+		}
+		db.snapshots.release(c.after)
 		close(c.done)
 	}
 	err = errors.Join(err, b.Close())
-	if err != nil || c == nil {
+	if c == nil {
 		return err
 	}
 	<-c.done
-	return c.err
+	if c.err != nil {
+		return c.err
+	}
+	return err
 }
 
-// apply runs fn alone and applies the batch. It gives the commit to wait for, nil when there is none, and whether it
-// is that of b, to be finished by the caller.
+// apply runs fn alone and applies the batch. It gives the commit to wait for, also when fn fails, nil when there is none, and
+// whether it is that of b, to be finished by the caller.
 func (db *DB) apply(ctx context.Context, b *pebble.Batch, fn func(meta.Txn) error) (c *commit, mine bool, err error) {
 	select {
 	case db.writer <- struct{}{}:
@@ -93,11 +101,8 @@ func (db *DB) apply(ctx context.Context, b *pebble.Batch, fn func(meta.Txn) erro
 	}
 	defer func() { <-db.writer }()
 	t := &txn{reader: reader{source: b}, batch: b}
-	if err := t.run(fn); err != nil {
-		return nil, false, err
-	}
-	if b.Empty() {
-		return db.last, false, nil
+	if err := t.run(fn); err != nil || b.Empty() {
+		return db.last, false, err
 	}
 	if err := db.space.admit(db, int64(b.Len()), t.deletes > 0); err != nil {
 		return nil, false, err
@@ -105,8 +110,7 @@ func (db *DB) apply(ctx context.Context, b *pebble.Batch, fn func(meta.Txn) erro
 	if err := db.pebble.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		return nil, false, err
 	}
-	db.snapshots.forget()
-	db.last = &commit{done: make(chan struct{})}
+	db.last = &commit{after: db.snapshots.make(db.pebble), done: make(chan struct{})}
 	return db.last, true, nil
 }
 
@@ -131,6 +135,6 @@ func (db *DB) Close() error {
 		return nil
 	}
 	db.closed = true
-	db.snapshots.forget()
+	db.snapshots.show(nil)
 	return errors.Join(db.pebble.Close(), db.lock.Close())
 }

@@ -6,34 +6,40 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// snapshots lets Views between two Updates share one snapshot: closing a Pebble snapshot takes the lock of the engine
-// and looks for compactions, which costs more than the reads of a small request.
+// snapshots has the state that Views see: what the last Update that is durable has left. Each Update takes a snapshot when its
+// batch is applied, while nothing else can be, and shows it when the log is synced, before it returns. So a View sees all
+// Updates that have returned, and nothing that a power cut could take back.
 //
-// The engine keeps what a snapshot sees, so the shared one must not outlive the state it shows: forget, called by each
-// Update once its batch is applied and before it returns, drops it. A View that begins after an Update has returned
-// therefore never sees a state before that Update.
+// Views share the snapshot: closing one takes the lock of the engine and looks for compactions, which costs more than the
+// reads of a small request. The engine keeps what a snapshot sees, so none outlives the state it shows but for those who
+// use it.
 type snapshots struct {
-	mu struct {
+	made uint64 // guarded by DB.writer
+	mu   struct {
 		sync.Mutex
-		shared *snapshot // nil until a View asks
+		shown *snapshot
 	}
 }
 
-// snapshot counts its users, one of which is snapshots while it is shared.
+// snapshot counts its users, one of which is snapshots while it is shown.
 type snapshot struct {
 	*pebble.Snapshot
-	users int // guarded by snapshots.mu
+	number uint64 // of those made before
+	users  int    // guarded by snapshots.mu
 }
 
-// take gives a snapshot of now, to be given back with release.
-func (s *snapshots) take(db *pebble.DB) *snapshot {
+// make gives the state of now, to be given back with release. Nothing may be applied meanwhile.
+func (s *snapshots) make(db *pebble.DB) *snapshot {
+	s.made++
+	return &snapshot{Snapshot: db.NewSnapshot(), number: s.made, users: 1}
+}
+
+// take gives the snapshot that is shown, to be given back with release.
+func (s *snapshots) take() *snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.shared == nil {
-		s.mu.shared = &snapshot{Snapshot: db.NewSnapshot(), users: 1}
-	}
-	s.mu.shared.users++
-	return s.mu.shared
+	s.mu.shown.users++
+	return s.mu.shown
 }
 
 // release ends one use, and closes the snapshot with the last one.
@@ -47,11 +53,19 @@ func (s *snapshots) release(p *snapshot) {
 	}
 }
 
-// forget makes later Views take a new snapshot.
-func (s *snapshots) forget() {
+// show gives later Views that snapshot, unless they see a later one: Updates whose batches one sync made durable come here in
+// any order. nil ends all showing.
+func (s *snapshots) show(p *snapshot) {
 	s.mu.Lock()
-	old := s.mu.shared
-	s.mu.shared = nil
+	old := s.mu.shown
+	if p != nil && old != nil && old.number >= p.number {
+		s.mu.Unlock()
+		return
+	}
+	if p != nil {
+		p.users++
+	}
+	s.mu.shown = p
 	s.mu.Unlock()
 	if old != nil {
 		s.release(old)
