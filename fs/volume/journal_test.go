@@ -1,9 +1,11 @@
 package volume_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -279,6 +281,31 @@ func TestRenamedBeforeItWasSent(t *testing.T) {
 		if m.object("b") != "data" || m.object("e/c") != "more" {
 			t.Errorf("b has %q, e/c %q", m.object("b"), m.object("e/c"))
 		}
+	})
+}
+
+// TestRenamedDirectoryIsNoOpenFile: directories that were made a moment ago are not looked for as files under their new path.
+func TestRenamedDirectoryIsNoOpenFile(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newJournaled(t, caps)
+		m.mkdir("d")
+		for i := range 20 {
+			m.mkdir(fmt.Sprint("d/", i))
+		}
+		var asked atomic.Value
+		m.faults.set(func(op, key string) error {
+			if op == s3client.OpHead && strings.HasPrefix(key, "e/") && !strings.HasSuffix(key, "/") {
+				asked.Store(key)
+			}
+			return nil
+		})
+		m.ok(m.rename("d", "e"))
+		if key := asked.Load(); key != nil {
+			t.Errorf("the service was asked for a file %q", key)
+		}
+		m.mkdir("e/7/new")
+		m.stored()
+		m.names("e/7", "new")
 	})
 }
 

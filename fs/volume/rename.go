@@ -437,8 +437,13 @@ func (v *Volume) movePrefix(ctx context.Context, dst, src string) error {
 }
 
 // follow finds the content of an open file after a directory above it was renamed. A copy may have another ETag, so
-// the service is asked; where that fails, reading says ErrStale.
+// the service is asked; where that fails, reading says ErrStale. A directory that was made here and stored for the
+// rename has nothing left to find.
 func (v *Volume) follow(ctx context.Context, n *Inode) {
+	if n.isDir() {
+		n.closeContent()
+		return
+	}
 	at, err := n.path()
 	if err != nil {
 		return
