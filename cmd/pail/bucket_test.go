@@ -72,7 +72,7 @@ func TestNoCopyAPI(t *testing.T) {
 			srv := servertest.New(t, servertest.Options{})
 			createBucket(t, srv, "bucket")
 			ctx := t.Context()
-			b, err := openBucket(ctx, serverMount(t, srv, test.options), memoryBudget(64<<20), slog.New(slog.DiscardHandler))
+			b, err := openBucket(ctx, serverMount(t, srv, test.options), memoryBudget(64<<20, 1000), slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,22 +10,26 @@ import (
 const defaultMemory = 256 << 20
 
 // budget is how the memory of a mount is shared out, in bytes. What is left over is for requests in the kernel's hands,
-// for names and attributes, and for what the collector has not freed yet.
+// and for what the collector has not freed yet.
 type budget struct {
 	heap      int64 // what Go's collector aims at; the data written is part of it
 	readahead int64 // data read ahead, outside Go's heap
 	stage     int64 // data written and not yet sent
 }
 
-// memoryBudget shares out limit bytes, or a share of the machine's memory for 0.
-func memoryBudget(limit int64) budget {
+// nameMemory is about what the mount remembers of a name and its attributes.
+const nameMemory = 700
+
+// memoryBudget shares out limit bytes, or a share of the machine's memory for 0. The names that may be remembered come on
+// top: where they alone are more than the collector's aim, it runs all the time and frees nothing.
+func memoryBudget(limit int64, names int) budget {
 	if limit <= 0 {
 		limit = defaultMemory
 		if total := machineMemory(); total > 0 {
 			limit = min(limit, max(total/4, 64<<20))
 		}
 	}
-	return budget{heap: limit * 5 / 8, readahead: limit * 3 / 8, stage: limit / 8}
+	return budget{heap: limit*5/8 + int64(names)*nameMemory, readahead: limit * 3 / 8, stage: limit / 8}
 }
 
 // machineMemory returns the memory of the machine or of the process's control group, whichever is less; 0 if unknown.

@@ -105,7 +105,7 @@ func serveMount(m opt.Mount, child *daemon.Child) error {
 	if err != nil {
 		return err
 	}
-	budget := memoryBudget(m.MemoryLimit)
+	budget := memoryBudget(m.MemoryLimit, m.CacheEntries)
 	debug.SetMemoryLimit(budget.heap)
 	ctx := context.Background()
 	b, err := openBucket(ctx, &m, budget, logs.log)
