@@ -20,12 +20,14 @@ import (
 	"pail/fs"
 	"pail/fs/attr"
 	"pail/fs/fstest"
+	"pail/fs/journal"
+	"pail/fs/journal/journaltest"
 	"pail/fs/keymap"
 	"pail/fs/readahead"
 	"pail/fs/stage"
 	"pail/fs/upload"
 	"pail/fs/volume"
-	"pail/s3client"
+	"pail/s3client/faultclient"
 	"pail/s3client/memclient"
 )
 
@@ -49,7 +51,9 @@ func TestMain(m *testing.M) {
 type bucket struct {
 	dir     string
 	client  *memclient.Client
-	memory  time.Duration // for how long names and attributes are believed
+	line    *faultclient.Client // to it, from the mount
+	memory  time.Duration       // for how long names and attributes are believed
+	disk    *journaltest.MemFS  // of the journal, with writeback
 	session *fs.Session
 	end     func()
 }
@@ -59,7 +63,8 @@ const (
 	able    = "able"    // mount an empty bucket of a service that can do everything
 	plain   = "plain"   // mount one of a service without extensions
 	direct  = "direct"  // mount one of a service that compares versions, and remember nothing
-	remount = "remount" // end the mount and make another one of the same bucket
+	later   = "later"   // mount one of a service that can do everything, with a journal
+	remount = "remount" // end the mount, as kill -9 does if it has a journal, and make another one of the same bucket
 )
 
 // serve takes orders.
@@ -67,25 +72,44 @@ func serve(dir string, in io.Reader, out io.Writer) error {
 	b := &bucket{dir: dir}
 	var err error
 	for orders := bufio.NewScanner(in); orders.Scan() && err == nil; {
-		if err = b.unmount(); err != nil {
+		order := orders.Text()
+		if order == remount && b.disk != nil {
+			b.crash()
+		} else if err = b.unmount(); err != nil {
 			break
 		}
-		switch orders.Text() {
-		case able:
-			b.client = memclient.New(memclient.Options{Capabilities: memclient.Full()})
-			b.memory = time.Second
-		case plain:
-			b.client = memclient.New(memclient.Options{})
-			b.memory = time.Second
-		case direct:
-			b.client = memclient.New(memclient.Options{Capabilities: s3client.Capabilities{ConditionalPut: true}})
-			b.memory = time.Nanosecond
+		if order != remount {
+			b.begin(order)
 		}
 		if err = b.mount(); err == nil {
 			_, err = fmt.Fprintln(out, "mounted")
 		}
 	}
 	return errors.Join(err, b.unmount())
+}
+
+// begin makes an empty bucket.
+func (b *bucket) begin(order string) {
+	b.memory, b.disk = time.Second, nil
+	opt := memclient.Options{}
+	switch order {
+	case able:
+		opt.Capabilities = memclient.Full()
+	case direct:
+		opt.Capabilities.ConditionalPut = true
+		b.memory = time.Nanosecond
+	case later:
+		opt.Capabilities = memclient.Full()
+		b.disk = journaltest.New()
+	}
+	b.client = memclient.New(opt)
+}
+
+// crash ends the mount as kill -9 does: nothing more reaches the service, nor the disk that the next one has.
+func (b *bucket) crash() {
+	b.line.Add(faultclient.Fault{Times: -1, Do: faultclient.Fail(nil)})
+	b.disk = b.disk.Kill()
+	_ = b.unmount() // says what it could not send
 }
 
 func (b *bucket) mount() error {
@@ -99,10 +123,17 @@ func (b *bucket) mount() error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	pool := readahead.NewPool(readahead.Options{Client: b.client, MemoryLimit: 32 << 20})
+	b.line = faultclient.New(b.client)
+	pool := readahead.NewPool(readahead.Options{Client: b.line, MemoryLimit: 32 << 20})
+	var j *journal.Journal
+	if b.disk != nil {
+		if j, err = journal.Open(b.disk, journal.Options{Log: log}); err != nil {
+			return err
+		}
+	}
 	v, err := volume.New(volume.Options{
-		Client: b.client, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool,
-		Upload:   upload.New(upload.Options{Client: b.client}),
+		Client: b.line, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool, Journal: j,
+		Upload:   upload.New(upload.Options{Client: b.line}),
 		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755},
 		TTL:      b.memory, NegativeTTL: b.memory, Log: log,
 	})
@@ -114,7 +145,12 @@ func (b *bucket) mount() error {
 	if b.session, err = fs.Mount(ctx, b.dir, v, opt); err != nil {
 		return err
 	}
-	b.end = func() { _ = errors.Join(pool.Close(), area.Close()) } // nothing is left in them
+	b.end = func() {
+		if j != nil {
+			_ = j.Close() // what it has, the next one has too
+		}
+		_ = errors.Join(pool.Close(), area.Close()) // nothing is left in them
+	}
 	return nil
 }
 
@@ -200,7 +236,7 @@ func (s *server) newPair(t *testing.T, kind string) *fstest.Pair {
 }
 
 // remount ends the mount and makes another one, and compares what they show.
-func (s *server) remount(t *testing.T, p *fstest.Pair, renamed bool) error {
+func (s *server) remount(t *testing.T, p *fstest.Pair, may fstest.Remount) error {
 	t.Helper()
 	// The last close of a file is told to the mount in the background; it is over when all is unmounted.
 	before, err := p.Mount.State()
@@ -219,7 +255,7 @@ func (s *server) remount(t *testing.T, p *fstest.Pair, renamed bool) error {
 		return err
 	}
 	p.Compared += len(after)
-	if err := fstest.Remounted(before, after, renamed); err != nil {
+	if err := may.Compare(before, after); err != nil {
 		return fmt.Errorf("after a remount: %w", err)
 	}
 	return nil
@@ -234,7 +270,8 @@ func (s *server) scenario(t *testing.T, kind, script string) {
 	if err := p.Run(calls); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.remount(t, p, strings.Contains(script, "rename") || strings.Contains(script, "link ")); err != nil {
+	renamed := strings.Contains(script, "rename") || strings.Contains(script, "link ")
+	if err := s.remount(t, p, fstest.Remount{Renamed: renamed, Crashed: kind == later}); err != nil {
 		t.Errorf("%s\n%v", strings.TrimSpace(script), err)
 	}
 	t.Logf("%d comparisons agree", p.Compared)

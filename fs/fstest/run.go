@@ -143,18 +143,24 @@ func changes(before, after node, known bool) string {
 	return s
 }
 
-// Remounted says what is different from before after a remount: only the times of the root
-// may be. What was renamed has its old ctime back, and the inode number of its new name.
-func Remounted(before, after state, renamed bool) error {
+// Remount is what the end of a mount, and what went before, may change.
+type Remount struct {
+	Renamed bool // what was renamed has its old ctime back, and the inode number of its new name
+	Crashed bool // directories may have times from before the last changes of their entries
+}
+
+// Compare says what is different from before after a remount, beyond that and the times of the root.
+func (r Remount) Compare(before, after state) error {
 	for _, path := range slices.Sorted(maps.Keys(before)) {
 		b, a := before[path], after[path]
 		switch {
 		case a.what != b.what:
 			return fmt.Errorf("%.80s was\n\t%q, is\n\t%q", path, b.what, a.what)
-		case a.ino != b.ino && !renamed:
+		case a.ino != b.ino && !r.Renamed:
 			return fmt.Errorf("the inode number of %.80s was %d, is %d", path, b.ino, a.ino)
 		case path == ".": // has times of its own only where the bucket has a marker for it
-		case a.mtime != b.mtime || a.ctime != b.ctime && !renamed:
+		case r.Crashed && a.isDir():
+		case a.mtime != b.mtime || a.ctime != b.ctime && !r.Renamed:
 			return fmt.Errorf("times of %.80s: mtime was %v, is %v; ctime was %v, is %v", path, b.mtime, a.mtime, b.ctime, a.ctime)
 		case explicit(b.atime) && a.atime != b.atime:
 			return fmt.Errorf("atime of %.80s was %v, is %v", path, b.atime, a.atime)

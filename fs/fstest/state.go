@@ -20,6 +20,9 @@ type node struct {
 	atime        unix.Timespec
 }
 
+// isDir reports whether it is a directory, of which what begins with the mode.
+func (n node) isDir() bool { return strings.HasPrefix(n.what, "04") }
+
 // state is what can be seen below a directory, by path.
 type state map[string]node
 

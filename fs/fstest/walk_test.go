@@ -9,12 +9,13 @@ import (
 	"pail/fs/fstest"
 )
 
-// TestRandomCalls makes random calls. PAIL_FSTEST_SEED and PAIL_FSTEST_WALKS choose others, and more of them.
+// TestRandomCalls makes random calls, the same with every set of options. PAIL_FSTEST_SEED and PAIL_FSTEST_WALKS choose
+// others, and more of them.
 func TestRandomCalls(t *testing.T) {
-	seed, walks, length := env(t, "PAIL_FSTEST_SEED", 1), env(t, "PAIL_FSTEST_WALKS", 2), 200
+	seed, walks, length := env(t, "PAIL_FSTEST_SEED", 1), env(t, "PAIL_FSTEST_WALKS", 1), 250
 	s := newServer(t)
 	for i := range walks {
-		for _, kind := range []string{able, plain, direct} {
+		for _, kind := range []string{able, plain, direct, later} {
 			t.Run(fmt.Sprintf("%d/%s", seed+i, kind), func(t *testing.T) {
 				s.walk(t, kind, fstest.Walk(uint64(seed+i), length, kind != plain))
 			})
@@ -43,7 +44,7 @@ func (s *server) walk(t *testing.T, kind string, calls []fstest.Call) {
 		})
 		return fails
 	})
-	t.Fatalf("%d calls, of which the last differs:\n%v", len(calls), failed)
+	t.Fatalf("%d calls, of which the last differs:\n%v\n%v", len(calls), calls, failed)
 }
 
 func (s *server) try(t *testing.T, kind string, calls []fstest.Call) (compared int, failed error) {
@@ -51,7 +52,7 @@ func (s *server) try(t *testing.T, kind string, calls []fstest.Call) (compared i
 	p := s.newPair(t, kind)
 	err := p.Run(calls)
 	if err == nil {
-		err = s.remount(t, p, true)
+		err = s.remount(t, p, fstest.Remount{Renamed: true, Crashed: kind == later})
 	}
 	return p.Compared, err
 }

@@ -99,7 +99,9 @@ func (v *Volume) createPending(p place, o object, flags OpenFlags) (*Inode, *Han
 		c.file = v.opt.Stage.NewFile(nil, 0)
 		n.mu.content, n.mu.obj, n.mu.stamp = c, o, v.names.Begin()
 	}
-	return n, n.attachLocked(n.mu.content, flags), nil
+	h := n.attachLocked(n.mu.content, flags)
+	h.made = true
+	return n, h, nil
 }
 
 // mustBeAbsent says ErrExist if there is something at a path. A lookup that was made for the purpose is good enough,

@@ -19,6 +19,7 @@ type Handle struct {
 
 	seen    int  // conflicts told; guarded by n.mu
 	passing bool // leaves it to other writers to store what it changed
+	made    bool // has made the file, which its first Flush stores
 	once    sync.Once
 }
 
@@ -204,7 +205,7 @@ func (h *Handle) change() (*stage.File, error) {
 // Flush is called for every close(2). It stores what is not stored yet, and returns nil only when the service has it, or
 // the journal where there is one. After an error the data is kept and stored at the next opportunity.
 func (h *Handle) Flush(ctx context.Context) error {
-	if !h.flags.Write {
+	if !h.flags.Write && !h.made {
 		return nil
 	}
 	return h.Fsync(ctx)
@@ -230,7 +231,7 @@ func (h *Handle) Fsync(ctx context.Context) error {
 func (h *Handle) Release() {
 	h.once.Do(func() {
 		n, v := h.n, h.n.v
-		if h.flags.Write && h.stores() {
+		if (h.flags.Write || h.made) && h.stores() {
 			if err := v.secure(context.Background(), n); err != nil {
 				path, _ := v.table.Path(n.node)
 				v.log.Error("a closed file is not stored; it is kept, and will be tried again", "path", path, "error", err)

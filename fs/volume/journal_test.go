@@ -14,6 +14,7 @@ import (
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
+	"pail/s3client/memclient"
 )
 
 // deaf makes all PUTs fail, as a service that is away.
@@ -537,3 +538,69 @@ func TestServiceAwayFromTheBeginning(t *testing.T) {
 
 // sendWait is more than a file waits before it is sent.
 const sendWait = 100 * time.Millisecond
+
+// TestJournaledKinds crashes after calls that leave something to the journal in ways of their own.
+func TestJournaledKinds(t *testing.T) {
+	t.Run("created to be read", func(t *testing.T) { // as flock(1) does with its file
+		for _, m := range []*mount{newJournaled(t, conditional), newMount(t, conditional)} {
+			dir, name := m.parent("f")
+			_, h, _, err := m.Create(ctx, dir, name, 0o600, volume.OpenFlags{Read: true}, who)
+			m.ok(err)
+			m.close(h)
+			if m.log != nil {
+				m = m.crash()
+			}
+			if got := m.get("f"); got != "" {
+				t.Errorf("it has %q", got)
+			}
+			m.stored()
+			if got := m.object("f"); got != "" {
+				t.Errorf("the service has %q", got)
+			}
+		}
+	})
+	t.Run("written after it got a second name", func(t *testing.T) {
+		m := newJournaled(t, memclient.Full())
+		h := m.create("f")
+		n := h.Inode()
+		_, err := m.Link(ctx, n, m.Root(), "g")
+		m.ok(err)
+		m.deaf()
+		m.writeAll(h, "data", 0)
+		m.close(h)
+		for range 2 {
+			m = m.crash()
+			m.deaf()
+			for _, name := range []string{"f", "g"} {
+				if st := m.stat(name); st.Size != 4 || st.Nlink != 2 {
+					t.Errorf("%s shows %+v", name, st)
+				}
+				if got := m.get(name); got != "data" {
+					t.Errorf("%s has %q", name, got)
+				}
+			}
+		}
+		m.faults.set(nil)
+		m.stored()
+		if got := m.second().get("g"); got != "data" {
+			t.Errorf("another mount sees %q", got)
+		}
+	})
+	t.Run("directories in directories", func(t *testing.T) {
+		m := newJournaled(t, conditional)
+		m.mkdir("d")
+		m.deaf()
+		m.mkdir("d/sub")
+		m.names("d", "sub")
+		if st := m.stat("d"); st.Nlink != 3 {
+			t.Errorf("it has %d links", st.Nlink)
+		}
+		m.mkdir("d/sub/more")
+		before, mode := m.stat("d/sub"), uint32(0o700)
+		dir, _ := m.parent("d/sub/more")
+		st, err := m.Setattr(ctx, dir, volume.SetAttr{Mode: &mode}, nil)
+		if m.ok(err); !st.Mtime.Equal(before.Mtime) {
+			t.Errorf("chmod made of mtime %v %v", before.Mtime, st.Mtime)
+		}
+	})
+}

@@ -279,6 +279,9 @@ func (v *Volume) lookupShared(ctx context.Context, p place, at string, name obje
 		v.table.Unlink(p.dir.node, p.name)
 		return nil, Stat{}, errAgain
 	}
+	if st, ok := n.localStat(); ok {
+		return n, st, nil
+	}
 	return n, v.stat(n, o), nil
 }
 

@@ -158,12 +158,13 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 	d.n.v.walks.listed(at, items, first)
 	d.mu.window = append(make([]dirItem, 0, len(keep)+len(items)), keep...)
 	for _, it := range items {
-		if it.obj.dir && !d.n.v.hidden(d.n, it.name) {
+		if d.mu.local[it.name] || d.n.v.hidden(d.n, it.name) {
+			continue
+		}
+		if it.obj.dir {
 			d.mu.subdirs.n++
 		}
-		if !d.mu.local[it.name] && !d.n.v.hidden(d.n, it.name) {
-			d.mu.window = append(d.mu.window, it)
-		}
+		d.mu.window = append(d.mu.window, it)
 	}
 	if d.mu.done = !more; more {
 		d.requestLocked(ctx)
@@ -210,11 +211,14 @@ func (d *DirHandle) beginLocked(at string) {
 		{name: "..", fixed: attr.Dir, ino: parent},
 	}
 	d.mu.local = map[string]bool{}
+	d.mu.subdirs = subdirs{changes: d.n.subdirChanges()}
 	for name, n := range v.pendingIn(d.n) {
 		d.mu.local[name] = true
 		d.mu.window = append(d.mu.window, dirItem{name: name, fixed: n.typ, held: n})
+		if n.isDir() {
+			d.mu.subdirs.n++
+		}
 	}
-	d.mu.subdirs = subdirs{changes: d.n.subdirChanges()}
 	if p, name := v.table.Parent(d.n.node); p != nil {
 		if up, err := p.Value().path(); err == nil && v.walks.entered(up, name) {
 			v.beginFlat(up, at)
