@@ -129,6 +129,7 @@ func newPool(t *testing.T, f *fake, o Options) *Pool {
 		for s := range p.mu.sources {
 			s.Close()
 		}
+		p.keeper.blocks.Wait()
 		checkEmpty(t, p)
 		if err := p.Close(); err != nil {
 			t.Errorf("Close: %v", err)

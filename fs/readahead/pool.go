@@ -58,8 +58,8 @@ type Source interface {
 	Close() error
 }
 
-// Until returns a context for reads that go on in order up to end and no further: for them nothing behind it is fetched
-// ahead.
+// Until returns a context for reads that go on in order up to end and no further: all up to it is fetched ahead from the
+// first of them on, and nothing behind it.
 func Until(ctx context.Context, end int64) context.Context {
 	return context.WithValue(ctx, endKey{}, end)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -144,6 +145,9 @@ func (s *source) planLocked(off, n, end int64) {
 	first := s.streams.reads == 0
 	st, gone := s.streams.note(off, n, s.pool.blockSize)
 	st.end = max(end, off+n)
+	if end < math.MaxInt64 {
+		st.promised(s.pool.blockSize)
+	}
 	for _, g := range gone {
 		s.abandonLocked(g)
 	}

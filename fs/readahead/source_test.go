@@ -552,3 +552,19 @@ func TestReadsWithAnEndFetchNothingBehindIt(t *testing.T) {
 		}
 	}
 }
+
+func TestReadsWithAnEndAreOneRequest(t *testing.T) {
+	f := &fake{size: 30 * mib, etag: "e"}
+	s := newPool(t, f, Options{MemoryLimit: 64 * mib, BlockSize: 8 * mib}).Open(object(f))
+	ctx := Until(t.Context(), 9*mib)
+	p := make([]byte, 32*kib)
+	for off := int64(4*mib + 4096); off < 9*mib; off += int64(len(p)) {
+		if _, err := s.ReadAt(ctx, p[:min(int64(len(p)), 9*mib-off)], off); err != nil {
+			t.Fatal(err)
+		}
+		checkBytes(t, p[:min(int64(len(p)), 9*mib-off)], off)
+	}
+	if g := f.requests(); len(g) != 1 || g[0] != (s3client.Range{Off: 4*mib + 4096, Len: 5*mib - 4096}) {
+		t.Errorf("requests: %v", g)
+	}
+}

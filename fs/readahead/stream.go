@@ -105,6 +105,12 @@ func (t *streams) wants(off, end int64) bool {
 // grow doubles the size of the stream's next block.
 func (st *stream) grow(blockSize int64) { st.step = min(2*st.step, blockSize) }
 
+// promised says that the stream is going to be read to its end, which needs no proof.
+func (st *stream) promised(blockSize int64) {
+	st.sequential, st.step = true, blockSize
+	st.run = max(st.run, st.end-st.pos)
+}
+
 // horizon is the offset up to which the stream may be fetched ahead.
 func (st *stream) horizon(window int64) int64 { return st.pos + min(headroom*st.run, window) }
 
