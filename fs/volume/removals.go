@@ -44,9 +44,10 @@ type removalBatch struct {
 
 // removal is a file that is gone for this mount, and its key.
 type removal struct {
-	dir, n  *Inode
+	dir     *Inode
 	at, key string
-	unlock  func() // of the path
+	over    chan struct{} // closed when all is done here: the path is free for others only then
+	unlock  func()        // of the path
 }
 
 // row is the removals in a directory.
@@ -171,6 +172,7 @@ func (v *Volume) sendBatch(b *removalBatch) {
 	v.endJournaled()
 	failed := v.removeKeys(ctx, b)
 	for _, r := range b.list {
+		<-r.over
 		if err := failed[r.key]; err != nil {
 			v.comesBack(r, err)
 		}
@@ -230,8 +232,6 @@ func parts(err error) []error {
 
 // comesBack says that a file which this mount takes for gone is there: a name anew, as its inode has lost it.
 func (v *Volume) comesBack(r removal, err error) {
-	_ = r.n.gate.lock(context.Background()) // until Unlink is done with it, in a moment
-	r.n.gate.unlock()
 	v.names.Forget(r.at)
 	v.log.Error("a removed file is there again, as the service does not remove it", "path", r.at, "error", err)
 	r.dir.mu.Lock()

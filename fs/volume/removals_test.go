@@ -2,8 +2,11 @@ package volume_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -202,5 +205,57 @@ func TestCloseWaitsForRemovals(t *testing.T) {
 	m.ok(m.Close(ctx))
 	if keys := m.mem.Keys(); !slices.Equal(keys, []string{"d/"}) {
 		t.Errorf("left: %q", keys)
+	}
+}
+
+// stop is a clock that makes the third removal in a row wait when it is queued.
+type stop struct {
+	*clock
+	removals atomic.Int32
+	reached  chan struct{}
+	goOn     chan struct{}
+}
+
+func (s *stop) Now() time.Time {
+	pc, _, _, _ := runtime.Caller(1)
+	if strings.HasSuffix(runtime.FuncForPC(pc).Name(), ".countRemoval") && s.removals.Add(1) == 3 {
+		close(s.reached)
+		<-s.goOn
+	}
+	return s.clock.Now()
+}
+
+// A name is not free for others before its removal is over here too, however soon the service has answered.
+func TestQueuedRemovalTakesNoNewFile(t *testing.T) {
+	s := &stop{clock: newClock(), reached: make(chan struct{}), goOn: make(chan struct{})}
+	m := newMount(t, conditional, lazyUnlink, func(o *volume.Options, _ *upload.Options) { o.Now = s.Now })
+	dir, names := m.dirOf(4)
+	m.rm(dir, names[:2])
+	removed := make(chan error)
+	go func() { removed <- m.Unlink(ctx, dir, names[2]) }()
+	<-s.reached // queued, and not over
+	for slices.Contains(m.mem.Keys(), "d/"+names[2]) {
+		time.Sleep(time.Millisecond)
+	}
+	created := make(chan error, 1)
+	go func() {
+		_, h, _, err := m.Create(ctx, dir, names[2], 0o640, readWrite, who)
+		if err == nil {
+			_, err = h.WriteAt(ctx, []byte("new"), 0)
+			err = errors.Join(err, h.Flush(ctx))
+			h.Release()
+		}
+		created <- err
+	}()
+	select {
+	case err := <-created:
+		created <- err
+	case <-time.After(20 * time.Millisecond): // it waits
+	}
+	close(s.goOn)
+	m.ok(<-removed)
+	m.ok(<-created)
+	if got := m.get("d/" + names[2]); got != "new" {
+		t.Errorf("the new file has %q", got)
 	}
 }

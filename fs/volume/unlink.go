@@ -35,9 +35,9 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 		}
 		return err
 	}
-	queued := false
+	queued, over := false, make(chan struct{})
 	defer func() {
-		if !queued {
+		if close(over); !queued {
 			unlock()
 		}
 	}()
@@ -63,7 +63,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	}
 	if v.removesLater(dir) && !n.isOpen() {
 		remove = func(key string) error {
-			err := v.queueRemoval(ctx, removal{dir: dir, n: n, at: at, key: key, unlock: unlock})
+			err := v.queueRemoval(ctx, removal{dir: dir, at: at, key: key, over: over, unlock: unlock})
 			queued = err == nil
 			return err
 		}
