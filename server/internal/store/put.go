@@ -21,8 +21,8 @@ func checkKey(key string) error {
 	return nil
 }
 
-// PutObject stores an object whole or not at all. Conditions are decided in the transaction that makes it visible, and
-// once before the body is read, to spare a client the sending.
+// PutObject stores an object whole or not at all. All is decided in the transaction that makes it visible, and once before the
+// body is read where that can spare a client something worth while.
 func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 	if err := checkKey(in.Key); err != nil {
 		return Object{}, err
@@ -31,21 +31,7 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	err = s.view(ctx, func(r meta.Reader) error {
-		b, err := getBucket(r, in.Bucket)
-		if err != nil {
-			return err
-		}
-		if err := b.checkLock(&in.Extra); err != nil || in.Cond.empty() {
-			return err
-		}
-		old, err := findObject(r, b, in.Key)
-		if err != nil {
-			return err
-		}
-		return in.Cond.forWrite(old)
-	})
-	if err != nil {
+	if err := s.refuseEarly(ctx, &in); err != nil {
 		return Object{}, err
 	}
 	c, err := s.ingest(ctx, source{body: in.Body, size: in.Size, algorithm: in.Algorithm, verify: in.Verify, inline: true, keys: keys})
@@ -80,4 +66,25 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 		return Object{}, err
 	}
 	return row.object(in.Bucket, in.Key), nil
+}
+
+// refuseEarly decides what can be before the body is read. A small body costs less than the look-up.
+func (s *Store) refuseEarly(ctx context.Context, in *PutInput) error {
+	if in.Cond.empty() && in.Size >= 0 && in.Size <= s.inlineLimit {
+		return nil
+	}
+	return s.view(ctx, func(r meta.Reader) error {
+		b, err := getBucket(r, in.Bucket)
+		if err != nil {
+			return err
+		}
+		if err := b.checkLock(&in.Extra); err != nil || in.Cond.empty() {
+			return err
+		}
+		old, err := findObject(r, b, in.Key)
+		if err != nil {
+			return err
+		}
+		return in.Cond.forWrite(old)
+	})
 }
