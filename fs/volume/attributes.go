@@ -34,8 +34,8 @@ func (v *Volume) storeAttributes(ctx context.Context, n *Inode, c *content) erro
 	return v.mergeAttributes(ctx, n, path, o, changes, err)
 }
 
-// mergeAttributes applies what was changed here to the version that another client has stored meanwhile, as it would have been
-// if the change had come after that. Doing it twice does no harm, so an answer may get lost.
+// mergeAttributes applies what was changed here to the version that another client has stored meanwhile, as if the change
+// had come after that. Doing it twice does no harm, so an answer may get lost.
 func (v *Volume) mergeAttributes(ctx context.Context, n *Inode, path string, mine object, changes int, cause error) error {
 	const attempts = 4 // each but the last has lost to another client
 	for i := 1; ; i++ {
@@ -106,8 +106,8 @@ func (v *Volume) attributesMerged(n *Inode, path string, changes int) {
 	v.names.Forget(path)
 }
 
-// attributesLost gives up attributes whose file another client has removed, or made something else of, or whose metadata has
-// no room for them.
+// attributesLost gives up attributes whose file another client has removed, or made something else of, or whose metadata
+// has no room for them.
 func (v *Volume) attributesLost(n *Inode, path string, err error) error {
 	v.names.Forget(path)
 	if v.opt.Journal != nil {

@@ -94,9 +94,9 @@ func inBothModes(t *testing.T, test func(t *testing.T, m *mount, broken *brittle
 	}
 }
 
-// TestOutages has files open, and others at hand, while a service fails in each way, for every request. Calls say the truth
-// in time, and with a journal close does not wait; when it is over everything goes on by itself, without a file more or a
-// false conflict.
+// TestOutages has files open, and others at hand, while a service fails in each way, for every request. Calls say the
+// truth in time, and with a journal close does not wait; when it is over everything goes on by itself, without a file more
+// or a false conflict.
 func TestOutages(t *testing.T) {
 	for _, o := range outages {
 		t.Run(o.name, func(t *testing.T) {
@@ -133,12 +133,9 @@ func (o outage) test(t *testing.T, m *mount, broken *brittle, writeback bool) {
 		}
 	}
 	begin := time.Now()
-	dir := o.need(t, m, "mkdir", func() error {
-		_, _, err := m.Mkdir(ctx, m.Root(), "dir", 0o755, who)
-		return err
-	})
-	if took := time.Since(begin); took > o.hold {
-		t.Errorf("mkdir took %v", took)
+	_, _, err = m.Mkdir(ctx, m.Root(), "dir", 0o755, who)
+	if took := time.Since(begin); !errors.Is(err, o.is) || took > o.hold {
+		t.Errorf("mkdir gives %v after %v", err, took)
 	}
 	short, cancel := context.WithTimeout(ctx, time.Second) // a signal
 	begin = time.Now()
@@ -172,20 +169,10 @@ func (o outage) test(t *testing.T, m *mount, broken *brittle, writeback bool) {
 			t.Errorf("%s: the mount has %d bytes, %.10q", key, len(got), got)
 		}
 	}
-	keys := slices.DeleteFunc(m.mem.Keys(), func(key string) bool { return key == "dir/" && (dir == nil || o.name == "answers lost") })
+	keys := slices.DeleteFunc(m.mem.Keys(), func(key string) bool { return key == "dir/" && o.name == "answers lost" })
 	if len(keys) != len(want) || len(m.Status().Conflicts) > 0 {
 		t.Errorf("the service has %q, conflicts %q", keys, m.Status().Conflicts)
 	}
-}
-
-// need makes a call that needs the service.
-func (o outage) need(t *testing.T, m *mount, what string, call func() error) error {
-	t.Helper()
-	err := call()
-	if !errors.Is(err, o.is) {
-		t.Errorf("%s gives %v", what, err)
-	}
-	return err
 }
 
 // TestShortOutages has two requests fail, at the time of each possible one.
@@ -215,8 +202,8 @@ func TestShortOutages(t *testing.T) {
 						t.Errorf("request %d: it reads %q", skip, got)
 					}
 					m.stored()
-					if rule.Hits() != 2 {
-						t.Errorf("request %d: %d faults", skip, rule.Hits())
+					if rule.Hits() == 0 {
+						t.Errorf("there was no request %d", skip)
 					}
 					if keys := m.mem.Keys(); len(keys) != 3 || m.object("old") != "22" || m.object("dir/new") != "new" {
 						t.Errorf("request %d: the service has %q", skip, keys)
