@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // script is a user of examples/backup with a configuration of his own.
@@ -98,7 +99,7 @@ func TestBackupScript(t *testing.T) {
 	day := func(n int) { b.now = time.Now().Add(time.Duration(n) * 24 * time.Hour).Truncate(time.Second) }
 	for n := -9; n < -6; n++ {
 		day(n)
-		b.write(fmt.Sprintf("of day %d", n), randomBytes(uint64(-n), 1000))
+		b.write(fmt.Sprintf("of day %d", n), load.RandomBytes(uint64(-n), 1000))
 		b.good(map[int]string{-9: "made bucket"}[n])
 	}
 	if full, incremental := b.sets(); full != 1 || incremental != 2 {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"testing"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // bigSize is the multipart object of the clients' tests.
@@ -30,21 +30,13 @@ type client struct {
 func newClient(t *testing.T) *client {
 	c := &client{Server: harness.Serve(t, harness.ServerOptions{}), t: t, dir: t.TempDir()}
 	c.Env = []string{"HOME=" + c.dir}
-	c.big = randomBytes(1, bigSize)
+	c.big = load.RandomBytes(1, bigSize)
 	c.write("small", []byte("a small object\n"))
 	c.write("big", c.big)
 	c.write("tree/a", []byte("a"))
 	c.write("tree/b", []byte("b b"))
-	c.write("tree/sub/c", randomBytes(2, 100_000))
+	c.write("tree/sub/c", load.RandomBytes(2, 100_000))
 	return c
-}
-
-func randomBytes(seed uint64, n int) []byte {
-	var key [32]byte
-	key[0] = byte(seed)
-	b := make([]byte, n)
-	rand.NewChaCha8(key).Read(b)
-	return b
 }
 
 func (c *client) path(name string) string { return filepath.Join(c.dir, name) }

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // bucket is the bucket of a server, without a client's patience: each call is one request.
@@ -107,7 +108,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	t.Cleanup(func() { syscall.Unmount(disk, syscall.MNT_DETACH) })
 	b := newBucket(t, harness.Serve(t, harness.ServerOptions{HTTP: true, Dir: filepath.Join(disk, "server")}))
-	large, small := randomBytes(31, 12<<20), randomBytes(32, 60_000)
+	large, small := load.RandomBytes(31, 12<<20), load.RandomBytes(32, 60_000)
 	fill := func(prefix string, content []byte) (stored []string) {
 		t.Helper()
 		for i := range 10_000 {
@@ -158,7 +159,7 @@ func TestDiskFull(t *testing.T) {
 func TestReadOnlyDisk(t *testing.T) {
 	harness.NeedRoot(t)
 	b := newBucket(t, harness.Serve(t, harness.ServerOptions{HTTP: true}))
-	content := randomBytes(33, 1<<20)
+	content := load.RandomBytes(33, 1<<20)
 	b.must(b.put("before", content))
 	data := filepath.Join(b.server.Dir, "data", "blobs")
 	b.must(syscall.Mount(data, data, "", syscall.MS_BIND, ""))
@@ -180,11 +181,11 @@ func TestReadOnlyDisk(t *testing.T) {
 // read and never other data, all others are well, and fsck names the two.
 func TestBitRot(t *testing.T) {
 	b := newBucket(t, harness.Serve(t, harness.ServerOptions{HTTP: true}))
-	large, small := randomBytes(34, 3<<20), randomBytes(35, 40_000)
+	large, small := load.RandomBytes(34, 3<<20), load.RandomBytes(35, 40_000)
 	b.must(b.put("large/rotten", large))
-	b.must(b.put("large/sound", randomBytes(36, 3<<20)))
+	b.must(b.put("large/sound", load.RandomBytes(36, 3<<20)))
 	for i := range 20 {
-		b.must(b.put("small/sound"+string(rune('a'+i)), randomBytes(uint64(40+i), 40_000)))
+		b.must(b.put("small/sound"+string(rune('a'+i)), load.RandomBytes(uint64(40+i), 40_000)))
 		if i == 10 {
 			b.must(b.put("small/rotten", small))
 		}
@@ -210,10 +211,10 @@ func TestBitRot(t *testing.T) {
 			t.Errorf("%s: %d bytes and %v", key, len(got), err)
 		}
 	}
-	b.has("large/sound", randomBytes(36, 3<<20))
+	b.has("large/sound", load.RandomBytes(36, 3<<20))
 	b.must(b.put("large/rotten", large)) // what is written anew is whole
 	b.has("large/rotten", large)
-	b.has("small/sounda", randomBytes(40, 40_000))
+	b.has("small/sounda", load.RandomBytes(40, 40_000))
 }
 
 // flip changes one bit in the one file of a pattern that holds the bytes.

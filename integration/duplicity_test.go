@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // duplicity is one user of Debian's duplicity: a source, where it is backed up to, and how.
@@ -41,9 +42,9 @@ func newDuplicity(t *testing.T) *duplicity {
 	d.must(os.Mkdir(filepath.Join(d.dir, "gnupg"), 0o700))
 	d.must(os.MkdirAll(filepath.Join(d.source, "sub", "empty"), 0o750))
 	d.write("same", []byte("never changed\n"))
-	d.write("changing", randomBytes(11, 300_000))
+	d.write("changing", load.RandomBytes(11, 300_000))
 	d.write("going", []byte("will be removed\n"))
-	d.write("sub/spaced name é", randomBytes(12, 2_000_000))
+	d.write("sub/spaced name é", load.RandomBytes(12, 2_000_000))
 	d.must(os.Symlink("../same", filepath.Join(d.source, "sub", "link")))
 	return d
 }
@@ -153,8 +154,8 @@ func (d *duplicity) life() {
 		d.t.Errorf("not all is new in the first backup:\n%s", out)
 	}
 	d.later(1)
-	d.write("added", randomBytes(13, 100_000))
-	d.write("changing", append(randomBytes(11, 300_000), "and more"...))
+	d.write("added", load.RandomBytes(13, 100_000))
+	d.write("changing", append(load.RandomBytes(11, 300_000), "and more"...))
 	d.must(os.Remove(filepath.Join(d.source, "going")))
 	second, atSecond := d.now, d.tree(d.source)
 	if out := d.backup("incremental"); !strings.Contains(out, "DeletedFiles 1\n") || !strings.Contains(out, "ChangedFiles 1\n") {
@@ -265,7 +266,7 @@ func TestDuplicityMultipart(t *testing.T) {
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true, Binary: harness.StaticBinary(t)})
 	s.Bucket(t, "bucket")
 	d := newDuplicity(t)
-	d.write("big", randomBytes(14, 60<<20))
+	d.write("big", load.RandomBytes(14, 60<<20))
 	d.url, d.flags = "boto3+s3://bucket", append(d.flags, "--s3-endpoint-url", s.URL, "--volsize", "50", "--s3-multipart-chunk-size", "10")
 	d.backup("full")
 	multipart := 0
@@ -288,7 +289,7 @@ func TestDuplicityResumes(t *testing.T) {
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true})
 	s.Bucket(t, "bucket")
 	d := newDuplicity(t)
-	d.write("big", randomBytes(15, 24<<20))
+	d.write("big", load.RandomBytes(15, 24<<20))
 	d.Env = append(d.Env, "AWS_MAX_ATTEMPTS=1")
 	d.url, d.flags = "boto3+s3://bucket", append(d.flags, "--s3-endpoint-url", s.URL, "--volsize", "1")
 	failed := make(chan error, 1)

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // secretText is what encrypted objects must not leave on disk.
@@ -30,8 +31,8 @@ type encrypted struct {
 func newEncrypted(t *testing.T) *encrypted {
 	t.Helper()
 	ring, keys := filepath.Join(t.TempDir(), "kms-keys"), filepath.Join(t.TempDir(), "customer-key")
-	e := &encrypted{customer: randomBytes(9, 32), keyFile: keys}
-	for path, line := range map[string]string{ring: "team/key:" + base64.StdEncoding.EncodeToString(randomBytes(8, 32)),
+	e := &encrypted{customer: load.RandomBytes(9, 32), keyFile: keys}
+	for path, line := range map[string]string{ring: "team/key:" + base64.StdEncoding.EncodeToString(load.RandomBytes(8, 32)),
 		keys: base64.StdEncoding.EncodeToString(e.customer)} {
 		if err := os.WriteFile(path, []byte(line+"\n"), 0o600); err != nil {
 			t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // TestFaultsBetweenMountAndServer breaks the connection of a mount in each way, in both modes of close, while programs
@@ -100,7 +101,7 @@ func (f *faultTest) run(fault harness.Fault) {
 
 func (f *faultTest) data(size int) []byte {
 	f.seed++
-	return randomBytes(f.seed, size)
+	return load.RandomBytes(f.seed, size)
 }
 
 // put stores an object past the mount.

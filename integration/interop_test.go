@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // mountS3FS mounts a bucket with Debian's s3fs.
@@ -143,7 +144,7 @@ func TestRsyncSecondRunTransfersNothing(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("file%d", i)), randomBytes(uint64(i), i*1000), 0o640); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("file%d", i)), load.RandomBytes(uint64(i), i*1000), 0o640); err != nil {
 			t.Fatal(err)
 		}
 	}

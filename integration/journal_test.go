@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // TestKillMountUnderLoad kills the mount at once while programs write, replace, rename and remove files with -o writeback,
@@ -27,7 +28,7 @@ func TestKillMountUnderLoad(t *testing.T) {
 	srv := harness.Serve(t, harness.ServerOptions{HTTP: true})
 	srv.Bucket(t, "bucket")
 	opt := harness.MountOptions{Options: []string{"writeback", "retries=1", "readwrite_timeout=2", "journal_dir=" + filepath.Join(t.TempDir(), "journal")}}
-	files := &written{acked: map[string]content{}, sent: map[string][]content{}}
+	files := &written{acked: map[string]load.Content{}, sent: map[string][]load.Content{}}
 	for round := range 3 {
 		m := srv.Mount(t, "bucket", opt)
 		dirs := make([]string, 4)
@@ -68,8 +69,8 @@ type written struct {
 	mu    sync.Mutex
 	seed  int
 	fresh int // acknowledgements since wait
-	acked map[string]content
-	sent  map[string][]content // since the last acknowledgement; size -1 is none
+	acked map[string]load.Content
+	sent  map[string][]load.Content // since the last acknowledgement; load.Gone is none
 }
 
 // disturb does to the server what a round is about; back undoes it.
@@ -99,7 +100,7 @@ func (f *written) write(m *harness.Mount, dir string, worker int) {
 	for i := 0; ; i++ {
 		path := fmt.Sprintf("%s/%d", dir, i%25)
 		c := f.next(path, []int{10, 5000, 70_000, 400_000}[(i+worker)%4])
-		err := os.WriteFile(m.Path(path+".tmp"), c.bytes(), 0o644)
+		err := os.WriteFile(m.Path(path+".tmp"), c.Bytes(), 0o644)
 		if err == nil {
 			err = os.Rename(m.Path(path+".tmp"), m.Path(path))
 		}
@@ -108,31 +109,31 @@ func (f *written) write(m *harness.Mount, dir string, worker int) {
 		}
 		f.ack(path, c)
 		if i%7 == 6 {
-			f.sending(path, content{size: -1})
+			f.sending(path, load.Gone)
 			if os.Remove(m.Path(path)) != nil {
 				return
 			}
-			f.ack(path, content{size: -1})
+			f.ack(path, load.Gone)
 		}
 	}
 }
 
-func (f *written) next(path string, size int) content {
+func (f *written) next(path string, size int) load.Content {
 	f.mu.Lock()
 	f.seed++
-	c := content{f.seed % 200, size}
+	c := load.Content{Seed: f.seed % 200, Size: size}
 	f.mu.Unlock()
 	f.sending(path, c)
 	return c
 }
 
-func (f *written) sending(path string, c content) {
+func (f *written) sending(path string, c load.Content) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sent[path] = append(f.sent[path], c)
 }
 
-func (f *written) ack(path string, c content) {
+func (f *written) ack(path string, c load.Content) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.acked[path], f.sent[path] = c, nil
@@ -165,14 +166,14 @@ func (f *written) check(t *testing.T, where string, read func(path string) ([]by
 			t.Fatalf("%s: %v", where, err)
 		}
 		found := false
-		for _, c := range append([]content{last}, f.sent[path]...) {
-			if c.size < 0 && err != nil || c.size >= 0 && err == nil && bytes.Equal(got, c.bytes()) {
+		for _, c := range append([]load.Content{last}, f.sent[path]...) {
+			if c == load.Gone && err != nil || c != load.Gone && err == nil && bytes.Equal(got, c.Bytes()) {
 				f.acked[path], found = c, true
 				break
 			}
 		}
 		if !found {
-			t.Errorf("%s, %s: %d bytes, %v; acknowledged were %d", where, path, len(got), err, last.size)
+			t.Errorf("%s, %s: %d bytes, %v; acknowledged were %d", where, path, len(got), err, last.Size)
 		}
 		f.sent[path] = nil
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // TestMountThroughTakeover mounts two servers and kills the one that serves, twice, while programs work on the mount: a
@@ -54,7 +55,7 @@ type work struct {
 
 func (w *work) loop(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		path, want := w.m.Path(fmt.Sprintf("loop%d", i%7)), randomBytes(uint64(i), 3000)
+		path, want := w.m.Path(fmt.Sprintf("loop%d", i%7)), load.RandomBytes(uint64(i), 3000)
 		if err := os.WriteFile(path, want, 0o644); err != nil {
 			w.t.Errorf("the loop writes: %v", err)
 		}
@@ -68,7 +69,7 @@ func (w *work) loop(ctx context.Context) {
 func (w *work) rsync(ctx context.Context) {
 	source := w.t.TempDir()
 	for i := range 8 {
-		if err := os.WriteFile(filepath.Join(source, fmt.Sprintf("f%02d", i)), randomBytes(uint64(i), 20_000), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(source, fmt.Sprintf("f%02d", i)), load.RandomBytes(uint64(i), 20_000), 0o644); err != nil {
 			w.t.Error(err)
 		}
 	}
@@ -87,7 +88,7 @@ func (w *work) git(ctx context.Context) {
 	}
 	w.run("git", "init", "-q", repo)
 	for i := 0; ctx.Err() == nil; i++ {
-		if err := os.WriteFile(filepath.Join(repo, "file"), randomBytes(uint64(i), 5000), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(repo, "file"), load.RandomBytes(uint64(i), 5000), 0o644); err != nil {
 			w.t.Error(err)
 		}
 		if git("add", "file") && git("commit", "-q", "-m", fmt.Sprint(i)) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,20 +12,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 )
 
 // replicas are servers on the same directories, of which one owns them.
 type replicas struct {
 	t       *testing.T
 	servers []*harness.Server
-	writers sync.WaitGroup
-	stop    context.CancelFunc
-	acks    []atomic.Int64 // of each server
+	load    *load.Load
+	writers *load.Writers
 }
 
 func startReplicas(t *testing.T, n int, args ...string) *replicas {
 	t.Helper()
-	r := &replicas{t: t, acks: make([]atomic.Int64, n)}
+	r := &replicas{t: t, load: load.New("bucket", "")}
 	opt := harness.ServerOptions{HTTP: true, Args: args}
 	for range n {
 		s := harness.Serve(t, opt)
@@ -38,60 +36,21 @@ func startReplicas(t *testing.T, n int, args ...string) *replicas {
 	return r
 }
 
-// write lets writers put objects, each with another server when the one it uses refuses or is gone.
-func (r *replicas) write(l *load) {
-	ctx, stop := context.WithCancel(context.Background())
-	r.stop = stop
+// write lets writers put objects. The test's end halts them, if it has not done so before.
+func (r *replicas) write() {
 	var clients []*s3.Client
 	for _, s := range r.servers {
 		clients = append(clients, s.Client(r.t))
 	}
-	for w := range 4 {
-		r.writers.Go(func() {
-			for i, at := 0, 0; ctx.Err() == nil; i++ {
-				key := fmt.Sprintf("w%d/%d", w, i)
-				if i%5 == 4 {
-					key = fmt.Sprintf("w%d/again", w)
-				}
-				size := []int{10, 5000, 70_000, 300_000}[(i+w)%4]
-				err := l.putKey(clients[at], key, size, &r.acks[at])
-				if err != nil {
-					at = (at + 1) % len(clients)
-					pause(ctx, 20*time.Millisecond)
-				}
-			}
-		})
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
-// putKey puts once, and remembers what it must be remembered for.
-func (l *load) putKey(client *s3.Client, key string, size int, acks *atomic.Int64) error {
-	c := l.newContent(size)
-	err := l.change(key, c, func() error { return (&load{client: client, timeout: 2 * time.Second}).put(key, c) })
-	if err == nil {
-		acks.Add(1)
-	}
-	return err
-}
-
-// halt ends the writers.
-func (r *replicas) halt() {
-	r.stop()
-	r.writers.Wait()
+	r.writers = r.load.Write(4, 2*time.Second, []int{10, 5000, 70_000, 300_000}, clients...)
+	r.t.Cleanup(r.writers.Halt)
 }
 
 // verify reads everything back from a server, ends all servers and checks what they leave.
-func (r *replicas) verify(l *load, from *harness.Server) {
+func (r *replicas) verify(from *harness.Server) {
 	r.t.Helper()
-	l.client = from.Client(r.t)
-	l.check(r.t)
+	r.writers.Halt()
+	r.load.Check(r.t, from.Client(r.t))
 	for _, s := range r.servers {
 		s.Kill()
 	}
@@ -99,23 +58,20 @@ func (r *replicas) verify(l *load, from *harness.Server) {
 	if err != nil {
 		r.t.Errorf("fsck: %v\n%s", err, out)
 	}
-	r.t.Logf("%d objects; fsck: %s", len(l.sent), out)
+	r.t.Logf("fsck: %s", out)
 }
-
-func newLoad() *load { return &load{sent: map[string][]content{}} }
 
 // TestTakeoverAfterKill kills the owner of shared directories again and again while clients write: a standby serves within
 // two seconds, nothing acknowledged is lost, and nothing is half there.
 func TestTakeoverAfterKill(t *testing.T) {
 	r := startReplicas(t, 3)
-	l := newLoad()
-	r.write(l)
+	r.write()
 	owner := r.servers[0]
 	for range 2 {
-		l.waitAcks(25)
+		waitAcks(t, r.load, 25)
 		owner.Kill()
 		killed := time.Now()
-		l.waitAcks(1)
+		waitAcks(t, r.load, 1)
 		t.Logf("acknowledged again %v after the owner was killed", time.Since(killed).Round(time.Millisecond))
 		if took := time.Since(killed); took > 10*time.Second { // 2 s without the race detector and on a machine of its own
 			t.Errorf("the take-over took %v", took)
@@ -123,9 +79,8 @@ func TestTakeoverAfterKill(t *testing.T) {
 		owner.Restart(t) // as a standby
 		owner = r.owner()
 	}
-	l.waitAcks(25)
-	r.halt()
-	r.verify(l, r.owner())
+	waitAcks(t, r.load, 25)
+	r.verify(r.owner())
 }
 
 // owner gives the server that serves.
@@ -158,24 +113,22 @@ func status(url string) int {
 // it still writes damages nothing.
 func TestTakeoverFromPausedOwner(t *testing.T) {
 	r := startReplicas(t, 2, "--patience", "3s")
-	l := newLoad()
-	r.write(l)
+	r.write()
 	zombie, next := r.servers[0], r.servers[1]
 	for range 2 {
-		l.waitAcks(25)
-		before := r.acks[r.index(next)].Load()
+		waitAcks(t, r.load, 25)
 		zombie.Pause()
 		paused := time.Now()
-		for r.acks[r.index(next)].Load() == before {
-			l.waitAcks(1)
+		if r.writers.WaitOther(r.index(zombie), time.Minute) < 0 {
+			t.Fatal("the standby acknowledges nothing")
 		}
 		t.Logf("acknowledged by the standby %v after the owner was stopped", time.Since(paused).Round(time.Millisecond))
-		l.waitAcks(25)
-		acks := r.acks[r.index(zombie)].Load()
+		waitAcks(t, r.load, 25)
+		acks := r.writers.Acks(r.index(zombie))
 		zombie.Resume()
 		read := r.reads(zombie, 50)
-		l.waitAcks(25)
-		if n := r.acks[r.index(zombie)].Load() - acks; n != 0 {
+		waitAcks(t, r.load, 25)
+		if n := r.writers.Acks(r.index(zombie)) - acks; n != 0 {
 			t.Errorf("the former owner acknowledged %d objects", n)
 		}
 		if read != nil {
@@ -183,8 +136,7 @@ func TestTakeoverFromPausedOwner(t *testing.T) {
 		}
 		zombie, next = next, zombie
 	}
-	r.halt()
-	r.verify(l, r.owner())
+	r.verify(r.owner())
 }
 
 func (r *replicas) index(s *harness.Server) int {
