@@ -11,26 +11,31 @@ import (
 type uploadBody struct {
 	mu struct {
 		sync.Mutex
-		r   io.Reader // nil: detached
-		err error     // the first that r returned besides io.EOF
+		r    io.Reader // nil: detached
+		left int64     // bytes that were not read yet
+		err  error     // the first that r returned besides io.EOF
 	}
 }
 
 var errDetached = errors.New("the request is over")
 
-func newUploadBody(r io.Reader) *uploadBody {
+func newUploadBody(r io.Reader, size int64) *uploadBody {
 	b := &uploadBody{}
-	b.mu.r = r
+	b.mu.r, b.mu.left = io.LimitReader(r, size), size
 	return b
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.mu.left == 0 {
+		return 0, io.EOF // the transport asks once more, and would break the connection for another answer
+	}
 	if b.mu.r == nil {
 		return 0, errDetached
 	}
 	n, err := b.mu.r.Read(p)
+	b.mu.left -= int64(n)
 	if err != nil && err != io.EOF && b.mu.err == nil {
 		b.mu.err = err
 	}

@@ -2,8 +2,10 @@ package awss3
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,28 @@ import (
 
 // An answer that comes before the body was read leaves the transport sending; the body's memory is the caller's again
 // all the same. The race detector sees it if not.
+// TestBodyThatWasSentEnds: the transport reads on to the body's end, which it may do after the answer has come. An error
+// there would break the connection before the rest of the answer is read.
+func TestBodyThatWasSentEnds(t *testing.T) {
+	b := newUploadBody(strings.NewReader("sent and more"), 4)
+	sent := make([]byte, 4)
+	if _, err := io.ReadFull(b, sent[:2]); err != nil {
+		t.Fatal(err)
+	}
+	b.detach()
+	if _, err := b.Read(sent); !errors.Is(err, errDetached) {
+		t.Errorf("reading the rest after the answer: %v", err)
+	}
+	b = newUploadBody(strings.NewReader("sent and more"), 4)
+	if _, err := io.ReadFull(b, sent); err != nil || string(sent) != "sent" {
+		t.Fatal(err)
+	}
+	b.detach()
+	if n, err := b.Read(sent); n != 0 || err != io.EOF {
+		t.Errorf("reading on after all was sent: %d bytes, %v", n, err)
+	}
+}
+
 func TestBodyIsNotTouchedAfterTheAnswer(t *testing.T) {
 	c := newStub(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusPreconditionFailed) },
 		func(o *Options) { o.UnsignedPayload = true })

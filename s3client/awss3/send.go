@@ -134,7 +134,7 @@ func (c *Client) send(ctx context.Context, r *request, t *target) (*http.Respons
 	}).WithContext(ctx)
 	var upload *uploadBody
 	if r.body != nil && r.body.size > 0 {
-		upload = newUploadBody(io.LimitReader(r.body.r, r.body.size))
+		upload = newUploadBody(r.body.r, r.body.size)
 		req.Body, req.ContentLength = upload, r.body.size
 	}
 	creds, err := c.sign(ctx, req, r, t)
