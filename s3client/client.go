@@ -58,7 +58,8 @@ type Upload interface {
 	ID() string
 	// Part stores part n (1..MaxParts). A part number sent again replaces the earlier one.
 	Part(ctx context.Context, n int, body io.ReadSeeker) (Part, error)
-	// CopyPart makes part n from a range of src in the same bucket, provided src still has the ETag ifMatch.
+	// CopyPart makes part n from a range of src in the same bucket, provided src still has the ETag ifMatch. ErrUnsupported:
+	// the service cannot copy from this key.
 	CopyPart(ctx context.Context, n int, src string, r Range, ifMatch ETag) (Part, error)
 	// Complete makes the object visible. parts are in ascending order of N.
 	Complete(ctx context.Context, parts []Part) (ObjectInfo, error)

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -142,7 +143,7 @@ func (u *Uploader) putParts(ctx context.Context, key string, snap Snapshot, base
 	if err != nil {
 		return s3client.ObjectInfo{}, fmt.Errorf("store %q: %w", key, err)
 	}
-	return u.run(ctx, key, opt, parts, func(ctx context.Context, up s3client.Upload, n int, p part) (s3client.Part, error) {
+	info, err := u.run(ctx, key, opt, parts, func(ctx context.Context, up s3client.Upload, n int, p part) (s3client.Part, error) {
 		if p.copied {
 			return up.CopyPart(ctx, n, base.Key, s3client.Range{Off: p.off, Len: p.len}, base.ETag)
 		}
@@ -150,6 +151,10 @@ func (u *Uploader) putParts(ctx context.Context, key string, snap Snapshot, base
 		done, err := up.Part(ctx, n, b)
 		return done, b.explain(err)
 	})
+	if lim.copied > 0 && errors.Is(err, s3client.ErrUnsupported) {
+		return u.putParts(ctx, key, snap, nil, opt) // the service cannot copy from this key: everything travels
+	}
+	return info, err
 }
 
 // minRangeSource is what an object must be larger than for S3 to copy a range of it

@@ -255,6 +255,20 @@ func TestUnchangedRangesAreCopied(t *testing.T) {
 	}
 }
 
+// TestServiceThatCannotCopyFromAKey sends everything where the service cannot copy ranges.
+func TestServiceThatCannotCopyFromAKey(t *testing.T) {
+	old := random(40 * mib)
+	e := newEnv(t)
+	base := e.put("k", old)
+	e.client.onCopyPart = func(int) error { return s3client.ErrUnsupported }
+	if _, err := e.uploader(Options{}).Commit(t.Context(), "k", e.file(old, map[int64]string{20 * mib: "x"}), base, s3client.PutOptions{IfMatch: base.ETag}); err != nil {
+		t.Fatal(err)
+	}
+	want := bytes.Clone(old)
+	want[20*mib] = 'x'
+	e.check("k", want)
+}
+
 func TestFailedUploadIsAbortedAndTheOldObjectStays(t *testing.T) {
 	old := random(40 * mib)
 	broken := errors.New("broken")

@@ -27,6 +27,8 @@ type Client struct {
 
 	target       atomic.Pointer[target]
 	checksumsOff atomic.Bool // the service refused checksum headers
+
+	ignoresCopySource atomic.Bool // the service copies whatever version is there, as Probe has found
 }
 
 var _ s3client.Client = (*Client)(nil)

@@ -19,6 +19,9 @@ func (c *Client) Copy(ctx context.Context, dst, src string, opt s3client.CopyOpt
 		if err := c.setCopy(r, src, opt); err != nil {
 			return err
 		}
+		if err := c.isVersion(ctx, r, src, opt.SrcIfMatch); err != nil {
+			return err
+		}
 		k.setSource(r.header)
 		resp, err := c.do(ctx, r)
 		if err != nil {
@@ -48,6 +51,18 @@ func (c *Client) setCopy(r *request, src string, opt s3client.CopyOptions) error
 	}
 	set(r.header, "X-Amz-Metadata-Directive", "REPLACE")
 	return c.setNew(r, opt.Meta, opt.System)
+}
+
+// isVersion looks whether src has an ETag, where the service does not look itself when it copies.
+func (c *Client) isVersion(ctx context.Context, r *request, src string, want s3client.ETag) error {
+	if want == "" || !c.ignoresCopySource.Load() {
+		return nil
+	}
+	info, err := c.Head(ctx, src)
+	if err == nil && info.ETag != want {
+		err = c.newError(r, s3client.ErrPrecondition)
+	}
+	return err
 }
 
 // copySource names an object of this bucket in a header.

@@ -1,6 +1,7 @@
 package awss3
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -13,8 +14,7 @@ import (
 // Probe asks for the bucket and finds out what the service can do.
 //
 // pail's own server says so in X-Pail-Extensions. AWS has conditional writes, and RenameObject in directory buckets.
-// Other services get one PUT that must not succeed: of a new name, on condition that it has a certain ETag. Those that
-// know conditions refuse it, those that do not store an empty object, which is removed again.
+// Other services are tried, see probeWrites.
 func (c *Client) Probe(ctx context.Context) (s3client.Capabilities, error) {
 	caps, told, err := c.headBucket(ctx)
 	caps.ListMetadata = caps.ListMetadata && !c.opt.ListV1
@@ -29,7 +29,7 @@ func (c *Client) Probe(ctx context.Context) (s3client.Capabilities, error) {
 		return caps, nil
 	}
 	if !c.opt.ReadOnly {
-		caps.ConditionalPut, err = c.probeConditions(ctx)
+		caps.ConditionalPut, err = c.probeWrites(ctx)
 	}
 	return caps, err
 }
@@ -73,19 +73,77 @@ func parseExtensions(value string) s3client.Capabilities {
 	return caps
 }
 
-// probeConditions reports whether PUT honours If-Match. Services that may not be written to do not count as errors.
-func (c *Client) probeConditions(ctx context.Context) (bool, error) {
+const noETag s3client.ETag = "00000000000000000000000000000000" // of no object
+
+// probeWrites reports whether writes heed conditions, and notes whether copies heed those on their source, with an object
+// that it removes again. A service is believed only when it refuses what it must and takes what it must: Ceph's RGW 16
+// takes no ETag for the right one, and ignores conditions of multipart uploads and of copies. Services that may not be
+// written to do not count as errors.
+func (c *Client) probeWrites(ctx context.Context) (conditional bool, err error) {
 	key := c.opt.ProbePrefix + ".pail-probe-" + rand.Text()
-	_, err := c.Put(ctx, key, nil, s3client.PutOptions{IfMatch: "00000000000000000000000000000000"})
-	switch {
-	case err == nil:
-		return false, c.Delete(ctx, key)
-	case errors.Is(err, s3client.ErrNoBucket):
-		return false, err
-	case errors.Is(err, s3client.ErrPrecondition), errors.Is(err, s3client.ErrNotFound):
-		return true, nil
-	case errors.Is(err, s3client.ErrThrottled), errors.Is(err, s3client.ErrUnavailable), errors.Is(err, s3client.ErrCredentials), ctx.Err() != nil:
+	_, err = c.Put(ctx, key, nil, s3client.PutOptions{IfMatch: noETag})
+	conditional = refuses(err)
+	if err != nil && !conditional {
+		return false, failed(ctx, err)
+	}
+	keys := []string{key}
+	if conditional {
+		conditional, err = c.probeConditions(ctx, key)
+	}
+	if err == nil && c.probeCopy(ctx, key+"-copy", key) {
+		c.ignoresCopySource.Store(true)
+		keys = append(keys, key+"-copy")
+	}
+	return conditional, errors.Join(failed(ctx, err), failed(ctx, c.Delete(ctx, keys...)))
+}
+
+// probeConditions stores the object and reports whether its ETag lets it be replaced, and whether Complete heeds that
+// it is there.
+func (c *Client) probeConditions(ctx context.Context, key string) (bool, error) {
+	stored, err := c.Put(ctx, key, nil, s3client.PutOptions{})
+	if err != nil {
 		return false, err
 	}
-	return false, nil
+	if _, err := c.Put(ctx, key, nil, s3client.PutOptions{IfMatch: stored.ETag}); err != nil {
+		if refuses(err) {
+			err = nil
+		}
+		return false, err
+	}
+	up, err := c.NewUpload(ctx, key, s3client.PutOptions{IfNoneMatch: true})
+	if err != nil {
+		return true, failed(ctx, err) // a service without multipart uploads
+	}
+	part, err := up.Part(ctx, 1, bytes.NewReader([]byte{0}))
+	if err == nil {
+		_, err = up.Complete(ctx, []s3client.Part{part})
+	}
+	if err == nil {
+		return false, nil
+	}
+	return refuses(err), errors.Join(failed(ctx, err), up.Abort(ctx))
+}
+
+// probeCopy reports whether a copy is made of another version than the one that was asked for.
+func (c *Client) probeCopy(ctx context.Context, dst, src string) bool {
+	_, err := c.Copy(ctx, dst, src, s3client.CopyOptions{SrcIfMatch: noETag})
+	return err == nil
+}
+
+// refuses reports whether err says that a condition is not met.
+func refuses(err error) bool {
+	return errors.Is(err, s3client.ErrPrecondition) || errors.Is(err, s3client.ErrNotFound) && !errors.Is(err, s3client.ErrNoBucket)
+}
+
+// failed gives an error of a probe that says nothing of what the service can do: the mount must not go on with it.
+func failed(ctx context.Context, err error) error {
+	for _, fatal := range []error{s3client.ErrNoBucket, s3client.ErrThrottled, s3client.ErrUnavailable, s3client.ErrCredentials} {
+		if errors.Is(err, fatal) {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	return nil
 }

@@ -29,18 +29,24 @@ func contract(t *testing.T, server servertest.Options, change func(*awss3.Option
 			Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, ""), HTTP: awss3.HTTPOptions{CABundle: srv.CAFile},
 		}
 		change(&opt)
-		createBucket(t, opt)
-		c, err := awss3.New(opt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := c.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		return c
+		return newClient(t, opt)
 	})
+}
+
+// newClient makes the bucket, and a client of it that the test's end closes.
+func newClient(t *testing.T, opt awss3.Options) *awss3.Client {
+	t.Helper()
+	createBucket(t, opt)
+	c, err := awss3.New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
 }
 
 // createBucket makes the bucket by an object request without a key, which is what the operation looks like.

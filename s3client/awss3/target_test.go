@@ -3,9 +3,7 @@ package awss3
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"pail/s3client"
@@ -94,63 +92,57 @@ func TestRegionIsAdopted(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	full := s3client.Capabilities{ConditionalPut: true, RenameObject: true, RenamePrefix: true, ListMetadata: true}
+	refusal := func(status int, code string) func(w http.ResponseWriter, r *http.Request) bool {
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == "PUT" {
+				errorXML(w, status, code, "")
+			}
+			return r.Method == "PUT"
+		}
+	}
 	tests := []struct {
-		name  string
-		serve func(w http.ResponseWriter, r *http.Request)
-		want  s3client.Capabilities
-		err   error
+		name    string
+		service *conditionalService
+		answer  func(w http.ResponseWriter, r *http.Request) bool // before the service does
+		want    s3client.Capabilities
+		err     error
 	}{
-		{"pail", func(w http.ResponseWriter, r *http.Request) {
+		{"pail", &conditionalService{}, func(w http.ResponseWriter, r *http.Request) bool {
 			w.Header().Set("X-Pail-Extensions", "rename-object, rename-prefix, list-metadata, conditional-put")
+			return false
 		}, full, nil},
-		{"conditions", func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == "PUT" {
-				errorXML(w, 404, "NoSuchKey", "")
-			}
-		}, s3client.Capabilities{ConditionalPut: true}, nil},
-		{"ignored", func(w http.ResponseWriter, r *http.Request) {}, s3client.Capabilities{}, nil},
-		{"not implemented", func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == "PUT" {
-				errorXML(w, 501, "NotImplemented", "")
-			}
-		}, s3client.Capabilities{}, nil},
-		{"may not write", func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == "PUT" {
-				errorXML(w, 403, "AccessDenied", "")
-			}
-		}, s3client.Capabilities{}, nil},
-		{"no bucket", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) }, s3client.Capabilities{}, s3client.ErrNoBucket},
-		{"refused", func(w http.ResponseWriter, r *http.Request) { errorXML(w, 403, "SignatureDoesNotMatch", "") }, s3client.Capabilities{}, s3client.ErrCredentials},
-		{"limited to a prefix", func(w http.ResponseWriter, r *http.Request) {
+		{"conditions", &conditionalService{}, nil, s3client.Capabilities{ConditionalPut: true}, nil},
+		{"ignored", &conditionalService{ignorePut: true, ignoreComplete: true, ignoreCopy: true}, nil, s3client.Capabilities{}, nil},
+		{"Ceph RGW 16", &conditionalService{noQuotes: true, ignoreComplete: true, ignoreCopy: true}, nil, s3client.Capabilities{}, nil},
+		{"ignored by multipart uploads", &conditionalService{ignoreComplete: true}, nil, s3client.Capabilities{}, nil},
+		{"not implemented", &conditionalService{}, refusal(501, "NotImplemented"), s3client.Capabilities{}, nil},
+		{"may not write", &conditionalService{}, refusal(403, "AccessDenied"), s3client.Capabilities{}, nil},
+		{"no bucket", &conditionalService{}, func(w http.ResponseWriter, r *http.Request) bool { w.WriteHeader(404); return true }, s3client.Capabilities{}, s3client.ErrNoBucket},
+		{"refused", &conditionalService{}, func(w http.ResponseWriter, r *http.Request) bool {
+			errorXML(w, 403, "SignatureDoesNotMatch", "")
+			return true
+		}, s3client.Capabilities{}, s3client.ErrCredentials},
+		{"limited to a prefix", &conditionalService{}, func(w http.ResponseWriter, r *http.Request) bool {
 			switch {
-			case r.Method == "HEAD":
+			case r.Method == "HEAD" && r.URL.Path == "/bucket":
 				w.WriteHeader(403)
 			case r.Method == "GET" && r.URL.Query().Get("prefix") == "p/":
 				_, _ = io.WriteString(w, "<ListBucketResult></ListBucketResult>")
-			case r.Method == "PUT" && strings.HasPrefix(r.URL.Path, "/bucket/p/.pail-probe-"):
-				errorXML(w, 412, "PreconditionFailed", "")
-			default:
+			case !strings.HasPrefix(r.URL.Path, "/bucket/p/.pail-probe-"):
 				errorXML(w, 403, "AccessDenied", "")
+			default:
+				return false
 			}
+			return true
 		}, s3client.Capabilities{ConditionalPut: true}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var stored atomic.Int32
+			test.service.objects = map[string]string{}
 			c := newStub(t, func(w http.ResponseWriter, r *http.Request) {
-				rec := httptest.NewRecorder()
-				test.serve(rec, r)
-				if r.Method == "PUT" && rec.Code == 200 {
-					stored.Add(1)
+				if test.answer == nil || !test.answer(w, r) {
+					test.service.ServeHTTP(w, r)
 				}
-				if r.Method == "DELETE" {
-					stored.Add(-1)
-				}
-				for name, values := range rec.Header() {
-					w.Header()[name] = values
-				}
-				w.WriteHeader(rec.Code)
-				_, _ = w.Write(rec.Body.Bytes())
 			}, func(o *Options) { o.ProbePrefix = "p/" })
 			got, err := c.Probe(t.Context())
 			if test.err != nil {
@@ -158,8 +150,11 @@ func TestProbe(t *testing.T) {
 			} else if err != nil || got != test.want {
 				t.Errorf("capabilities are %+v, want %+v; error %v", got, test.want, err)
 			}
-			if stored.Load() != 0 {
-				t.Error("the probe object was left behind")
+			if c.ignoresCopySource.Load() != test.service.ignoreCopy {
+				t.Error("it is not known whether copies heed the condition on their source")
+			}
+			if len(test.service.objects) != 0 || test.service.uploads != 0 {
+				t.Errorf("left behind: objects %v, %d uploads", test.service.objects, test.service.uploads)
 			}
 		})
 	}

@@ -3,12 +3,15 @@ package awss3
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"pail/s3client"
 )
@@ -122,6 +125,9 @@ func (u *upload) CopyPart(ctx context.Context, n int, src string, rng s3client.R
 		if rng.Off < 0 || rng.Len <= 0 {
 			return u.c.newError(r, s3client.ErrInvalid)
 		}
+		if u.c.ignoresCopySource.Load() && strings.Contains(src, "%") {
+			return u.c.newError(r, s3client.ErrUnsupported) // RGW 16 decodes the name twice, and may find another object
+		}
 		set(r.header, "X-Amz-Copy-Source", u.c.copySource(src))
 		set(r.header, "X-Amz-Copy-Source-Range", fmt.Sprintf("bytes=%d-%d", rng.Off, rng.Off+rng.Len-1))
 		if ifMatch != "" {
@@ -134,8 +140,11 @@ func (u *upload) CopyPart(ctx context.Context, n int, src string, rng s3client.R
 		}
 		defer finish(resp)
 		res, err := u.c.copyResult(ctx, r, resp, "CopyPartResult")
+		if err != nil {
+			return err
+		}
 		part = s3client.Part{N: n, ETag: res.etag, Size: rng.Len, Checksum: res.checksum}
-		return err
+		return u.c.isVersion(ctx, r, src, ifMatch) // after the copy: then it was so all the time
 	})
 	if err != nil {
 		return s3client.Part{}, err
@@ -167,11 +176,28 @@ func (u *upload) Complete(ctx context.Context, parts []s3client.Part) (s3client.
 	if err != nil {
 		return s3client.ObjectInfo{}, err
 	}
+	if res.etag == "" {
+		res.etag = multipartETag(parts)
+	}
 	info := s3client.ObjectInfo{Key: u.key, ETag: res.etag, VersionID: first(resp.Header, "X-Amz-Version-Id")}
 	if known {
 		info.Size = size
 	}
 	return info, nil
+}
+
+// multipartETag computes what the ETag of an object of these parts is, for services that do not tell it (Ceph's RGW 16):
+// the MD5 of the parts' MD5s, and their number. "" where the parts' ETags are no MD5s.
+func multipartETag(parts []s3client.Part) s3client.ETag {
+	sum := md5.New()
+	for _, p := range parts {
+		b, err := hex.DecodeString(string(p.ETag))
+		if err != nil || len(b) != md5.Size {
+			return ""
+		}
+		sum.Write(b)
+	}
+	return s3client.ETag(hex.EncodeToString(sum.Sum(nil)) + "-" + strconv.Itoa(len(parts)))
 }
 
 // sizeOf adds the parts' sizes; not known if one of several has none.

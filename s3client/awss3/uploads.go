@@ -13,47 +13,57 @@ import (
 
 var _ s3client.UploadLister = (*Client)(nil)
 
-// ListUploads returns one page of unfinished uploads.
+// ListUploads returns one page of unfinished uploads. Keys are asked for in URL encoding, which any key can be told in. A
+// service that does not say that it answers so may do it nevertheless (Ceph's RGW 16), and is asked for plain keys.
 func (c *Client) ListUploads(ctx context.Context, q s3client.UploadsQuery) (s3client.UploadsPage, error) {
+	query := uploadsQuery(q)
+	page, encoded, err := c.listUploads(ctx, q, "encoding-type=url&"+query)
+	if err == nil && !encoded && len(page.Uploads) > 0 {
+		page, _, err = c.listUploads(ctx, q, query)
+	}
+	return page, err
+}
+
+func (c *Client) listUploads(ctx context.Context, q s3client.UploadsQuery, query string) (page s3client.UploadsPage, encoded bool, err error) {
 	r := c.newRequest(s3client.OpListUploads, http.MethodGet, "")
-	r.query = uploadsQuery(q)
+	r.query = query
 	resp, err := c.do(ctx, r)
 	if err != nil {
-		return s3client.UploadsPage{}, err
+		return page, false, err
 	}
 	defer finish(resp)
 	body, err := readAll(resp, maxListBody)
 	if err != nil {
-		return s3client.UploadsPage{}, c.transportError(ctx, r, err, nil)
+		return page, false, c.transportError(ctx, r, err, nil)
 	}
-	page, err := parseUploads(body)
+	page, err = parseUploads(body)
 	if err == nil && page.NextKey != "" && page.NextKey == q.AfterKey && page.NextID == q.AfterID {
 		err = errors.New("the listing does not go on")
 	}
 	if err != nil {
 		e := c.newError(r, fmt.Errorf("%w: %w", s3client.ErrUnavailable, err))
 		e.Status, e.RequestID, e.Message = resp.StatusCode, requestID(resp.Header), snippet(body)
-		return s3client.UploadsPage{}, e
+		return s3client.UploadsPage{}, false, e
 	}
-	return page, nil
+	return page, saysURLEncoded(body), nil
 }
 
-// uploadsQuery builds the query in the order of names.
+// uploadsQuery builds the query in the order of names, but for the encoding, which comes first.
 func uploadsQuery(q s3client.UploadsQuery) string {
-	query := "encoding-type=url"
+	query := ""
 	if q.AfterKey != "" {
-		query += "&key-marker=" + escapeQuery(q.AfterKey)
+		query += "key-marker=" + escapeQuery(q.AfterKey) + "&"
 	}
 	if q.Max > 0 {
-		query += "&max-uploads=" + strconv.Itoa(min(q.Max, s3client.MaxListKeys))
+		query += "max-uploads=" + strconv.Itoa(min(q.Max, s3client.MaxListKeys)) + "&"
 	}
 	if q.Prefix != "" {
-		query += "&prefix=" + escapeQuery(q.Prefix)
+		query += "prefix=" + escapeQuery(q.Prefix) + "&"
 	}
 	if q.AfterKey != "" && q.AfterID != "" {
-		query += "&upload-id-marker=" + escapeQuery(q.AfterID)
+		query += "upload-id-marker=" + escapeQuery(q.AfterID) + "&"
 	}
-	return query + "&uploads"
+	return query + "uploads"
 }
 
 func parseUploads(body []byte) (s3client.UploadsPage, error) {

@@ -39,6 +39,21 @@ func TestListUploads(t *testing.T) {
 	}
 }
 
+// TestListUploadsEncodedWithoutSaying lists on a service that encodes the keys when asked to, and does not say so.
+func TestListUploadsEncodedWithoutSaying(t *testing.T) {
+	c := newStub(t, func(w http.ResponseWriter, r *http.Request) {
+		key := "a b%41"
+		if r.URL.Query().Get("encoding-type") == "url" {
+			key = "a%20b%2541"
+		}
+		_, _ = io.WriteString(w, "<ListMultipartUploadsResult><Upload><Key>"+key+"</Key><UploadId>1</UploadId></Upload></ListMultipartUploadsResult>")
+	})
+	page, err := c.ListUploads(t.Context(), s3client.UploadsQuery{})
+	if err != nil || len(page.Uploads) != 1 || page.Uploads[0].Key != "a b%41" {
+		t.Errorf("page is %+v, %v", page, err)
+	}
+}
+
 func TestParseUploadsRefuses(t *testing.T) {
 	for _, body := range []string{
 		"", "<ListBucketResult/>", "<ListMultipartUploadsResult>", "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>",

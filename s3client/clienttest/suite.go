@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) s3client.Client) {
 		{"Multipart", (*suite).multipart},
 		{"MultipartPartSentAgain", (*suite).partSentAgain},
 		{"MultipartCopyPart", (*suite).copyPart},
+		{"MultipartCopyPartOfEscape", (*suite).copyPartOfEscape},
 		{"MultipartResume", (*suite).resume},
 		{"MultipartAbort", (*suite).abort},
 		{"MultipartRefusals", (*suite).completeRefusals},
