@@ -3,6 +3,7 @@ package fstest_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sys/unix"
 
 	"pail/fs"
@@ -27,6 +30,8 @@ import (
 	"pail/fs/stage"
 	"pail/fs/upload"
 	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/awss3"
 	"pail/s3client/faultclient"
 	"pail/s3client/memclient"
 )
@@ -50,7 +55,7 @@ func TestMain(m *testing.M) {
 // bucket is a bucket that may be mounted at a directory.
 type bucket struct {
 	dir     string
-	client  *memclient.Client
+	client  s3client.Client
 	line    *faultclient.Client // to it, from the mount
 	memory  time.Duration       // for how long names and attributes are believed
 	disk    *journaltest.MemFS  // of the journal, with writeback
@@ -61,7 +66,7 @@ type bucket struct {
 // Orders to the process that mounts.
 const (
 	able    = "able"    // mount an empty bucket of a service that can do everything
-	plain   = "plain"   // mount one of a service without extensions
+	plain   = "plain"   // mount one of a service without extensions, see plainService
 	direct  = "direct"  // mount one of a service that compares versions, and remember nothing
 	later   = "later"   // mount one of a service that can do everything, with a journal
 	remount = "remount" // end the mount, as kill -9 does if it has a journal, and make another one of the same bucket
@@ -79,9 +84,12 @@ func serve(dir string, in io.Reader, out io.Writer) error {
 			break
 		}
 		if order != remount {
-			b.begin(order)
+			err = b.begin(order)
 		}
-		if err = b.mount(); err == nil {
+		if err == nil {
+			err = b.mount()
+		}
+		if err == nil {
 			_, err = fmt.Fprintln(out, "mounted")
 		}
 	}
@@ -89,7 +97,7 @@ func serve(dir string, in io.Reader, out io.Writer) error {
 }
 
 // begin makes an empty bucket.
-func (b *bucket) begin(order string) {
+func (b *bucket) begin(order string) (err error) {
 	b.memory, b.disk = time.Second, nil
 	opt := memclient.Options{}
 	switch order {
@@ -102,7 +110,27 @@ func (b *bucket) begin(order string) {
 		opt.Capabilities = memclient.Full()
 		b.disk = journaltest.New()
 	}
-	b.client = memclient.New(opt)
+	if b.client = memclient.New(opt); order == plain {
+		b.client, err = plainService(b.client)
+	}
+	return err
+}
+
+// plainService gives an empty bucket of the S3 service at PAIL_TEST_ENDPOINT, which knows PAIL_TEST_ACCESS_KEY and
+// PAIL_TEST_SECRET_KEY, and where it stays; without that, the one in memory.
+func plainService(memory s3client.Client) (s3client.Client, error) {
+	endpoint := os.Getenv("PAIL_TEST_ENDPOINT")
+	if endpoint == "" {
+		return memory, nil
+	}
+	name, access, secret := "fstest-"+strings.ToLower(rand.Text()), os.Getenv("PAIL_TEST_ACCESS_KEY"), os.Getenv("PAIL_TEST_SECRET_KEY")
+	_, err := s3.New(s3.Options{BaseEndpoint: &endpoint, Region: "us-east-1", UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(access, secret, "")}).
+		CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name})
+	if err != nil {
+		return nil, err
+	}
+	return awss3.New(awss3.Options{Bucket: name, Endpoint: endpoint, PathStyle: true, Credentials: awss3.Static(access, secret, "")})
 }
 
 // crash ends the mount as kill -9 does: nothing more reaches the service, nor the disk that the next one has.
