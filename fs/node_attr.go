@@ -23,7 +23,7 @@ func (n *node) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	if err != nil {
 		return n.fs.errno("getattr", n.v, err)
 	}
-	fill(&out.Attr, st)
+	n.tell(&out.Attr, st)
 	return 0
 }
 
@@ -47,7 +47,7 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	if err != nil {
 		return n.fs.errno("setattr", n.v, err)
 	}
-	fill(&out.Attr, st)
+	n.tell(&out.Attr, st)
 	out.SetTimeout(n.fs.attrTimeout) // go-fuse does it for Getattr only
 	return 0
 }

@@ -21,8 +21,9 @@ var (
 
 // entry answers a request that ends in an inode below n.
 func (n *node) entry(ctx context.Context, v *volume.Inode, st volume.Stat, out *fuse.EntryOut) *fusefs.Inode {
-	fill(&out.Attr, st)
-	return n.fs.child(ctx, n, v)
+	child := n.fs.child(ctx, n, v)
+	child.Operations().(*node).tell(&out.Attr, st)
+	return child
 }
 
 // Lookup implements fusefs.NodeLookuper.

@@ -45,11 +45,23 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if err != nil {
 		return nil, 0, n.fs.errno("open", n.v, err)
 	}
+	n.showSize(uint64(h.Size()))
 	kept := n.opened(h.Version())
 	if seen {
 		kept = 0 // the kernel does not say when it reads what it has
 	}
 	return &handle{n: n, h: h, flags: flags}, kept, 0
+}
+
+// showSize makes the kernel ask for the attributes again if the size that it believes in is another one: it reads up to that,
+// whatever the version that was opened has.
+func (n *node) showSize(size uint64) {
+	n.mu.Lock()
+	known := n.mu.told == size
+	n.mu.Unlock()
+	if !known {
+		_ = n.NotifyContent(-1, 0) // of the attributes only; a kernel that does not know the inode has none
+	}
 }
 
 // Create implements fusefs.NodeCreater. The kernel sends it also for a name that another client has made meanwhile, so

@@ -37,6 +37,13 @@ func (h *Handle) Version() s3client.ETag {
 	return h.c.base.ETag
 }
 
+// Size is the size of what the handle reads.
+func (h *Handle) Size() int64 {
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	return h.c.size()
+}
+
 // ReadAt reads as io.ReaderAt does: what any handle of this mount has written, else the version that was there at open.
 // ErrStale says that this version has been replaced or removed by another client, and was not read so far before.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
