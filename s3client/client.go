@@ -81,10 +81,14 @@ const (
 // Capabilities says what a service offers beyond the S3 that all of them have.
 type Capabilities struct {
 	ConditionalPut bool // PUT and CompleteMultipartUpload honour If-Match and If-None-Match
+	ExclusivePut   bool // PUT honours If-None-Match; see Exclusive
 	RenameObject   bool // RenameObject, as S3 Express and pail's own server have it
 	RenamePrefix   bool // RenameObject of a whole prefix, atomically
 	ListMetadata   bool // listings can carry user metadata
 }
+
+// Exclusive reports whether a PUT can be kept from replacing an object.
+func (c Capabilities) Exclusive() bool { return c.ConditionalPut || c.ExclusivePut }
 
 // Meta is user metadata: names in lower case without the x-amz-meta- prefix.
 type Meta map[string]string

@@ -189,7 +189,7 @@ func (v *Volume) replaceMarker(ctx context.Context, at string, o object, opt s3c
 	opt.System = s3client.System{ContentType: attr.TypeDirectory}
 	key := v.markerKey(at)
 	info, err := v.client.Put(ctx, key, emptyBody(), s3client.PutOptions{
-		Meta: opt.Meta, System: opt.System, IfNoneMatch: v.caps.ConditionalPut,
+		Meta: opt.Meta, System: opt.System, IfNoneMatch: v.caps.Exclusive(),
 	})
 	if err == nil && o.info.Key != "" {
 		err = v.client.Delete(ctx, o.info.Key)

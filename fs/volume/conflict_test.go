@@ -167,8 +167,15 @@ func TestLazyExclusiveCreateIsOneRequest(t *testing.T) {
 }
 
 func TestExclusiveCreateHasOneWinner(t *testing.T) {
+	for name, caps := range map[string]s3client.Capabilities{"conditional": conditional, "new names only": {ExclusivePut: true}} {
+		t.Run(name, func(t *testing.T) { createAtOnce(t, caps) })
+	}
+}
+
+// createAtOnce makes one name on several mounts.
+func createAtOnce(t *testing.T, caps s3client.Capabilities) {
 	c := newClock()
-	mem := newBucket(conditional, c)
+	mem := newBucket(caps, c)
 	mounts := make([]*mount, 4)
 	for i := range mounts {
 		mounts[i] = mountOn(t, mem.Another(), c)

@@ -115,7 +115,7 @@ func (v *Volume) mustBeAbsent(ctx context.Context, p place, at string, excl bool
 	}
 	_, state, s := v.names.Get(at)
 	ask := v.resolve
-	if excl && !v.caps.ConditionalPut {
+	if excl && !v.caps.Exclusive() {
 		ask, state = v.fetch, tree.Unknown
 	}
 	if state == tree.Present {
@@ -203,7 +203,7 @@ const (
 func (v *Volume) putNew(ctx context.Context, at string, o object, body []byte) (object, tree.Stamp, error) {
 	o.info.Meta = attr.Encode(o.attr, o.info.Meta)
 	info, err := v.client.Put(ctx, o.info.Key, bytes.NewReader(body), s3client.PutOptions{
-		Meta: o.info.Meta, System: o.info.System, IfNoneMatch: v.caps.ConditionalPut,
+		Meta: o.info.Meta, System: o.info.System, IfNoneMatch: v.caps.Exclusive(),
 	})
 	if err != nil {
 		v.names.Forget(at)

@@ -126,7 +126,7 @@ func (v *Volume) storeMade(ctx context.Context, n *Inode, c *content) error {
 	meta := attr.Encode(o.attr, o.info.Meta)
 	v.noteSending(n, c, o.info.Size, meta)
 	info, err := v.client.Put(ctx, o.info.Key, bytes.NewReader(c.body), s3client.PutOptions{
-		Meta: meta, System: o.info.System, IfNoneMatch: v.caps.ConditionalPut,
+		Meta: meta, System: o.info.System, IfNoneMatch: v.caps.Exclusive(),
 	})
 	if errors.Is(err, s3client.ErrPrecondition) {
 		if info, err = v.client.Head(ctx, o.info.Key); err != nil {

@@ -29,7 +29,7 @@ func (c *Client) Probe(ctx context.Context) (s3client.Capabilities, error) {
 		return caps, nil
 	}
 	if !c.opt.ReadOnly {
-		caps.ConditionalPut, err = c.probeWrites(ctx)
+		err = c.probeWrites(ctx, &caps)
 	}
 	return caps, err
 }
@@ -75,26 +75,30 @@ func parseExtensions(value string) s3client.Capabilities {
 
 const noETag s3client.ETag = "00000000000000000000000000000000" // of no object
 
-// probeWrites reports whether writes heed conditions, and notes whether copies heed those on their source, with an object
+// probeWrites finds out whether writes heed conditions, and notes whether copies heed those on their source, with an object
 // that it removes again. A service is believed only when it refuses what it must and takes what it must: Ceph's RGW 16
 // takes no ETag for the right one, and ignores conditions of multipart uploads and of copies. Services that may not be
 // written to do not count as errors.
-func (c *Client) probeWrites(ctx context.Context) (conditional bool, err error) {
+func (c *Client) probeWrites(ctx context.Context, caps *s3client.Capabilities) error {
 	key := c.opt.ProbePrefix + ".pail-probe-" + rand.Text()
-	_, err = c.Put(ctx, key, nil, s3client.PutOptions{IfMatch: noETag})
-	conditional = refuses(err)
+	_, err := c.Put(ctx, key, nil, s3client.PutOptions{IfMatch: noETag})
+	conditional := refuses(err)
 	if err != nil && !conditional {
-		return false, failed(ctx, err)
+		return failed(ctx, err)
 	}
 	keys := []string{key}
 	if conditional {
-		conditional, err = c.probeConditions(ctx, key)
+		caps.ConditionalPut, err = c.probeConditions(ctx, key)
+	}
+	if err == nil && !caps.ConditionalPut {
+		_, refusal := c.Put(ctx, key, nil, s3client.PutOptions{IfNoneMatch: true})
+		caps.ExclusivePut = refuses(refusal)
 	}
 	if err == nil && c.probeCopy(ctx, key+"-copy", key) {
 		c.ignoresCopySource.Store(true)
 		keys = append(keys, key+"-copy")
 	}
-	return conditional, errors.Join(failed(ctx, err), failed(ctx, c.Delete(ctx, keys...)))
+	return errors.Join(failed(ctx, err), failed(ctx, c.Delete(ctx, keys...)))
 }
 
 // probeConditions stores the object and reports whether its ETag lets it be replaced, and whether Complete heeds that

@@ -156,7 +156,7 @@ func written(op string, info s3client.ObjectInfo) s3client.ObjectInfo {
 }
 
 func (c *Client) checkLocked(op, key string, cond condition) error {
-	if !c.b.mu.caps.ConditionalPut {
+	if caps := c.b.mu.caps; !caps.ConditionalPut && !(caps.ExclusivePut && op == s3client.OpPut && cond.ifMatch == "") {
 		return nil
 	}
 	old, exists := c.b.mu.objects[key]
