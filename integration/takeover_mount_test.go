@@ -15,8 +15,9 @@ import (
 	"pail/integration/load"
 )
 
-// TestMountThroughTakeover mounts two servers and kills the one that serves, twice, while programs work on the mount: a
-// loop that writes and reads back, rsync and git. None sees an error, and what they wrote is there.
+// TestMountThroughTakeover mounts two servers and kills the one that serves, then ends the other one in order, while programs
+// work on the mount: loops that write and read back, small files and one that is uploaded in parts, rsync and git. None
+// sees an error, and what they wrote is there.
 func TestMountThroughTakeover(t *testing.T) {
 	harness.NeedProgram(t, "/usr/bin/rsync", "rsync")
 	harness.NeedProgram(t, "/usr/bin/git", "git")
@@ -26,16 +27,16 @@ func TestMountThroughTakeover(t *testing.T) {
 	w := &work{t: t, m: m}
 	ctx, stop := context.WithCancel(context.Background())
 	var programs sync.WaitGroup
-	for _, program := range []func(context.Context){w.loop, w.rsync, w.git} {
+	for _, program := range []func(context.Context){w.loop, w.big, w.rsync, w.git} {
 		programs.Go(func() { program(ctx) })
 	}
 	owner := r.servers[0]
-	for range 2 {
+	for how, end := range map[string]func(*harness.Server){"was killed": (*harness.Server).Kill, "got SIGTERM": func(s *harness.Server) { s.Stop(t) }} {
 		w.waitLoops(3)
-		owner.Kill()
-		killed := time.Now()
+		begin := time.Now()
+		end(owner)
 		w.waitLoops(1)
-		t.Logf("the loop went on %v after the owner was killed", time.Since(killed).Round(time.Millisecond))
+		t.Logf("the loop went on %v after the owner %s", time.Since(begin).Round(time.Millisecond), how)
 		w.waitLoops(2)
 		owner.Restart(t)
 		owner = r.owner()
@@ -43,26 +44,38 @@ func TestMountThroughTakeover(t *testing.T) {
 	stop()
 	programs.Wait()
 	m.Unmount(t)
-	t.Logf("%d files written, %d trees copied, %d commits", w.loops.Load(), w.copies.Load(), w.commits.Load())
+	t.Logf("%d small and %d large files written, %d trees copied, %d commits", w.loops.Load(), w.bigs.Load(), w.copies.Load(), w.commits.Load())
 }
 
 // work is what programs do on a mount.
 type work struct {
-	t                      *testing.T
-	m                      *harness.Mount
-	loops, copies, commits atomic.Int64
+	t                            *testing.T
+	m                            *harness.Mount
+	loops, bigs, copies, commits atomic.Int64
 }
 
 func (w *work) loop(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		path, want := w.m.Path(fmt.Sprintf("loop%d", i%7)), load.RandomBytes(uint64(i), 3000)
-		if err := os.WriteFile(path, want, 0o644); err != nil {
-			w.t.Errorf("the loop writes: %v", err)
-		}
-		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
-			w.t.Errorf("the loop reads %d bytes back: %v", len(got), err)
-		}
+		w.writeAndRead(fmt.Sprintf("loop%d", i%7), load.RandomBytes(uint64(i), 3000))
 		w.loops.Add(1)
+	}
+}
+
+// big writes a file that is uploaded in parts.
+func (w *work) big(ctx context.Context) {
+	for i := 0; ctx.Err() == nil; i++ {
+		w.writeAndRead("big", load.RandomBytes(uint64(i), 26<<20))
+		w.bigs.Add(1)
+	}
+}
+
+func (w *work) writeAndRead(name string, want []byte) {
+	path := w.m.Path(name)
+	if err := os.WriteFile(path, want, 0o644); err != nil {
+		w.t.Errorf("writing %s: %v", name, err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+		w.t.Errorf("%d bytes of %s were read back: %v", len(got), name, err)
 	}
 }
 
