@@ -17,6 +17,8 @@ var (
 	// ErrSuperseded means that another process has taken the database over. What the transaction did, or saw, counts for
 	// nothing.
 	ErrSuperseded = errors.New("meta: another process has taken the database over")
+	// ErrUnavailable means that the database was not reached, or did not answer in time.
+	ErrUnavailable = errors.New("meta: the database cannot be reached")
 	// ErrLocked means that another process uses the database.
 	ErrLocked = errors.New("meta: in use by another process")
 )

@@ -59,7 +59,7 @@ func open(dir string, opt Options, lock *pebble.Lock) (*DB, error) {
 	found := db.snapshots.make(p)
 	db.snapshots.show(found)
 	db.snapshots.release(found)
-	if err := db.checkFormat(); err != nil {
+	if err := db.Update(context.Background(), meta.CheckFormat); err != nil {
 		db.snapshots.show(nil)
 		return nil, errors.Join(fmt.Errorf("metadata directory %s: %w", dir, err), p.Close())
 	}
@@ -101,58 +101,4 @@ func (o Options) pebble(lock *pebble.Lock) *pebble.Options {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most reads before a write find nothing
 	}
 	return p
-}
-
-const (
-	formatMagic = "pail metadata"
-	tagMagic    = 1
-	tagVersion  = 2
-)
-
-// checkFormat reads the format row of a database, and writes that of an empty one.
-func (db *DB) checkFormat() error {
-	return db.Update(context.Background(), func(t meta.Txn) error {
-		key := meta.FormatKey()
-		record, err := t.Get(key)
-		if errors.Is(err, meta.ErrNotFound) {
-			return writeFormat(t, key)
-		}
-		if err != nil {
-			return err
-		}
-		payload, err := meta.Unseal(key, record)
-		if err != nil {
-			return err
-		}
-		var magic string
-		var version uint64
-		for d := meta.NewDecoder(payload); d.Next(); {
-			switch d.Tag() {
-			case tagMagic:
-				magic = d.String()
-			case tagVersion:
-				version = d.Uint()
-			}
-		}
-		if magic != formatMagic || version != meta.FormatVersion {
-			return fmt.Errorf("%w: it holds %q version %d, this program knows version %d", meta.ErrVersion, magic,
-				version, meta.FormatVersion)
-		}
-		return nil
-	})
-}
-
-func writeFormat(t meta.Txn, key []byte) error {
-	it := t.Iter(nil, nil)
-	defer it.Close()
-	if it.First() {
-		return fmt.Errorf("%w: it is a Pebble database that is not pail's", meta.ErrVersion)
-	}
-	if err := it.Err(); err != nil {
-		return err
-	}
-	var e meta.Encoder
-	e.String(tagMagic, formatMagic)
-	e.Uint(tagVersion, meta.FormatVersion)
-	return t.Set(key, meta.Seal(key, e.Bytes()))
 }

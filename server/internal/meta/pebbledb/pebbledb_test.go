@@ -161,8 +161,8 @@ func TestOtherFormatsAreRefused(t *testing.T) {
 		"Foreign": func(p *pebble.DB) error { return p.Set([]byte("x"), []byte("y"), pebble.Sync) },
 		"Newer": func(p *pebble.DB) error {
 			var e meta.Encoder
-			e.String(tagMagic, formatMagic)
-			e.Uint(tagVersion, meta.FormatVersion+1)
+			e.String(1, "pail metadata")
+			e.Uint(2, meta.FormatVersion+1)
 			return p.Set(meta.FormatKey(), meta.Seal(meta.FormatKey(), e.Bytes()), pebble.Sync)
 		},
 	} {
