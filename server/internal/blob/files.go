@@ -92,6 +92,9 @@ func NewID(now time.Time) (id ID) {
 	return id
 }
 
+// Time is when NewID made the ID, by the clock of its maker.
+func (id ID) Time() time.Time { return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:]) >> 16)) }
+
 func (s *Files) path(id ID) string { return filepath.Join(s.dirOf(id), id.String()) }
 
 func (s *Files) dirOf(id ID) string { return filepath.Join(s.dir, id.String()[30:]) }

@@ -79,8 +79,11 @@ func (s *Scanner) Run(ctx context.Context) {
 // Report counts what a pass did.
 type Report struct{ Expired, Noncurrent, Markers, Aborted int }
 
-// Pass looks at all buckets once. A bucket that fails does not keep it from the others.
+// Pass looks at all buckets once, unless another server does. A bucket that fails does not keep it from the others.
 func (s *Scanner) Pass(ctx context.Context) (done Report, err error) {
+	if !s.opt.Store.Leads() {
+		return Report{}, nil
+	}
 	var errs []error
 	for after := ""; ; {
 		list, next, err := s.opt.Store.ListBuckets(ctx, store.ListBucketsQuery{After: after, Max: pageSize})
@@ -114,7 +117,11 @@ type pass struct {
 }
 
 func (s *Scanner) bucket(ctx context.Context, b store.Bucket, done *Report) error {
-	p := &pass{Scanner: s, bucket: b, generation: s.opt.Store.ConfigGeneration(), done: done, began: time.Now()}
+	generation, err := s.opt.Store.ConfigGeneration(ctx)
+	if err != nil {
+		return err
+	}
+	p := &pass{Scanner: s, bucket: b, generation: generation, done: done, began: time.Now()}
 	document, err := s.opt.Store.BucketConfig(ctx, b.Name, store.ConfigLifecycle)
 	if errors.Is(err, store.ErrNoSuchConfig) || errors.Is(err, store.ErrNoSuchBucket) {
 		return nil
@@ -197,9 +204,9 @@ func (p *pass) pace(ctx context.Context) error {
 
 // refresh makes sure that the rules are those that the pass began with.
 func (p *pass) refresh(ctx context.Context) error {
-	now := p.opt.Store.ConfigGeneration()
-	if now == p.generation {
-		return nil
+	now, err := p.opt.Store.ConfigGeneration(ctx)
+	if err != nil || now == p.generation {
+		return err
 	}
 	document, err := p.opt.Store.BucketConfig(ctx, p.bucket.Name, store.ConfigLifecycle)
 	if errors.Is(err, store.ErrNoSuchConfig) || err == nil && !bytes.Equal(document, p.document) {
@@ -346,7 +353,7 @@ func (p *pass) expire(ctx context.Context, key, version string, count *int, fn f
 		return err
 	}
 	done, err := p.opt.Store.Expire(ctx, p.bucket.Name, key, version, func(c store.Candidate) bool {
-		return p.opt.Store.ConfigGeneration() == p.generation && fn(c)
+		return c.ConfigGeneration == p.generation && fn(c)
 	})
 	if errors.Is(err, store.ErrDamaged) {
 		p.opt.Log.Error("lifecycle: a damaged version is left alone", "bucket", p.bucket.Name, "key", key, "version", version, "error", err)

@@ -211,7 +211,9 @@ func TestScannerLooksAgain(t *testing.T) {
 	w.ok(err)
 	c, err := Parse(document)
 	w.ok(err)
-	p := &pass{Scanner: w.scanner, bucket: store.Bucket{Name: "b"}, document: document, conf: c, generation: w.ConfigGeneration(), done: &done, began: time.Now()}
+	generation, err := w.ConfigGeneration(ctx)
+	w.ok(err)
+	p := &pass{Scanner: w.scanner, bucket: store.Bucket{Name: "b"}, document: document, conf: c, generation: generation, done: &done, began: time.Now()}
 	w.ok(p.current(ctx, &listed))
 	if w.list("a*"); done != (Report{}) {
 		t.Errorf("%+v", done)

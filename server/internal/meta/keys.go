@@ -16,6 +16,7 @@ const (
 	tableCounter   = 'c' // name
 	tableData      = 'd' // ID: bytes of a small object
 	tableBlob      = 'f' // ID: references and size of a blob
+	tableGrave     = 'e' // ID: a blob that was taken for an orphan; no row may refer to it any more
 	tableConfig    = 'g' // bucket, kind: a document of the bucket's configuration
 	tableManifest  = 'm' // ID, segment: pieces and parts of a multipart object
 	tableNull      = 'n' // bucket, name: ID of the version without one for clients, when it is in tableVersion
@@ -25,6 +26,7 @@ const (
 	tableRefs      = 'r' // table, ID: references of a data or manifest row, when there are several
 	tableCompleted = 't' // upload: what its completion answered
 	tableUpload    = 'u' // bucket, escaped name, upload
+	tableMember    = 's' // ID: a process that uses the database, where several do
 	tableVersion   = 'v' // bucket, escaped name, ID: versions that are not current, and delete markers
 )
 
@@ -37,6 +39,10 @@ type BucketID uint64
 
 // FormatKey is the key of the row that holds FormatVersion.
 func FormatKey() []byte { return append([]byte{tableFormat}, "format"...) }
+
+// PairKey is the key of the row that tells which data directory belongs to the database, where it does not lie in a directory
+// that tells.
+func PairKey() []byte { return append([]byte{tableFormat}, "pair"...) }
 
 // BucketKey is the key of a bucket. With a prefix of names, it is the prefix of their keys.
 func BucketKey(name string) []byte { return append([]byte{tableBucket}, name...) }
@@ -74,6 +80,12 @@ func DataKey(id ID) []byte { return idKey(tableData, id) }
 
 // BlobKey is the key of the references to a blob.
 func BlobKey(id ID) []byte { return idKey(tableBlob, id) }
+
+// GraveKey is the key of the row that says that a blob was removed as an orphan.
+func GraveKey(id ID) []byte { return idKey(tableGrave, id) }
+
+// MemberKey is the key of a process that uses the database.
+func MemberKey(id ID) []byte { return idKey(tableMember, id) }
 
 // ManifestKey is the key of a segment of a manifest. There is only segment 0 yet.
 func ManifestKey(id ID, segment uint32) []byte {
@@ -204,13 +216,15 @@ const (
 	Parts     Table = tablePart
 	Completed Table = tableCompleted
 	Versions  Table = tableVersion
+	Graves    Table = tableGrave
+	Members   Table = tableMember
 	Nulls     Table = tableNull
 )
 
 // Bounds gives the bounds of the table's keys.
 func (t Table) Bounds() (lower, upper []byte) { return []byte{byte(t)}, []byte{byte(t) + 1} }
 
-// KeyID reads the ID from the key of a data, blob, manifest or completed-upload row, or of a part.
+// KeyID reads the ID from the key of a data, blob, manifest or completed-upload row, of a part, a grave or a member.
 func KeyID(key []byte) (id ID, ok bool) {
 	if len(key) < 1+len(id) {
 		return ID{}, false

@@ -39,6 +39,21 @@ type DB interface {
 	Close() error
 }
 
+// Messenger is a DB that several processes share. The Txn of its Updates is a Sender.
+type Messenger interface {
+	DB
+	// Receive hands over every message that a transaction of any process, this one too, has sent, in the order of the
+	// transactions. up is called when this begins, and down when it ends for a while, for messages may be lost then. One
+	// call of the three runs at a time. It returns when ctx has ended.
+	Receive(ctx context.Context, message func([]byte), up, down func())
+}
+
+// Sender sends messages.
+type Sender interface {
+	// Send sends a message, of 5000 bytes at most, if and when the transaction is committed.
+	Send(message []byte)
+}
+
 // Reader reads rows. It is for one goroutine.
 type Reader interface {
 	// Get returns the value of key, which the caller owns, or ErrNotFound.

@@ -84,7 +84,10 @@ func newAccessCache(s *store.Store, logging func([]byte, store.Bucket) *accesslo
 
 // get gives what decides about the bucket, or store.ErrNoSuchBucket.
 func (c *accessCache) get(ctx context.Context, bucket string) (*access, error) {
-	generation := c.store.ConfigGeneration() // before anything is read: a change after that is not missed
+	generation, err := c.store.ConfigGeneration(ctx) // before anything is read: a change after that is not missed
+	if err != nil {
+		return nil, err
+	}
 	if hit, ok := c.lru.Get(bucket); ok && hit.generation == generation {
 		return hit.access, nil
 	}
@@ -92,7 +95,11 @@ func (c *accessCache) get(ctx context.Context, bucket string) (*access, error) {
 	if err != nil {
 		return nil, err
 	}
-	if now := c.store.ConfigGeneration(); now != generation {
+	now, err := c.store.ConfigGeneration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if now != generation {
 		// What was read may be half of before and half of after: once more, now that the change is whole.
 		generation = now
 		if a, err = c.load(ctx, bucket); err != nil {

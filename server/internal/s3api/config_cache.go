@@ -37,7 +37,10 @@ func newConfigCache(s *store.Store) *configCache {
 // configOf gives the parsed document of that kind, nil when the bucket has none or is not there.
 func configOf[T any](ctx context.Context, c *configCache, bucket string, kind store.ConfigKind, parse func([]byte) (*T, error)) (*T, error) {
 	key := configKey{bucket, kind}
-	generation := c.store.ConfigGeneration() // before the document is read: a change after that is not missed
+	generation, err := c.store.ConfigGeneration(ctx) // before the document is read: a change after that is not missed
+	if err != nil {
+		return nil, err
+	}
 	if hit, ok := c.lru.Get(key); ok && hit.generation == generation {
 		value, _ := hit.value.(*T)
 		return value, nil

@@ -48,6 +48,7 @@ var sentinels = []struct {
 	{sse.ErrKeyWrong, s3err.AccessDenied},
 	{sse.ErrNoKMSKey, s3err.KMSNotFoundException},
 	{store.ErrClosed, s3err.ServiceUnavailable},
+	{store.ErrUnavailable, s3err.ServiceUnavailable},
 	{context.DeadlineExceeded, s3err.ServiceUnavailable},
 }
 

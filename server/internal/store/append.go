@@ -141,7 +141,7 @@ func (a *appending) ingest(ctx context.Context, old *objectRow, inline []byte) (
 	}
 	a.tail, err = s.ingest(ctx, source{body: a.in.Body, size: a.in.Size, algorithm: a.in.Algorithm, verify: a.in.Verify, keys: a.keys})
 	if err != nil {
-		s.reclaim.free(a.made())
+		s.reclaim.remove(a.made())
 		s.reclaim.settle(a.made())
 	}
 	return err

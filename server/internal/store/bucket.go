@@ -57,13 +57,23 @@ func (s *Store) CreateBucket(ctx context.Context, b Bucket) error {
 
 // nextBucketID gives a number that no bucket ever had.
 func (x *tx) nextBucketID() (meta.BucketID, error) {
-	key := meta.CounterKey(bucketCounter)
-	last, err := load(x, key, decodeRefs)
-	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+	n, err := x.count(bucketCounter)
+	return meta.BucketID(n), err
+}
+
+// count counts a counter up.
+func (x *tx) count(name string) (uint64, error) {
+	n, err := counted(x, name)
+	if err != nil {
 		return 0, err
 	}
-	last.count++
-	return meta.BucketID(last.count), save(x, key, last.encode())
+	return n + 1, save(x, meta.CounterKey(name), refsRow{count: n + 1}.encode())
+}
+
+// counted gives the last number of a counter, 0 when it never counted.
+func counted(r meta.Reader, name string) (uint64, error) {
+	row, err := load(r, meta.CounterKey(name), decodeRefs)
+	return row.count, missing(err, nil)
 }
 
 // HeadBucket describes a bucket.
@@ -84,7 +94,6 @@ const deleteRounds = 100
 
 // DeleteBucket removes an empty bucket, with the uploads in progress in it: as in S3, they do not keep a bucket alive.
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
-	defer s.configs.Add(1)
 	for range deleteRounds {
 		uploads, err := s.tryDeleteBucket(ctx, name)
 		if err != nil || len(uploads) == 0 {
@@ -101,7 +110,7 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 
 // tryDeleteBucket deletes the bucket, unless it finds uploads, of which it gives some.
 func (s *Store) tryDeleteBucket(ctx context.Context, name string) (uploads []Upload, err error) {
-	err = s.update(ctx, nil, func(x *tx) error {
+	err = s.reconfigure(ctx, func(x *tx) error {
 		uploads = nil
 		b, err := getBucket(x, name)
 		if err != nil {
@@ -160,8 +169,7 @@ func (s *Store) SetVersioning(ctx context.Context, bucket string, v Versioning) 
 
 // updateBucket changes a bucket's row.
 func (s *Store) updateBucket(ctx context.Context, name string, fn func(b *bucketRow) error) error {
-	defer s.configs.Add(1)
-	return s.update(ctx, nil, func(x *tx) error {
+	return s.reconfigure(ctx, func(x *tx) error {
 		b, err := getBucket(x, name)
 		if err != nil {
 			return err

@@ -70,8 +70,7 @@ func (s *Store) SetBucketConfig(ctx context.Context, bucket string, kind ConfigK
 	if len(document) > MaxConfigSize || kind == "" || len(kind) > maxConfigKind {
 		return fmt.Errorf("%w: configuration of %d bytes", ErrInvalidArgument, len(document))
 	}
-	defer s.configs.Add(1)
-	return s.update(ctx, nil, func(x *tx) error {
+	return s.reconfigure(ctx, func(x *tx) error {
 		b, err := getBucket(x, bucket)
 		if err != nil {
 			return err
@@ -82,8 +81,7 @@ func (s *Store) SetBucketConfig(ctx context.Context, bucket string, kind ConfigK
 
 // DeleteBucketConfig removes a document of the bucket's configuration. There being none is no error.
 func (s *Store) DeleteBucketConfig(ctx context.Context, bucket string, kind ConfigKind) error {
-	defer s.configs.Add(1)
-	return s.update(ctx, nil, func(x *tx) error {
+	return s.reconfigure(ctx, func(x *tx) error {
 		b, err := getBucket(x, bucket)
 		if err != nil {
 			return err
@@ -92,9 +90,38 @@ func (s *Store) DeleteBucketConfig(ctx context.Context, bucket string, kind Conf
 	})
 }
 
+// configCounter counts the changes of configurations, where several Stores share the database.
+const configCounter = "configs"
+
+// reconfigure is update for what changes a bucket or its configuration.
+func (s *Store) reconfigure(ctx context.Context, fn func(*tx) error) error {
+	defer s.configs.Add(1)
+	return s.update(ctx, nil, func(x *tx) error {
+		x.reconfigured = true
+		return fn(x)
+	})
+}
+
 // ConfigGeneration changes with each change of any bucket's configuration, before that change's call returns: what was
 // read after it was the same is still true.
-func (s *Store) ConfigGeneration() uint64 { return s.configs.Load() }
+func (s *Store) ConfigGeneration(ctx context.Context) (n uint64, err error) {
+	if !s.shared {
+		return s.configs.Load(), nil
+	}
+	err = s.view(ctx, func(r meta.Reader) error {
+		n, err = counted(r, configCounter)
+		return err
+	})
+	return n, err
+}
+
+// configGeneration is ConfigGeneration as the transaction sees it.
+func (x *tx) configGeneration() (uint64, error) {
+	if !x.store.shared {
+		return x.store.configs.Load(), nil
+	}
+	return counted(x, configCounter)
+}
 
 // Config is a document of a bucket's configuration.
 type Config struct {

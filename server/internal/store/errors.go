@@ -55,6 +55,7 @@ var (
 	ErrNoSpace             = errors.New("no space left")
 	ErrReadOnly            = errors.New("storage is read-only")
 	ErrDamaged             = errors.New("stored data is damaged") // *DamagedError
+	ErrUnavailable         = errors.New("metadata cannot be reached")
 	ErrClosed              = errors.New("store is closed")
 )
 

@@ -31,7 +31,7 @@ type Event struct {
 	ETag      string // without quotes
 	VersionID string
 	Time      time.Time
-	Sequence  uint64 // grows with each change of this process, in the order of the changes
+	Sequence  uint64 // grows with each change that this process tells of, in the order of the changes
 	id        meta.BucketID
 }
 
@@ -41,6 +41,7 @@ type hub struct {
 	mu       struct {
 		sync.RWMutex
 		listeners map[*Listener]struct{}
+		down      bool // no events come from the database
 	}
 }
 
@@ -53,7 +54,8 @@ type Listener struct {
 	once   sync.Once
 }
 
-// Listen begins to receive the changes of a bucket that are made through this Store from now on. When more than queue of
+// Listen begins to receive the changes of a bucket that are made through this Store, or through any that shares its database,
+// from now on. When more than queue of
 // them wait to be received, the Listener has ended: its channel is closed after the last of them, and what follows is
 // lost to it. The caller closes the Listener.
 func (s *Store) Listen(ctx context.Context, bucket string, queue int) (*Listener, error) {
@@ -69,6 +71,9 @@ func (s *Store) Listen(ctx context.Context, bucket string, queue int) (*Listener
 	h := &s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.mu.down {
+		return nil, ErrUnavailable
+	}
 	if h.mu.listeners == nil {
 		h.mu.listeners = make(map[*Listener]struct{})
 	}

@@ -12,6 +12,8 @@ import (
 type Candidate struct {
 	Object Object
 	Alone  bool // the key has no other version
+
+	ConfigGeneration uint64 // as it is
 }
 
 // Expire deletes a version if fn, which sees it as it is now, says so: the current one for "", as a DELETE without version
@@ -29,6 +31,9 @@ func (s *Store) Expire(ctx context.Context, bucket, key, versionID string, fn fu
 			return err
 		}
 		c := Candidate{Object: b.object(v.row, bucket, key)}
+		if c.ConfigGeneration, err = x.configGeneration(); err != nil {
+			return err
+		}
 		if c.Object.Latest, c.Alone, err = x.rank(b, key, v); err != nil || !fn(c) {
 			return err
 		}

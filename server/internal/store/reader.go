@@ -27,6 +27,7 @@ type ObjectReader struct {
 	keys    *sse.Access
 
 	// Guarded by reclaim.mu.
+	beat    uint64 // in which it began
 	located bool
 	uses    map[blob.ID]struct{} // made of extents when first asked
 

@@ -15,21 +15,25 @@ import (
 //   - a blob that nothing refers to yet, because its transaction is still to come, is not taken for an orphan.
 //
 // Both are known in memory only. After a crash there are no readers and no writers, and all that no row refers to is an
-// orphan.
+// orphan. Where several Stores share the blobs, members.go and sweep.go do the same among them: a blob that is free here is
+// held until it is free everywhere.
 type reclaim struct {
-	blobs blob.Store
-	log   *slog.Logger
+	blobs  blob.Store
+	log    *slog.Logger
+	shared bool
 
 	mu struct {
 		sync.Mutex
+		beat    uint64    // of members, which readers that begin are marked with
+		freed   []blob.ID // since that, where the blobs are shared
 		readers map[*ObjectReader]struct{}
 		waiting []blob.ID            // to be removed when no reader uses them
 		young   map[blob.ID]struct{} // made, and not settled yet
 	}
 }
 
-func newReclaim(blobs blob.Store, log *slog.Logger) *reclaim {
-	r := &reclaim{blobs: blobs, log: log}
+func newReclaim(blobs blob.Store, log *slog.Logger, shared bool) *reclaim {
+	r := &reclaim{blobs: blobs, log: log, shared: shared}
 	r.mu.readers = make(map[*ObjectReader]struct{})
 	r.mu.young = make(map[blob.ID]struct{})
 	return r
@@ -62,7 +66,21 @@ func (r *reclaim) isYoung(id blob.ID) bool {
 func (r *reclaim) begin(o *ObjectReader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	o.beat = r.mu.beat
 	r.mu.readers[o] = struct{}{}
+}
+
+// beat begins a new beat, and tells since when there are readers. It gives the blobs that were freed before.
+func (r *reclaim) beat(n uint64) (row memberRow, freed []blob.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.beat = n
+	row = memberRow{beat: n, oldest: n}
+	for o := range r.mu.readers {
+		row.oldest = min(row.oldest, o.beat)
+	}
+	freed, r.mu.freed = r.mu.freed, nil
+	return row, freed
 }
 
 // located tells that the reader knows its extents now.
@@ -98,8 +116,17 @@ func (r *reclaim) free(ids []blob.ID) {
 			remove = append(remove, id)
 		}
 	}
+	if r.shared {
+		r.mu.freed = append(r.mu.freed, remove...)
+		remove = nil
+	}
 	r.mu.Unlock()
-	for _, id := range remove {
+	r.remove(remove)
+}
+
+// remove removes the files of blobs that nobody needs.
+func (r *reclaim) remove(ids []blob.ID) {
+	for _, id := range ids {
 		// The request that freed the blob has succeeded whatever happens here, and must not be cut short.
 		if err := r.blobs.Remove(context.Background(), id); err != nil {
 			r.log.Error("store: cannot remove a blob; the next start will try again", "blob", id.String(), "err", err)

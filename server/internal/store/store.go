@@ -25,6 +25,9 @@ type Options struct {
 	InlineLimit int64            // objects up to this size live in the metadata; 0: 64 KiB, negative: none does
 	NoSweep     bool             // leave the blobs of a crash where they are, to look at the store only
 
+	// Shared means that other processes have Stores on the same DB, which is a meta.Messenger, and the same Blobs.
+	Shared bool
+
 	// AccountQuota tells how many bytes an owner of buckets may hold in all of them; 0: as many as there is room for. It is
 	// called within transactions, concurrently. nil: there are no such quotas.
 	AccountQuota func(owner string) int64
@@ -54,6 +57,11 @@ type Store struct {
 	configs atomic.Uint64 // counts changes of configurations
 	hub     hub
 
+	shared  bool
+	members members
+	leads   atomic.Bool
+	alive   atomic.Int64
+
 	stop       context.CancelFunc
 	background sync.WaitGroup
 }
@@ -82,7 +90,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	s := &Store{
 		db: opt.DB, blobs: opt.Blobs, keys: opt.Keys, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit, minPart: MinPartSize,
 		accountQuota: opt.AccountQuota,
-		reclaim:      newReclaim(opt.Blobs, opt.Log),
+		reclaim:      newReclaim(opt.Blobs, opt.Log, opt.Shared),
 		manifests:    newManifestCache(manifestMemory),
 		buffers:      blob.NewBuffers(16, streamBuffer),
 		inline:       blob.NewBuffers(32, recordRoom(opt.InlineLimit)),
@@ -90,65 +98,36 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
+	if opt.Shared && !opt.NoSweep {
+		return s, s.join(ctx, sweeping)
+	}
 	if !opt.NoSweep {
 		s.background.Go(func() { s.sweep(sweeping) })
 	}
 	return s, nil
 }
 
+// join makes this Store one of several. It is a member before its first reader begins.
+func (s *Store) join(ctx, running context.Context) error {
+	s.shared, s.hub.mu.down = true, true
+	s.members = members{id: s.newID(), others: map[meta.ID]*member{}}
+	if err := s.beat(ctx); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	s.background.Go(func() { s.keepMember(running) })
+	s.background.Go(func() { s.keepSwept(running) })
+	s.background.Go(func() { s.receive(running) })
+	return nil
+}
+
 // Close waits for background work. It closes neither DB nor Blobs. It may be called twice.
 func (s *Store) Close() error {
 	s.stop()
 	s.background.Wait()
+	if s.shared {
+		return s.leave(context.Background())
+	}
 	return nil
-}
-
-// sweep removes the blobs that no row refers to.
-func (s *Store) sweep(ctx context.Context) {
-	removed := 0
-	err := s.blobs.All(ctx, func(id blob.ID, _ blob.Stat) error {
-		orphan, err := s.isOrphan(ctx, id)
-		if err != nil || !orphan {
-			return err
-		}
-		if err := s.settled(ctx); err != nil {
-			return err
-		}
-		if err := s.blobs.Remove(ctx, id); err != nil {
-			return err
-		}
-		removed++
-		return nil
-	})
-	if err != nil && ctx.Err() == nil {
-		s.log.Error("store: sweep of orphans ended early", "err", err)
-	}
-	if removed > 0 {
-		s.log.Info("store: removed blobs that a crash had left", "count", removed)
-	}
-}
-
-// isOrphan looks for makers first: a blob whose maker has just settled has its row by then.
-func (s *Store) isOrphan(ctx context.Context, id blob.ID) (bool, error) {
-	if s.reclaim.isYoung(id) {
-		return false, nil
-	}
-	orphan := false
-	err := s.view(ctx, func(r meta.Reader) error {
-		_, err := r.Get(meta.BlobKey(meta.ID(id)))
-		orphan = errors.Is(err, meta.ErrNotFound)
-		if orphan {
-			return nil
-		}
-		return err
-	})
-	return orphan, err
-}
-
-// settled waits until all that a view has seen is durable. A file must not go on the strength of a transaction that a
-// power cut may still undo.
-func (s *Store) settled(ctx context.Context) error {
-	return s.db.Update(ctx, func(meta.Txn) error { return nil })
 }
 
 // newID makes an ID for a row.

@@ -18,6 +18,8 @@ type tx struct {
 
 	usage  []usageDelta // of the buckets that this transaction changes
 	events []Event      // of its changes
+
+	reconfigured bool // a bucket or its configuration was changed
 }
 
 // update runs fn as one durable transaction. made are new blobs that fn refers to: when the transaction is known to
@@ -35,6 +37,11 @@ func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) 
 		if err := x.settleUsage(); err != nil {
 			return err
 		}
+		if s.shared {
+			if err := x.share(made); err != nil {
+				return err
+			}
+		}
 		freed, events, ran = x.freed, x.events, true
 		return nil
 	})
@@ -42,18 +49,33 @@ func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) 
 	case err == nil:
 		s.reclaim.settle(made)
 		s.reclaim.free(freed)
-		s.hub.publish(events)
+		if !s.shared { // else the events come from the database, as those of others do
+			s.hub.publish(events)
+		}
 		return nil
 	case errors.Is(err, meta.ErrSuperseded):
 		// The transaction may be part of what the next owner found. Nothing is to be removed; the next owner sweeps.
 	case !ran || errors.Is(err, meta.ErrNoSpace):
-		s.reclaim.free(made)
+		s.reclaim.remove(made)
 		s.reclaim.settle(made)
 	default:
 		// The transaction may be durable or not. The blobs stay, and stay protected: at worst the next start sweeps them.
 		s.log.Error("store: outcome of a transaction is unknown", "err", err)
 	}
 	return storeError(err)
+}
+
+// share does what a transaction owes to the other Stores on the database.
+func (x *tx) share(made []blob.ID) error {
+	if x.reconfigured {
+		if _, err := x.count(configCounter); err != nil {
+			return err
+		}
+	}
+	for i := range x.events {
+		x.send(&x.events[i])
+	}
+	return x.claim(made)
 }
 
 // view runs fn over a snapshot.
@@ -80,6 +102,8 @@ func storeError(err error) error {
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case errors.Is(err, blob.ErrReadOnly):
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	case errors.Is(err, meta.ErrUnavailable):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, meta.ErrClosed), errors.Is(err, meta.ErrSuperseded):
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}

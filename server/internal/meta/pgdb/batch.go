@@ -116,7 +116,7 @@ func (t *txn) run(u *update) {
 }
 
 func (t *txn) commit() error {
-	writing := t.writes.Len() > 0
+	writing := t.writes.Len() > 0 || len(t.messages) > 0
 	if writing {
 		if err := t.flush(); err != nil {
 			return err
@@ -149,6 +149,9 @@ func (t *txn) flush() error {
 	t.db.seq++
 	return t.db.limited(t.db.ctx, func(ctx context.Context) error {
 		_, err := t.conn.Exec(ctx, writeAll, gone, keys, values, t.db.instance[:], t.db.seq)
+		if err == nil && len(t.messages) > 0 {
+			_, err = t.conn.Exec(ctx, sendAll, t.messages)
+		}
 		return err
 	})
 }

@@ -20,6 +20,9 @@ type txn struct {
 	writes *btreemap.BTreeMap[[]byte, []byte] // a nil value deletes
 	undo   []undone                           // what the function that runs has replaced, in order
 
+	messages []string // those up to kept are of functions that have run
+	kept     int
+
 	read      map[string][]byte // rows as the snapshot has them, nil for none
 	readBytes int
 }
@@ -96,7 +99,7 @@ func (t *txn) write(key, value []byte) {
 }
 
 // keep makes the writes of the function that has run final, as far as the transaction is.
-func (t *txn) keep() { t.undo = nil }
+func (t *txn) keep() { t.undo, t.kept = nil, len(t.messages) }
 
 // discard takes them back.
 func (t *txn) discard() {
@@ -107,7 +110,7 @@ func (t *txn) discard() {
 			t.writes.Delete(u.key)
 		}
 	}
-	t.undo = nil
+	t.undo, t.messages = nil, t.messages[:t.kept]
 }
 
 func (t *txn) Iter(lower, upper []byte) meta.Iterator {

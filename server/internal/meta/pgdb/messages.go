@@ -1,0 +1,69 @@
+package pgdb
+
+import (
+	"context"
+	"encoding/base64"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pail/server/internal/meta"
+)
+
+const (
+	sendAll = "select pg_notify('pail', m) from unnest($1::text[]) m"
+	receive = "listen pail"
+)
+
+var (
+	_ meta.Messenger = (*DB)(nil)
+	_ meta.Sender    = (*txn)(nil)
+)
+
+// Send implements meta.Sender. A payload is text.
+func (t *txn) Send(message []byte) {
+	t.messages = append(t.messages, base64.StdEncoding.EncodeToString(message))
+}
+
+// Receive implements meta.Messenger.
+func (db *DB) Receive(ctx context.Context, message func([]byte), up, down func()) {
+	for try := 0; ctx.Err() == nil; try++ {
+		err := db.receive(ctx, message, func() { try = 0; up() })
+		down()
+		if ctx.Err() != nil || db.ctx.Err() != nil {
+			return
+		}
+		db.opt.Log.Warn("messages from the database stop for a while", "err", redact(err))
+		if pause(ctx, try) != nil {
+			return
+		}
+	}
+}
+
+// receive hands over messages until the connection ends.
+func (db *DB) receive(ctx context.Context, message func([]byte), up func()) error {
+	var pooled *pgxpool.Conn
+	err := db.limited(ctx, func(ctx context.Context) (err error) {
+		if pooled, err = db.views.Acquire(ctx); err == nil {
+			err = pooled.Conn().PgConn().Exec(ctx, receive).Close()
+		}
+		return err
+	})
+	if pooled == nil {
+		return err
+	}
+	conn := pooled.Hijack() // it listens, and must not come back into the pool
+	defer conn.Close(context.Background())
+	if err != nil {
+		return err
+	}
+	up()
+	for {
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		if p, err := base64.StdEncoding.DecodeString(n.Payload); err == nil {
+			message(p)
+		}
+	}
+}
