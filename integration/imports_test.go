@@ -21,6 +21,7 @@ var importRules = []rule{
 	{[]string{"pail/fs/"}, nil, []string{"github.com/hanwen/go-fuse", "syscall"}, "the filesystem's core speaks neither FUSE nor errno"},
 	{[]string{"pail"}, []string{"pail/s3client/awss3", "pail/integration"}, []string{"github.com/aws"}, "the SDK stays in awss3"},
 	{[]string{"pail"}, []string{"pail/server/internal/meta/pebbledb"}, []string{"github.com/cockroachdb/pebble"}, "pebble is one engine of meta"},
+	{[]string{"pail"}, []string{"pail/server/internal/meta/pgdb"}, []string{"github.com/jackc"}, "pgx is one engine of meta"},
 	{[]string{"pail/server"}, nil, []string{"pail/fs", "pail/s3client", "pail/cmd"}, "the server knows nothing of the mount"},
 	{[]string{"pail/fs", "pail/s3client"}, nil, []string{"pail/server", "pail/cmd"}, "the mount knows nothing of the server"},
 	{[]string{"pail/server/internal/store", "pail/server/internal/meta", "pail/server/internal/blob"}, nil, []string{"pail/server/internal/s3api", "net/http"}, "storage knows nothing of HTTP"},

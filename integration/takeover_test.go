@@ -52,9 +52,18 @@ func (r *replicas) verify(from *harness.Server) {
 	r.writers.Halt()
 	r.load.Check(r.t, from.Client(r.t))
 	for _, s := range r.servers {
-		s.Kill()
+		s.Stop(r.t)
 	}
-	out, err := exec.Command(harness.Binary(r.t), "serve", "--fsck", "--dir", from.Dir).CombinedOutput()
+	r.t.Logf("%d objects", len(l.sent))
+	r.fsck()
+}
+
+// fsck checks all that the servers keep, which have ended.
+func (r *replicas) fsck() {
+	r.t.Helper()
+	cmd := exec.Command(harness.Binary(r.t), "serve", "--fsck", "--dir", r.servers[0].Dir)
+	cmd.Env = r.servers[0].Environment()
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		r.t.Errorf("fsck: %v\n%s", err, out)
 	}

@@ -26,6 +26,7 @@ if [ "${1:-run}" = test ]; then
 	want /usr/sbin/ip iproute2
 	want /usr/bin/openssl openssl
 	want /etc/mime.types media-types
+	want "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1)" postgresql
 fi
 [ -n "$missing" ] || exit 0
 

@@ -29,14 +29,18 @@ var ErrNoStore = errors.New("nothing of a pail server is here")
 // progress, unless nil, is called now and then. Damage is in the report; an error
 // means that there is none, and matches ErrDamaged when damage is the reason.
 func Check(ctx context.Context, opt Options, progress func(CheckProgress)) (report CheckReport, err error) {
-	if missing(opt.MetadataDir) || missing(filepath.Join(opt.MetadataDir, pairFile)) {
+	if opt.Database == "" && (missing(opt.MetadataDir) || missing(filepath.Join(opt.MetadataDir, pairFile))) {
 		return report, fmt.Errorf("directory %s: %w", opt.MetadataDir, ErrNoStore)
 	}
 	if missing(filepath.Join(opt.DataDir, blobsDir)) {
 		return report, fmt.Errorf("directory %s: %w", opt.DataDir, ErrNoStore)
 	}
 	s := newServer(opt)
-	t, err := s.take()
+	take := s.take
+	if opt.Database != "" {
+		take = s.takeDatabase
+	}
+	t, err := take()
 	if err != nil {
 		if errors.Is(err, meta.ErrDamaged) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)

@@ -27,6 +27,7 @@ const DefaultRegion = "us-east-1"
 // Options of a Server. DataDir, MetadataDir and Keys are required; the directories are made when they are missing.
 type Options struct {
 	DataDir, MetadataDir string
+	Database             string // address of a PostgreSQL database for the metadata; MetadataDir has only small files then
 	Keys                 Keys
 	Region               string        // "": DefaultRegion
 	Domains              []string      // hosts below which a first label names a bucket

@@ -19,8 +19,9 @@ const (
 	pairFile = "pail-id" // in both directories: "pail 2 <32 hexadecimal digits>\n"; must not change
 	lockFile = "lock"    // in the data directory, locked with flock while the server runs
 	pairHead = "pail 2 "
-	pairOld  = "pail 1 " // of versions that would not see the epochs of a metadata directory, and begin an empty database
-	blobsDir = "blobs"   // of package blob, in the data directory
+	pairOld  = "pail 1 "        // of versions that would not see the epochs of a metadata directory, and begin an empty database
+	pairPG   = "pail shared 1 " // in a data directory only, whose metadata is in PostgreSQL
+	blobsDir = "blobs"          // of package blob, in the data directory
 )
 
 // ErrInUse means that another process has the directories open.
@@ -56,23 +57,30 @@ func pairDirs(metadata, data string) error {
 }
 
 func readPair(dir string) (string, error) {
+	id, head, err := readID(dir)
+	if head == pairPG {
+		return "", fmt.Errorf("data directory %s belongs to servers with --metadata postgres://...: start this one so too, or give another directory", dir)
+	}
+	return id, err
+}
+
+// readID gives the identity of a directory and the head before it, "" when it has none.
+func readID(dir string) (id, head string, err error) {
 	path := filepath.Join(dir, pairFile)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+		return "", "", nil
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	text := strings.TrimSpace(string(b))
-	id, ok := strings.CutPrefix(text, pairHead)
-	if !ok {
-		id, ok = strings.CutPrefix(text, pairOld)
+	for _, head := range []string{pairHead, pairOld, pairPG} {
+		if id, ok := strings.CutPrefix(text, head); ok && len(id) == 32 {
+			return id, head, nil
+		}
 	}
-	if !ok || len(id) != 32 {
-		return "", fmt.Errorf("%s is damaged or of a newer version of pail: restore it from the same file in the other directory", path)
-	}
-	return id, nil
+	return "", "", fmt.Errorf("%s is damaged or of a newer version of pail: restore it from the same file in the other directory", path)
 }
 
 func newPair() string {
@@ -83,11 +91,15 @@ func newPair() string {
 
 // makePair marks a new directory, and gives the identity that it has then: another server may be making one.
 func makePair(dir, id string) (string, error) {
-	err := smallfile.WriteNew(filepath.Join(dir, pairFile), []byte(pairHead+id+"\n"), 0o644)
+	err := writePair(dir, pairHead, id)
 	if errors.Is(err, fs.ErrExist) {
 		return readPair(dir)
 	}
 	return id, err
+}
+
+func writePair(dir, head, id string) error {
+	return smallfile.WriteNew(filepath.Join(dir, pairFile), []byte(head+id+"\n"), 0o644)
 }
 
 // upgradePair keeps versions that know no epochs away from both directories.

@@ -20,7 +20,8 @@ import (
 	"pail/server/internal/sigauth"
 )
 
-// Server is an S3 server over two directories, which it owns or stands by for. It is safe for concurrent use.
+// Server is an S3 server over two directories, which it owns or stands by for, or over a database and a directory, which it
+// shares with others. It is safe for concurrent use.
 type Server struct {
 	opt      Options
 	registry *prometheus.Registry
@@ -60,7 +61,7 @@ func New(opt Options) (*Server, error) {
 		}
 	}
 	t, err := s.begin()
-	if err != nil && !(opt.Standby && errors.Is(err, ErrInUse)) {
+	if err != nil && !(opt.Standby && waits(err)) {
 		return nil, err
 	}
 	if err != nil {
@@ -90,8 +91,13 @@ func (s *Server) wire() (err error) {
 		return err
 	}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := metrics.Ownership(s.registry, s.Epoch, s.takeovers.Load); err != nil {
+	if err := metrics.Ownership(s.registry, s.Serving, s.Epoch, s.takeovers.Load); err != nil {
 		return err
+	}
+	if s.opt.Database != "" {
+		if err := metrics.Replicas(s.registry, s.replicas); err != nil {
+			return err
+		}
 	}
 	keys, _, _ := directory(s.opt.Keys)
 	s.verifier = sigauth.New(sigauth.Options{Keys: keys, Region: s.opt.Region, Domains: s.opt.Domains, Now: s.opt.Now})
@@ -134,13 +140,16 @@ func (s *Server) WebsiteHandler() http.Handler {
 	return s.whenOwner(func(t *tenure) http.Handler { return t.websites })
 }
 
-// Epoch is that in which the server owns its directories, 0 while it stands by.
+// Epoch is that in which the server owns its directories, 0 while it stands by and where there are no owners.
 func (s *Server) Epoch() uint64 {
-	if t := s.current.Load(); t != nil {
+	if t := s.current.Load(); t != nil && t.epoch != nil {
 		return t.epoch.Number()
 	}
 	return 0
 }
+
+// Serving reports whether the server serves, and does not stand by.
+func (s *Server) Serving() bool { return s.current.Load() != nil }
 
 // Drain makes /ready answer that the server is going away. Requests are still served.
 func (s *Server) Drain() { s.draining.Store(true) }

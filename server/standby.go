@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"pail/server/internal/meta"
 	"pail/server/internal/owner"
 	"pail/server/internal/s3err"
 )
@@ -29,7 +30,7 @@ func (s *Server) run(ctx context.Context, t *tenure) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-t.epoch.Lost():
+		case <-t.lost():
 		}
 		s.opt.Log.Warn("another server has taken over: standing by", "epoch", t.epoch.Number())
 		s.retire(t)
@@ -46,7 +47,7 @@ func (s *Server) wait(ctx context.Context) *tenure {
 		}
 		s.standBy(err)
 		pause := standbyPoll
-		if !errors.Is(err, ErrInUse) {
+		if !waits(err) {
 			pause = standbyRetry
 		}
 		select {
@@ -59,6 +60,9 @@ func (s *Server) wait(ctx context.Context) *tenure {
 
 // begin takes the directories over and serves from them.
 func (s *Server) begin() (*tenure, error) {
+	if s.opt.Database != "" {
+		return s.connect()
+	}
 	t, err := s.take()
 	if err != nil {
 		return nil, err
@@ -68,6 +72,9 @@ func (s *Server) begin() (*tenure, error) {
 	}
 	return t, nil
 }
+
+// waits tells a server that has to stand by from one that cannot serve.
+func waits(err error) bool { return errors.Is(err, ErrInUse) || errors.Is(err, meta.ErrUnavailable) }
 
 // standBy notes why the server does not own its directories, and logs it when it is news.
 func (s *Server) standBy(why error) {
@@ -79,7 +86,7 @@ func (s *Server) standBy(why error) {
 	if old := s.standing.Swap(&reason); old != nil && *old == reason {
 		return
 	}
-	if errors.Is(why, ErrInUse) {
+	if waits(why) {
 		s.opt.Log.Info("standing by", "reason", reason)
 	} else {
 		s.opt.Log.Error("cannot take over", "err", why)
@@ -90,8 +97,12 @@ func (s *Server) standBy(why error) {
 func (s *Server) install(t *tenure) {
 	s.current.Store(t)
 	s.standing.Store(nil)
-	s.takeovers.Add(1)
-	s.opt.Log.Info("serving", "metadata", t.epoch.Dir(), "epoch", t.epoch.Number())
+	if t.epoch == nil {
+		s.opt.Log.Info("serving, together with others of the same database", "data", s.opt.DataDir)
+	} else {
+		s.takeovers.Add(1)
+		s.opt.Log.Info("serving", "metadata", t.epoch.Dir(), "epoch", t.epoch.Number())
+	}
 	s.owning.Do(func() { close(s.owned) })
 }
 

@@ -22,7 +22,7 @@ import (
 // tenure is what a server has while it owns its directories: from when it takes them over until it ends, or until
 // another has taken them over.
 type tenure struct {
-	epoch    *owner.Epoch
+	epoch    *owner.Epoch // nil where the metadata is in a database that several servers share
 	dataLock *os.File
 	dbLock   interface{ Close() error } // of a database as earlier versions kept it
 	db       meta.DB
@@ -32,7 +32,8 @@ type tenure struct {
 
 	handler    http.Handler
 	websites   http.Handler
-	stop       context.CancelFunc // ends background work
+	ctx        context.Context // of background work
+	stop       context.CancelFunc
 	background sync.WaitGroup
 	running    sync.RWMutex // held shared by each request, and whole from the tenure's end on
 }
@@ -166,7 +167,7 @@ func (t *tenure) openStore(opt Options, with store.Options) (err error) {
 	return nil
 }
 
-// serve makes the epoch the one that lasts, and begins the work in the background.
+// serve makes the epoch the one that lasts, and begins to work.
 func (t *tenure) serve(s *Server) error {
 	if err := s.opt.requireKeys(); err != nil {
 		return err
@@ -183,15 +184,27 @@ func (t *tenure) serve(s *Server) error {
 	if err := t.openStore(s.opt, store.Options{AccountQuota: accountQuota(s.opt.Keys)}); err != nil {
 		return err
 	}
+	t.work(s)
+	t.background.Go(func() { t.sweepEpochs(t.ctx, s.opt) })
+	return nil
+}
+
+// work makes the handlers, and begins the work in the background.
+func (t *tenure) work(s *Server) {
 	api := s.api(t)
 	t.handler, t.websites = api, api.Websites()
-	ctx, stop := context.WithCancel(context.Background())
-	t.stop = stop
+	t.ctx, t.stop = context.WithCancel(context.Background())
 	scanner := lifecycle.NewScanner(lifecycle.Options{Store: t.store, Now: s.opt.Now, Day: s.opt.LifecycleDay, Log: s.opt.Log})
-	t.background.Go(func() { scanner.Run(ctx) })
-	t.background.Go(func() { api.DeliverLogs(ctx) })
-	t.background.Go(func() { t.sweepEpochs(ctx, s.opt) })
-	return nil
+	t.background.Go(func() { scanner.Run(t.ctx) })
+	t.background.Go(func() { api.DeliverLogs(t.ctx) })
+}
+
+// lost is closed when another server has taken over; nil where there is no owner.
+func (t *tenure) lost() <-chan struct{} {
+	if t.epoch == nil {
+		return nil
+	}
+	return t.epoch.Lost()
 }
 
 // sweepInterval is the time between two looks for what former owners have left that may go.

@@ -60,7 +60,7 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 		return err
 	}
 	defer listeners.close()
-	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Standby: !o.noWait, Patience: o.patience, Keys: keys, Region: o.region,
+	s, err := server.New(server.Options{DataDir: o.data, MetadataDir: o.metadata, Database: o.database, Standby: !o.noWait, Patience: o.patience, Keys: keys, Region: o.region,
 		ClientTimeout: o.clientTimeout, Domains: o.domains, WebsiteDomains: o.websiteDomains, LifecycleDay: o.lifecycleDay, AccessLogInterval: o.logInterval, ObjectOwnership: o.ownership, BlockPublicAccess: o.blockPublic, Log: log,
 		MasterKeyFile: o.masterKeys, KMSKeyFile: o.kmsKeys, DefaultEncryption: o.encryption == "AES256", InsecureCustomerKeys: o.insecureSSEC})
 	if err != nil {
@@ -89,10 +89,14 @@ func (o *serveOptions) sayReady(ctx context.Context, s *server.Server, on listen
 			log.Warn("the service manager does not know of the server", "error", err)
 		}
 	}
-	if s.Epoch() == 0 {
-		tell("standing by: another server owns " + o.metadata)
+	if !s.Serving() {
+		why := "another server owns " + o.metadata
+		if o.database != "" {
+			why = "the database cannot be reached"
+		}
+		tell("standing by: " + why)
 		for _, l := range on.s3 {
-			fmt.Fprintf(stdout, "pail: standing by on %s://%s, another server owns %s\n", scheme, l.Addr(), o.metadata)
+			fmt.Fprintf(stdout, "pail: standing by on %s://%s, %s\n", scheme, l.Addr(), why)
 		}
 	}
 	select {

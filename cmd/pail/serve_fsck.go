@@ -21,7 +21,7 @@ const (
 // fsck checks all that a server keeps, and says on stdout what is damaged.
 func (o *serveOptions) fsck(ctx context.Context, stdout, stderr io.Writer) (status int) {
 	bar := progress.New(stderr)
-	report, err := server.Check(ctx, server.Options{DataDir: o.data, MetadataDir: o.metadata,
+	report, err := server.Check(ctx, server.Options{DataDir: o.data, MetadataDir: o.metadata, Database: o.database,
 		MasterKeyFile: o.masterKeys, KMSKeyFile: o.kmsKeys, Log: o.logger(stderr)}, func(p server.CheckProgress) {
 		bar.Set(fsckText(p), p.Done, p.Total)
 	})

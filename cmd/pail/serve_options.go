@@ -38,7 +38,9 @@ with mode 0600 too; see server/API.md. Nothing is shared with other accounts, or
 ACL says so. SIGTERM and Ctrl-C let running requests finish; a second one does not wait.
 
 Several servers may be started on the same directories, which may be on a volume that several machines share. One serves;
-the others stand by, answer 503, and one takes over when it is gone. See docs/HIGH_AVAILABILITY.md.
+the others stand by, answer 503, and one takes over when it is gone. With the metadata in PostgreSQL all of them serve:
+  PAIL_METADATA=postgres://pail:PASSWORD@db1,db2/pail pail serve --data /shared/data --listen :8000
+See docs/HIGH_AVAILABILITY.md.
 
 Every flag can also be given as an environment variable: PAIL_ and its name, as PAIL_LISTEN or PAIL_TLS_CERT. These of
 Scality CloudServer are understood where no flag and no PAIL_ variable says otherwise:
@@ -65,6 +67,7 @@ type serveOptions struct {
 	listen         []string
 	dir            string
 	data, metadata string
+	database       string // address of a PostgreSQL database, or of none
 	passwdFile     string
 	accounts       string
 	ownership      string
@@ -130,7 +133,7 @@ func (o *serveOptions) flagSet(env func(string) string) *pflag.FlagSet {
 	f.StringSliceVar(&o.listen, "listen", []string{"127.0.0.1:" + defaultPort}, "`ADDR:PORT` to serve S3 on; may be given several times; port 0 takes a free one")
 	f.StringVar(&o.dir, "dir", defaultServeDir(env), "`DIR` of everything the server keeps")
 	f.StringVar(&o.data, "data", "", "`DIR` of the bytes of objects (default DIR/data)")
-	f.StringVar(&o.metadata, "metadata", "", "`DIR` of the database, of the TLS files and the made credentials (default DIR/metadata)")
+	f.StringVar(&o.metadata, "metadata", "", "`DIR` of the database, of the TLS files and the made credentials (default DIR/metadata); or postgres://USER@HOST[,HOST]/DATABASE, or a file of mode 0600 with that, for several servers that all serve, with the small files in DATA/config")
 	f.StringVar(&o.passwdFile, "passwd-file", "", "`FILE` with the credentials (default METADATA/credentials, made when missing)")
 	f.StringVar(&o.accounts, "accounts", "", "JSON `FILE` with several accounts and their keys, in place of a passwd file; read again when it changes")
 	f.StringVar(&o.ownership, "object-ownership", "ObjectWriter", "who owns objects in new buckets: ObjectWriter (ACLs work, as clients of CloudServer, Ceph and S3 before 2023 expect), BucketOwnerPreferred, or BucketOwnerEnforced (no ACLs, as at AWS since)")
@@ -238,6 +241,9 @@ func (o *serveOptions) complete() error {
 	if o.data == "" {
 		o.data = filepath.Join(o.dir, "data")
 	}
+	if err := o.splitDatabase(); err != nil {
+		return err
+	}
 	if o.metadata == "" {
 		o.metadata = filepath.Join(o.dir, "metadata")
 	}
@@ -280,6 +286,34 @@ func (o *serveOptions) complete() error {
 	}
 	_, err := parseLevel(o.logLevel)
 	return err
+}
+
+// splitDatabase looks whether --metadata is the address of a database, or a file that holds one.
+func (o *serveOptions) splitDatabase() error {
+	info, err := os.Stat(o.metadata)
+	switch {
+	case isDatabase(o.metadata):
+		o.database = o.metadata
+	case err == nil && info.Mode().IsRegular():
+		if info.Mode().Perm()&0o077 != 0 {
+			return fmt.Errorf("--metadata %s: others can read the file: chmod 600", o.metadata)
+		}
+		text, err := os.ReadFile(o.metadata)
+		if err != nil {
+			return fmt.Errorf("--metadata: %w", err)
+		}
+		if o.database = strings.TrimSpace(string(text)); !isDatabase(o.database) {
+			return fmt.Errorf("--metadata %s: the file does not hold an address postgres://...", o.metadata)
+		}
+	default:
+		return nil
+	}
+	o.metadata = filepath.Join(o.data, "config")
+	return nil
+}
+
+func isDatabase(address string) bool {
+	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
 }
 
 func checkListen(addr string) error {

@@ -30,6 +30,8 @@ type ServerOptions struct {
 	HTTP   bool     // plain HTTP
 	Passwd string   // file with the credentials; one with AccessKey and SecretKey when empty
 	Args   []string // further flags of pail serve
+
+	Database string // address of a PostgreSQL database for the metadata
 }
 
 // Server is a running pail serve.
@@ -81,12 +83,22 @@ var servingOn = regexp.MustCompile(`pail: (?:serving S3|standing by) on (https?:
 
 func (s *Server) start(t testing.TB, addr string) {
 	t.Helper()
-	s.proc = start(t, exec.Command(s.opt.Binary, append(s.args, "--listen", addr)...))
+	cmd := exec.Command(s.opt.Binary, append(s.args, "--listen", addr)...)
+	cmd.Env = s.Environment()
+	s.proc = start(t, cmd)
 	line, err := s.proc.waitLine(" on http")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.URL = servingOn.FindStringSubmatch(line)[1]
+}
+
+// Environment is the environment of the server's process.
+func (s *Server) Environment() []string {
+	if s.opt.Database == "" {
+		return os.Environ()
+	}
+	return append(os.Environ(), "PAIL_METADATA="+s.opt.Database)
 }
 
 // Addr returns the server's host:port.

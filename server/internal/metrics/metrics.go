@@ -80,12 +80,23 @@ func (m *Requests) Done(e s3api.Event) {
 	s.sent.Add(float64(e.Out))
 }
 
-// Ownership registers what tells whether this server owns its directories: epoch gives the number of its epoch, 0 while
-// it stands by, and takeovers how often it took them.
-func Ownership(reg prometheus.Registerer, epoch, takeovers func() uint64) error {
+// Replicas registers what tells how many servers share the database.
+func Replicas(reg prometheus.Registerer, count func() int) error {
+	return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pail_replicas",
+		Help: "Servers that share the database, as far as this one knows."}, func() float64 { return float64(count()) }))
+}
+
+// Ownership registers what tells whether this server serves: epoch gives the number of the epoch in which it owns its
+// directories, 0 while it stands by, and takeovers how often it took them.
+func Ownership(reg prometheus.Registerer, serving func() bool, epoch, takeovers func() uint64) error {
 	for _, c := range []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pail_owner",
-			Help: "1 while this server owns its directories, 0 while it stands by."}, func() float64 { return float64(min(epoch(), 1)) }),
+			Help: "1 while this server serves, as the owner of its directories or as one of several on a database; 0 while it stands by."}, func() float64 {
+			if serving() {
+				return 1
+			}
+			return 0
+		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "pail_epoch",
 			Help: "Epoch in which this server owns its directories, 0 while it stands by."}, func() float64 { return float64(epoch()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "pail_takeovers_total",

@@ -97,7 +97,7 @@ func (s *Store) beat(ctx context.Context) error {
 		return storeError(err)
 	}
 	m.published = row.beat
-	seen, err := s.readMembers(ctx)
+	seen, err := readMembers(ctx, s.db)
 	if err != nil {
 		return err
 	}
@@ -108,9 +108,29 @@ func (s *Store) beat(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) readMembers(ctx context.Context) (map[meta.ID]memberRow, error) {
+// InUse reports whether a Store that shares the database is alive. It waits for a sign of life, where one may come.
+func InUse(ctx context.Context, db meta.DB) (bool, error) {
+	before, err := readMembers(ctx, db)
+	if err != nil || len(before) == 0 {
+		return false, err
+	}
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-time.After(3 * beatInterval):
+	}
+	after, err := readMembers(ctx, db)
+	for id, row := range after {
+		if before[id] != row {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+func readMembers(ctx context.Context, db meta.DB) (map[meta.ID]memberRow, error) {
 	seen := map[meta.ID]memberRow{}
-	err := s.view(ctx, func(r meta.Reader) error {
+	err := db.View(ctx, func(r meta.Reader) error {
 		it := r.Iter(meta.Members.Bounds())
 		defer it.Close()
 		for ok := it.First(); ok; ok = it.Next() {
@@ -123,7 +143,7 @@ func (s *Store) readMembers(ctx context.Context) (map[meta.ID]memberRow, error) 
 		}
 		return it.Err()
 	})
-	return seen, err
+	return seen, storeError(err)
 }
 
 // update notes what was seen, and gives the members that seem to be dead.

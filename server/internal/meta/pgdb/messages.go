@@ -3,7 +3,10 @@ package pgdb
 import (
 	"context"
 	"encoding/base64"
+	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pail/server/internal/meta"
@@ -12,6 +15,8 @@ import (
 const (
 	sendAll = "select pg_notify('pail', m) from unnest($1::text[]) m"
 	receive = "listen pail"
+
+	maxQuiet = 5 * time.Second
 )
 
 var (
@@ -27,12 +32,15 @@ func (t *txn) Send(message []byte) {
 // Receive implements meta.Messenger.
 func (db *DB) Receive(ctx context.Context, message func([]byte), up, down func()) {
 	for try := 0; ctx.Err() == nil; try++ {
-		err := db.receive(ctx, message, func() { try = 0; up() })
+		began := false
+		err := db.receive(ctx, message, func() { began, try = true, 0; up() })
 		down()
 		if ctx.Err() != nil || db.ctx.Err() != nil {
 			return
 		}
-		db.opt.Log.Warn("messages from the database stop for a while", "err", redact(err))
+		if began {
+			db.opt.Log.Warn("messages from the database stop for a while", "err", redact(err))
+		}
 		if pause(ctx, try) != nil {
 			return
 		}
@@ -58,12 +66,26 @@ func (db *DB) receive(ctx context.Context, message func([]byte), up func()) erro
 	}
 	up()
 	for {
-		n, err := conn.WaitForNotification(ctx)
+		n, err := db.next(ctx, conn)
 		if err != nil {
 			return err
+		}
+		if n == nil {
+			continue
 		}
 		if p, err := base64.StdEncoding.DecodeString(n.Payload); err == nil {
 			message(p)
 		}
 	}
+}
+
+// next waits for a message. nil means that there was none for a while, and that the database answers.
+func (db *DB) next(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+	quiet, cancel := context.WithTimeout(ctx, maxQuiet)
+	defer cancel()
+	n, err := conn.WaitForNotification(quiet)
+	if err != nil && quiet.Err() != nil && ctx.Err() == nil {
+		return nil, db.limited(ctx, conn.Ping)
+	}
+	return n, err
 }

@@ -1,0 +1,220 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"pail/integration/harness"
+	"pail/server/pgtest"
+)
+
+// startActive starts n servers that all serve, with their metadata in a database of the nodes.
+func startActive(t *testing.T, n int, nodes ...*pgtest.Node) *replicas {
+	t.Helper()
+	if _, err := nodes[0].Database("pail"); err != nil {
+		t.Fatal(err)
+	}
+	r := &replicas{t: t, acks: make([]atomic.Int64, n)}
+	opt := harness.ServerOptions{HTTP: true, Database: pgtest.Address("pail", nodes...)}
+	for range n {
+		s := harness.Serve(t, opt)
+		opt.Dir, opt.Passwd = s.Dir, s.Passwd
+		r.servers = append(r.servers, s)
+	}
+	r.servers[0].Bucket(t, "bucket")
+	return r
+}
+
+// clients gives a client of each server.
+func (r *replicas) clients() (list []*s3.Client) {
+	for _, s := range r.servers {
+		list = append(list, s.Client(r.t))
+	}
+	return list
+}
+
+// TestActiveReplicas uses three servers at once as if they were one.
+func TestActiveReplicas(t *testing.T) {
+	r := startActive(t, 3, pgtest.Start(t))
+	c := r.clients()
+	ctx := context.Background()
+	bucket := aws.String("bucket")
+
+	t.Run("MultipartAcrossReplicas", func(t *testing.T) {
+		up, err := c[0].CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("multi")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parts []types.CompletedPart
+		var want []byte
+		for i := range 4 {
+			body := randomBytes(uint64(i), 5<<20)
+			out, err := c[i%3].UploadPart(ctx, &s3.UploadPartInput{Bucket: bucket, Key: aws.String("multi"), UploadId: up.UploadId, PartNumber: aws.Int32(int32(i + 1)), Body: bytes.NewReader(body)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, body...)
+			parts = append(parts, types.CompletedPart{ETag: out.ETag, PartNumber: aws.Int32(int32(i + 1))})
+		}
+		if _, err := c[1].CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: bucket, Key: aws.String("multi"), UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}}); err != nil {
+			t.Fatal(err)
+		}
+		for _, client := range c {
+			if got, err := (&load{client: client}).read("bucket", "multi", nil); !bytes.Equal(got, want) {
+				t.Errorf("%d bytes, not the %d that were sent: %v", len(got), len(want), err)
+			}
+		}
+	})
+
+	t.Run("OneWinnerOfEachRace", func(t *testing.T) {
+		for round := range 10 {
+			var won atomic.Int64
+			var group sync.WaitGroup
+			for i := range 9 {
+				group.Go(func() {
+					_, err := c[i%3].PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: aws.String(fmt.Sprint("race", round)), Body: strings.NewReader(fmt.Sprint(i)), IfNoneMatch: aws.String("*")}, once)
+					if err == nil {
+						won.Add(1)
+					} else if c := code(err); c != "PreconditionFailed" && c != "ConditionalRequestConflict" {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			if won.Load() != 1 {
+				t.Errorf("%d winners", won.Load())
+			}
+		}
+	})
+
+	t.Run("Versions", func(t *testing.T) {
+		r.servers[1].Bucket(t, "versions")
+		if _, err := c[2].PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: aws.String("versions"), VersioningConfiguration: &types.VersioningConfiguration{Status: "Enabled"}}); err != nil {
+			t.Fatal(err)
+		}
+		var made []string
+		for i := range 6 {
+			out, err := c[i%3].PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("versions"), Key: aws.String("k"), Body: strings.NewReader(fmt.Sprint(i))})
+			if err != nil || out.VersionId == nil {
+				t.Fatalf("%v: a server does not know of the versions yet", err)
+			}
+			made = append(made, *out.VersionId)
+		}
+		slices.Reverse(made)
+		for _, client := range c {
+			out, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String("versions")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var listed []string
+			for _, v := range out.Versions {
+				listed = append(listed, *v.VersionId)
+			}
+			if !slices.Equal(listed, made) {
+				t.Errorf("versions %v, want %v", listed, made)
+			}
+		}
+	})
+
+	t.Run("PolicyCountsAtOnce", func(t *testing.T) {
+		deny := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/multi"}]}`
+		for round := range 4 {
+			if _, err := c[round%3].PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: &deny}); err != nil {
+				t.Fatal(err)
+			}
+			for _, client := range c {
+				if _, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: bucket, Key: aws.String("multi"), Range: aws.String("bytes=0-1")}); code(err) != "AccessDenied" {
+					t.Errorf("denied, and then: %v", err)
+				}
+			}
+			if _, err := c[(round+1)%3].DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: bucket}); err != nil {
+				t.Fatal(err)
+			}
+			for _, client := range c {
+				if out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: bucket, Key: aws.String("multi"), Range: aws.String("bytes=0-1")}); err != nil {
+					t.Errorf("allowed again, and then: %v", err)
+				} else {
+					out.Body.Close()
+				}
+			}
+		}
+	})
+	r.verify(newLoad(), r.servers[0])
+}
+
+// writeFresh is write for servers that all serve: what was sent to one and not answered may still be done when another has
+// answered what came later, so no key is written to again after that.
+func (r *replicas) writeFresh(l *load) {
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	clients := r.clients()
+	for w := range 6 {
+		r.writers.Go(func() {
+			again := 0
+			for i, at := 0, w; ctx.Err() == nil; i++ {
+				key := fmt.Sprintf("w%d/%d", w, i)
+				if i%5 == 4 {
+					key = fmt.Sprintf("w%d/again%d", w, again)
+				}
+				size := []int{10, 5000, 70_000, 300_000}[(i+w)%4]
+				if err := l.putKey(clients[at%len(clients)], key, size, &r.acks[at%len(clients)]); err != nil {
+					again++
+					at++
+					pause(ctx, 20*time.Millisecond)
+				}
+			}
+		})
+	}
+}
+
+// TestActiveReplicaKilled kills servers under load, again and again: the others go on, and nothing acknowledged is lost.
+func TestActiveReplicaKilled(t *testing.T) {
+	r := startActive(t, 3, pgtest.Start(t))
+	l := newLoad()
+	r.writeFresh(l)
+	for round := range 4 {
+		l.waitAcks(40)
+		victim := r.servers[round%3]
+		victim.Kill()
+		l.waitAcks(40)
+		victim.Restart(t)
+	}
+	r.halt()
+	r.verify(l, r.servers[0])
+}
+
+// TestDatabaseFailsOver kills the primary under load and promotes its synchronous standby: the servers find it by
+// themselves, and nothing acknowledged is lost.
+func TestDatabaseFailsOver(t *testing.T) {
+	primary := pgtest.Start(t)
+	standby, err := primary.Standby()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(standby.Stop)
+	r := startActive(t, 3, primary, standby)
+	l := newLoad()
+	r.writeFresh(l)
+	l.waitAcks(100)
+	primary.Kill()
+	killed := time.Now()
+	if err := standby.Promote(); err != nil {
+		t.Fatal(err)
+	}
+	l.waitAcks(1)
+	t.Logf("acknowledged again %v after the primary was killed", time.Since(killed).Round(time.Millisecond))
+	l.waitAcks(100)
+	r.halt()
+	r.verify(l, r.servers[0])
+}
