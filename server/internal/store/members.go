@@ -114,18 +114,25 @@ func InUse(ctx context.Context, db meta.DB) (bool, error) {
 	if err != nil || len(before) == 0 {
 		return false, err
 	}
-	select {
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-time.After(3 * beatInterval):
-	}
-	after, err := readMembers(ctx, db)
-	for id, row := range after {
-		if before[id] != row {
-			return true, nil
+	look := time.NewTicker(beatInterval / 4)
+	defer look.Stop()
+	for began := time.Now(); time.Since(began) < 3*beatInterval; {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-look.C:
+		}
+		now, err := readMembers(ctx, db)
+		if err != nil {
+			return false, err
+		}
+		for id, row := range now {
+			if before[id] != row {
+				return true, nil
+			}
 		}
 	}
-	return false, err
+	return false, nil
 }
 
 func readMembers(ctx context.Context, db meta.DB) (map[meta.ID]memberRow, error) {

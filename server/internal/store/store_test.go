@@ -21,7 +21,9 @@ import (
 	"pail/server/internal/meta"
 	"pail/server/internal/meta/memdb"
 	"pail/server/internal/meta/pebbledb/pebbletest"
+	"pail/server/internal/meta/pgdb"
 	"pail/server/internal/sse"
+	"pail/server/pgtest"
 )
 
 var ctx = context.Background()
@@ -80,6 +82,7 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		status = m.Run()
 	}
+	postgres.Stop()
 	os.RemoveAll(dir)
 	os.Exit(status)
 }
@@ -102,6 +105,19 @@ func onEachEngine(t *testing.T, test func(t *testing.T, e *env)) {
 		test(t, e)
 	})
 	t.Run("pebbledb", func(t *testing.T) { test(t, newEnv(t, openPebble(t, pebbletest.NewDisk(nil)))) })
+	t.Run("pgdb", func(t *testing.T) { test(t, newEnv(t, openPostgres(t, postgres.Address(t)))) })
+}
+
+var postgres pgtest.Shared
+
+func openPostgres(t *testing.T, address string) meta.DB {
+	t.Helper()
+	db, err := pgdb.Open(ctx, address, pgdb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
 }
 
 func openPebble(t *testing.T, d *pebbletest.Disk) meta.DB {

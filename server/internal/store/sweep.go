@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"pail/server/internal/blob"
@@ -113,7 +114,7 @@ func (s *Store) entomb(ctx context.Context, id blob.ID, stat blob.Stat) (bool, e
 }
 
 // errSwept means that a blob was taken for an orphan while it was being made.
-var errSwept = errors.New("store: what was written was taken for the rest of a crash, so long did it take")
+var errSwept = fmt.Errorf("%w: what was written was taken for the rest of a crash, so long did it take", ErrUnavailable)
 
 // claim fails where a new blob may have been removed as an orphan.
 func (x *tx) claim(made []blob.ID) error {

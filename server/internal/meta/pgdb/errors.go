@@ -90,8 +90,8 @@ func (db *DB) persist(ctx context.Context, fn func(context.Context) error) error
 		if err == nil || !isLost(err) || ctx.Err() != nil || db.ctx.Err() != nil || time.Since(began) > db.opt.Patience {
 			return told(err)
 		}
-		if err := pause(ctx, try); err != nil {
-			return err
+		if over := pause(ctx, try); over != nil {
+			return fmt.Errorf("%w (%w)", told(err), over)
 		}
 	}
 }

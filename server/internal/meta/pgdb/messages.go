@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	sendAll = "select pg_notify('pail', m) from unnest($1::text[]) m"
-	receive = "listen pail"
+	// The tables of several installations may be in schemas of one database, whose channels are common to all.
+	channel = "select 'pail_' || md5(current_schema())"
+	sendAll = "select pg_notify('pail_' || md5(current_schema()), m) from unnest($1::text[]) m"
 
 	maxQuiet = 5 * time.Second
 )
@@ -51,10 +52,14 @@ func (db *DB) Receive(ctx context.Context, message func([]byte), up, down func()
 func (db *DB) receive(ctx context.Context, message func([]byte), up func()) error {
 	var pooled *pgxpool.Conn
 	err := db.limited(ctx, func(ctx context.Context) (err error) {
-		if pooled, err = db.views.Acquire(ctx); err == nil {
-			err = pooled.Conn().PgConn().Exec(ctx, receive).Close()
+		if pooled, err = db.views.Acquire(ctx); err != nil {
+			return err
 		}
-		return err
+		var name string
+		if err := pooled.QueryRow(ctx, channel).Scan(&name); err != nil {
+			return err
+		}
+		return pooled.Conn().PgConn().Exec(ctx, "listen "+name).Close()
 	})
 	if pooled == nil {
 		return err

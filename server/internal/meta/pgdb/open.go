@@ -46,7 +46,7 @@ select set_config('synchronous_commit', 'on', false) where current_setting('sync
 
 // Open opens the database at address, a URL or a list of key=value as libpq takes it, and makes its tables where they are
 // missing. Errors never hold the password. A database of another version of pail, or of another program, is
-// meta.ErrVersion.
+// meta.ErrVersion; one that is not there is meta.ErrUnavailable at once.
 func Open(ctx context.Context, address string, opt Options) (*DB, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -101,7 +101,7 @@ func parse(address string) (*pgxpool.Config, error) {
 
 // prepare makes the tables and looks whether the rows are pail's.
 func (db *DB) prepare(ctx context.Context) error {
-	err := db.persist(ctx, func(ctx context.Context) error {
+	err := db.limited(ctx, func(ctx context.Context) error {
 		// Several processes that make the tables at once may disturb each other.
 		if err := db.exec(ctx, schema); !isDuplicate(err) {
 			return err
@@ -109,7 +109,7 @@ func (db *DB) prepare(ctx context.Context) error {
 		return db.exec(ctx, schema)
 	})
 	if err != nil {
-		return err
+		return told(err)
 	}
 	_ = db.exec(ctx, forgetOld) // the next start would do as well
 	return db.Update(ctx, meta.CheckFormat)
