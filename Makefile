@@ -9,7 +9,7 @@ TESTFLAGS   ?= -race
 PREFIX      ?= /usr/local
 DESTDIR     ?=
 
-.PHONY: help build image run demo deps test unit integration lint fmt bench install uninstall clean
+.PHONY: help build image run demo deps test ha unit integration lint fmt bench install uninstall clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ deps: ## install the packages that the tests use
 test: build deps ## every test, with the race detector, on real mounts and real clients
 	$(GO) test $(TESTFLAGS) -timeout 30m ./...
 	$(GO) test -run PowerLoss -timeout 5m ./server/internal/store # 2100 power cuts; with the race detector an eighth of them
+
+ha: build deps ## servers killed and stopped for minutes, histories checked for linearizability
+	PAIL_HA=2m $(GO) test -timeout 30m -v -run 'Linearizable|Takeover|ActiveReplica|DatabaseFails' ./integration
 
 unit: ## the tests that need no mount and no other program
 	$(GO) test $(TESTFLAGS) -timeout 10m ./cmd/... ./fs/... ./s3client/... ./server/...

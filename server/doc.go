@@ -5,6 +5,11 @@
 // same identity file (pair.go), so that a database is never opened over another's data: its start would take every
 // blob there for an orphan and sweep it.
 //
+// # A database for several
+//
+// With Options.Database the metadata is in PostgreSQL (shared.go), and any number of servers serve at once. There is no owner
+// then; the data directory and the database carry the same identity.
+//
 // # Owner and standbys
 //
 // Several servers may be started on the same directories, on one machine or on many that share a volume. One owns them

@@ -3,7 +3,7 @@
 //
 // # Engines
 //
-// DB is small on purpose: an engine (memdb, pebbledb) is a few hundred lines and holds no S3 rule. Package metatest is
+// DB is small on purpose: an engine (memdb, pebbledb, pgdb) is a few hundred lines and holds no S3 rule. Package metatest is
 // the contract of an engine as a test suite. Update is serializable and durable, and may run its function again; so
 // the function must do everything through its Txn. What a View or an Update tells, a refusal too, is as durable as what was
 // acknowledged: a client may act upon it, and drop the copy that it would need after a power cut.

@@ -38,12 +38,19 @@
 //
 // The order is always: blobs durable; then the transaction that makes them visible and drops what they replace, durable;
 // then the files that nothing refers to are removed. A crash in between leaves orphans, which the next Open sweeps in the
-// background, and nothing else. Conditions are decided inside the transaction, and once before a body is read, to refuse
+// background (sweep.go), and nothing else. Conditions are decided inside the transaction, and once before a body is read, to refuse
 // early. The function of a transaction may run again, so files are touched only after it (tx.go).
 //
 // A reader keeps the version it opened: reclaim.go holds back the removal of files that an open ObjectReader may still
 // open. A body is read, written and hashed (MD5) in three goroutines (intake.go); memory for a body is four buffers of
 // 1 MiB, and a fifth when it is encrypted, whatever its length.
+//
+// # Several Stores
+//
+// With Options.Shared other processes have Stores on the same database and blobs. Transactions order their changes. What is
+// known in memory elsewhere is told through the database: changes of configurations are counted there, events are its
+// messages (events_shared.go), members.go holds freed blobs back for the readers of others, and sweep.go says how an orphan
+// is told from a blob that another Store is making.
 //
 // # Faults
 //
