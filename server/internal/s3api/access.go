@@ -95,27 +95,12 @@ func (c *accessCache) get(ctx context.Context, bucket string) (*access, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := c.store.ConfigGeneration(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if now != generation {
-		// What was read may be half of before and half of after: once more, now that the change is whole.
-		generation = now
-		if a, err = c.load(ctx, bucket); err != nil {
-			return nil, err
-		}
-	}
 	c.lru.Add(bucket, cachedAccess{generation, a})
 	return a, nil
 }
 
 func (c *accessCache) load(ctx context.Context, bucket string) (*access, error) {
-	b, err := c.store.HeadBucket(ctx, bucket)
-	if err != nil {
-		return nil, err
-	}
-	documents, _, err := c.store.BucketConfigs(ctx, bucket, "", "", 0)
+	b, documents, err := c.store.DescribeBucket(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}

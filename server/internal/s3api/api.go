@@ -179,7 +179,7 @@ func (a *API) handle(w http.ResponseWriter, hr *http.Request, known request) {
 	r.api, r.w, r.body, r.id, r.opName = a, &state.answer, &state.bodyReader, state.headers[1], "Unknown"
 	// The body is wrapped in a copy of the request: net/http looks at the type of the one it made to know whether a
 	// client still waits for "100 Continue".
-	r.http = hr.WithContext(hr.Context())
+	r.http = hr.WithContext(a.store.PinConfigs(hr.Context()))
 	r.http.Body = r.body
 	h := w.Header()
 	h["Server"] = state.headers[0:1:1]

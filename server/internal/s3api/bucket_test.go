@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"pail/server/internal/s3api"
+	"pail/server/internal/store"
 	"pail/server/servertest"
 )
 
@@ -240,7 +241,7 @@ func TestRequestsAreCounted(t *testing.T) {
 // TestPanicFailsOneRequestOnly breaks a request inside the handler's own parts.
 func TestPanicFailsOneRequestOnly(t *testing.T) {
 	var log syncBuffer
-	api := s3api.New(s3api.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}) // no verifier: every request panics
+	api := s3api.New(s3api.Options{Store: new(store.Store), Log: slog.New(slog.NewTextHandler(&log, nil))}) // no verifier: every request panics
 	rec := &recorder{header: http.Header{}}
 	req, _ := http.NewRequest("GET", "/b/k", http.NoBody)
 	req.RequestURI = "/b/k"

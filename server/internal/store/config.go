@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"pail/server/internal/meta"
 )
@@ -108,11 +109,37 @@ func (s *Store) ConfigGeneration(ctx context.Context) (n uint64, err error) {
 	if !s.shared {
 		return s.configs.Load(), nil
 	}
+	if pin, ok := ctx.Value(pinKey{}).(*pin); ok {
+		pin.once.Do(func() { pin.n, pin.err = s.readGeneration(ctx) })
+		return pin.n, pin.err
+	}
+	return s.readGeneration(ctx)
+}
+
+func (s *Store) readGeneration(ctx context.Context) (n uint64, err error) {
 	err = s.view(ctx, func(r meta.Reader) error {
 		n, err = counted(r, configCounter)
 		return err
 	})
 	return n, err
+}
+
+type pinKey struct{}
+
+// pin is the generation that a request goes by.
+type pin struct {
+	once sync.Once
+	n    uint64
+	err  error
+}
+
+// PinConfigs gives a context for one request: all of it goes by the ConfigGeneration that is asked for first, which is looked
+// up in the database where there are several Stores.
+func (s *Store) PinConfigs(ctx context.Context) context.Context {
+	if !s.shared {
+		return ctx
+	}
+	return context.WithValue(ctx, pinKey{}, new(pin))
 }
 
 // configGeneration is ConfigGeneration as the transaction sees it.
@@ -133,33 +160,48 @@ type Config struct {
 // at most limit of them; 0 means all.
 func (s *Store) BucketConfigs(ctx context.Context, bucket, prefix, after string, limit int) (list []Config, more bool, err error) {
 	err = s.view(ctx, func(r meta.Reader) error {
-		list, more = nil, false
 		b, err := getBucket(r, bucket)
-		if err != nil {
-			return err
+		if err == nil {
+			list, more, err = bucketConfigs(r, b.id, prefix, after, limit)
 		}
-		lower := meta.ConfigKey(b.id, prefix)
-		it := r.Iter(lower, meta.PrefixEnd(lower))
-		defer it.Close()
-		ok := it.First()
-		if after > prefix {
-			ok = it.SeekGE(meta.ConfigKey(b.id, after+"\x00"))
-		}
-		for ; ok; ok = it.Next() {
-			if limit > 0 && len(list) == limit {
-				more = true
-				return nil
-			}
-			row, err := decodeRecord(it.Key(), it.Value(), decodeConfig)
-			if err != nil {
-				return err
-			}
-			kind, _ := meta.ConfigKind(it.Key())
-			list = append(list, Config{ConfigKind(kind), append([]byte(nil), row.document...)})
-		}
-		return it.Err()
+		return err
 	})
 	return list, more, err
+}
+
+// DescribeBucket is HeadBucket and all documents of the bucket's configuration, of the same moment.
+func (s *Store) DescribeBucket(ctx context.Context, name string) (b Bucket, list []Config, err error) {
+	err = s.view(ctx, func(r meta.Reader) error {
+		row, err := getBucket(r, name)
+		if err == nil {
+			b = row.bucket(name)
+			list, _, err = bucketConfigs(r, row.id, "", "", 0)
+		}
+		return err
+	})
+	return b, list, err
+}
+
+func bucketConfigs(r meta.Reader, b meta.BucketID, prefix, after string, limit int) (list []Config, more bool, err error) {
+	lower := meta.ConfigKey(b, prefix)
+	it := r.Iter(lower, meta.PrefixEnd(lower))
+	defer it.Close()
+	ok := it.First()
+	if after > prefix {
+		ok = it.SeekGE(meta.ConfigKey(b, after+"\x00"))
+	}
+	for ; ok; ok = it.Next() {
+		if limit > 0 && len(list) == limit {
+			return list, true, nil
+		}
+		row, err := decodeRecord(it.Key(), it.Value(), decodeConfig)
+		if err != nil {
+			return nil, false, err
+		}
+		kind, _ := meta.ConfigKind(it.Key())
+		list = append(list, Config{ConfigKind(kind), append([]byte(nil), row.document...)})
+	}
+	return list, false, it.Err()
 }
 
 // deleteConfigs removes all documents of a bucket that goes away.

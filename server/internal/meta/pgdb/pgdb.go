@@ -36,7 +36,6 @@ func (db *DB) View(ctx context.Context, fn func(meta.Reader) error) error {
 	if err := db.begin(ctx); err != nil {
 		return err
 	}
-	defer db.running.RUnlock()
 	v := &view{db: db, ctx: ctx}
 	defer v.end()
 	err := fn(v)

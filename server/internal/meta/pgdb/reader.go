@@ -116,15 +116,22 @@ func (v *view) begin(ctx context.Context, sql string, args []any, scan func(pgx.
 	return nil
 }
 
-// end gives the connection back; one whose transaction does not end is closed by the pool.
+// end ends the View. Nobody has to wait until the database knows.
 func (v *view) end() {
 	if v.conn == nil {
+		v.db.running.RUnlock()
 		return
 	}
+	go v.giveBack()
+}
+
+// giveBack gives the connection back; one whose transaction does not end is closed by the pool.
+func (v *view) giveBack() {
+	defer v.db.running.RUnlock()
+	defer v.conn.Release()
 	if v.failed == nil {
-		_ = v.db.limited(v.ctx, func(ctx context.Context) error { return v.conn.Conn().PgConn().Exec(ctx, "commit").Close() })
+		_ = v.db.limited(v.db.ctx, func(ctx context.Context) error { return v.conn.Conn().PgConn().Exec(ctx, "commit").Close() })
 	}
-	v.conn.Release()
 }
 
 func (v *view) Get(key []byte) ([]byte, error) { return getRow(v, key) }
