@@ -47,6 +47,9 @@ func (o *serveOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	if err := os.MkdirAll(o.metadata, 0o700); err != nil {
 		return fmt.Errorf("metadata directory: %w; choose another with --metadata or --dir", err)
 	}
+	if o.passwordShown {
+		log.Warn("all users of this machine can see the database's password among the arguments: give PAIL_METADATA, or a file with mode 0600")
+	}
 	keys, from, err := o.keys(log)
 	if err != nil {
 		return err

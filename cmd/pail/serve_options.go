@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,7 +68,8 @@ type serveOptions struct {
 	listen         []string
 	dir            string
 	data, metadata string
-	database       string // address of a PostgreSQL database, or of none
+	database       string // address of a PostgreSQL database, "" for none
+	passwordShown  bool   // its password is among the arguments
 	passwdFile     string
 	accounts       string
 	ownership      string
@@ -116,6 +118,7 @@ func parseServe(args []string, env func(string) string, stdout io.Writer) (serve
 	if rest := flags.Args(); len(rest) > 0 {
 		return o, fmt.Errorf("serve takes no argument, but got %q; see pail serve --help", rest[0])
 	}
+	o.passwordShown = hasPassword(o.metadata)
 	if err := fromEnvironment(flags, env); err != nil {
 		return o, err
 	}
@@ -314,6 +317,15 @@ func (o *serveOptions) splitDatabase() error {
 
 func isDatabase(address string) bool {
 	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
+}
+
+func hasPassword(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || !isDatabase(address) {
+		return false
+	}
+	_, has := u.User.Password()
+	return has
 }
 
 func checkListen(addr string) error {

@@ -273,3 +273,40 @@ func TestPasswdChangesAreSeen(t *testing.T) {
 		t.Error("a new key does not work")
 	}
 }
+
+// TestAddressOfADatabase: from the environment, an argument or a file, and never in an error.
+func TestAddressOfADatabase(t *testing.T) {
+	dir := t.TempDir()
+	const address = "postgres://pail:secret@db1,db2/pail"
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good, open, other := write("good", address+"\n", 0o600), write("open", address, 0o640), write("other", "pail:secret@db1", 0o600)
+	for _, c := range []struct {
+		args  []string
+		env   vars
+		shown bool
+		err   string
+	}{
+		{nil, vars{"PAIL_METADATA": address}, false, ""},
+		{[]string{"--metadata", address}, nil, true, ""},
+		{[]string{"--metadata", good}, nil, false, ""},
+		{[]string{"--metadata", open}, nil, false, "chmod 600"},
+		{[]string{"--metadata", other}, nil, false, "does not hold an address"},
+	} {
+		o, err := parseServe(append(c.args, "--data", dir), c.env.get, io.Discard)
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v: %v", c.args, err)
+			}
+			continue
+		}
+		if err != nil || o.database != address || o.metadata != filepath.Join(dir, "config") || o.passwordShown != c.shown {
+			t.Errorf("%v %v: %v, %q, %q, %v", c.args, c.env, err, o.database, o.metadata, o.passwordShown)
+		}
+	}
+}

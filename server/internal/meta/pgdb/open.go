@@ -37,10 +37,12 @@ create table if not exists pail_commits (instance bytea, seq bigint, fence boole
 create table if not exists pail_turn (nothing boolean);
 `
 
-// session prepares a connection. Index scans lock, for the serializable isolation, only what they pass.
+// session prepares a connection. Index scans lock, for the serializable isolation, only what they pass. The database must not
+// keep for ever what it holds for a process that is gone or stopped: locks, and the messages that it has not taken.
 var session = fmt.Sprintf(`
 set enable_seqscan = off; set enable_bitmapscan = off; set jit = off;
 set idle_in_transaction_session_timeout = %d;
+set tcp_user_timeout = 60000; set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3;
 select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';
 `, idleTimeout.Milliseconds())
 
