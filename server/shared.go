@@ -16,7 +16,10 @@ import (
 // until the server closes.
 func (s *Server) connect() (*tenure, error) {
 	t := &tenure{}
-	err := t.openDatabase(s.opt)
+	err := s.opt.requireKeys()
+	if err == nil {
+		err = t.openDatabase(s.opt)
+	}
 	if err == nil {
 		err = t.openStore(s.opt, store.Options{AccountQuota: accountQuota(s.opt.Keys), Shared: true})
 	}
