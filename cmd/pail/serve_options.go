@@ -306,7 +306,7 @@ func (o *serveOptions) splitDatabase() error {
 			return fmt.Errorf("--metadata: %w", err)
 		}
 		if o.database = strings.TrimSpace(string(text)); !isDatabase(o.database) {
-			return fmt.Errorf("--metadata %s: the file does not hold an address postgres://...", o.metadata)
+			return fmt.Errorf("--metadata %s: the file does not hold an address postgres://USER@HOST/DATABASE", o.metadata)
 		}
 	default:
 		return nil

@@ -62,6 +62,8 @@ type Store struct {
 	leads   atomic.Bool
 	alive   atomic.Int64
 
+	suspects, suspected map[blob.ID]struct{} // orphans of the last sweep and of this one; of the goroutine that sweeps
+
 	stop       context.CancelFunc
 	background sync.WaitGroup
 }

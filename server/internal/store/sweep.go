@@ -14,6 +14,7 @@ import (
 // sweep removes the blobs that no row refers to.
 func (s *Store) sweep(ctx context.Context) {
 	removed := 0
+	s.suspects, s.suspected = s.suspected, map[blob.ID]struct{}{}
 	err := s.blobs.All(ctx, func(id blob.ID, stat blob.Stat) error {
 		orphan, err := s.isOrphan(ctx, id)
 		if err != nil || !orphan {
@@ -59,10 +60,19 @@ func hasNo(r meta.Reader, key []byte) (bool, error) {
 
 // take makes sure that an orphan stays one, and reports whether it may be removed.
 func (s *Store) take(ctx context.Context, id blob.ID, stat blob.Stat) (bool, error) {
-	if s.shared {
-		return s.entomb(ctx, id, stat)
+	if !s.shared {
+		return true, s.settled(ctx)
 	}
-	return true, s.settled(ctx)
+	if s.now().Sub(stat.Modified) < orphanAge {
+		return false, nil
+	}
+	if _, before := s.suspects[id]; !before {
+		if len(s.suspected) < maxSuspects {
+			s.suspected[id] = struct{}{}
+		}
+		return false, nil
+	}
+	return s.entomb(ctx, id)
 }
 
 // settled waits until all that a view has seen is durable. A file must not go on the strength of a transaction that a
@@ -73,9 +83,11 @@ func (s *Store) settled(ctx context.Context) error {
 
 // What is an orphan where several Stores share the blobs cannot be known at once: another one may be about to refer to it.
 // So an orphan that was not written to for orphanAge gets a grave, a row, before its file is removed; and who makes a blob
-// visible looks, in the same transaction, that it has none. A grave may go when no maker can be left.
+// visible looks, in the same transaction, that it has none. A grave may go when no maker can be left. And one that was freed
+// just now may be held for a reader (members.go), so it must have been an orphan at the last sweep too.
 const (
-	sweepInterval = time.Hour
+	sweepInterval = maxHold
+	maxSuspects   = 1 << 20
 	orphanAge     = 6 * time.Hour
 	maxMaking     = 7 * 24 * time.Hour // from the begin of a blob to its transaction
 	graveAge      = 4 * maxMaking
@@ -98,11 +110,8 @@ func (s *Store) keepSwept(ctx context.Context) {
 	}
 }
 
-// entomb makes a grave for an orphan that is old enough.
-func (s *Store) entomb(ctx context.Context, id blob.ID, stat blob.Stat) (bool, error) {
-	if s.now().Sub(stat.Modified) < orphanAge {
-		return false, nil
-	}
+// entomb makes a grave for an orphan.
+func (s *Store) entomb(ctx context.Context, id blob.ID) (bool, error) {
 	orphan := false
 	err := s.db.Update(ctx, func(t meta.Txn) (err error) {
 		if orphan, err = hasNo(t, meta.BlobKey(meta.ID(id))); err != nil || !orphan {
