@@ -48,6 +48,26 @@ func TestParseList(t *testing.T) {
 	}
 }
 
+func TestParseListTakesMetadataWholeOrNotAtAll(t *testing.T) {
+	for metadata, want := range map[string]s3client.Meta{
+		"<UserMetadata><content-type>a/b</content-type></UserMetadata>":         {},
+		"<UserMetadata><X-Amz-Meta-Mode>33188</X-Amz-Meta-Mode></UserMetadata>": {"mode": "33188"},
+		"<UserMetadata></UserMetadata>":                                         nil,
+		"<UserMetadata/>":                                                       nil,
+		"":                                                                      nil,
+		"<UserMetadata><content-type>a/b</content-type><X-Amz-Meta-A>\ufffd</X-Amz-Meta-A></UserMetadata>": nil,
+		"<UserMetadata><X-Amz-Meta-A>&#xFFFD;</X-Amz-Meta-A></UserMetadata>":                               nil,
+	} {
+		page, err := parseList([]byte("<ListBucketResult><Contents><Key>k</Key>"+metadata+"</Contents></ListBucketResult>"), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := page.Objects[0].Meta; (got == nil) != (want == nil) || !maps.Equal(got, want) {
+			t.Errorf("%s: metadata is %#v, want %#v", metadata, got, want)
+		}
+	}
+}
+
 func TestParseListWithoutEncoding(t *testing.T) {
 	page, err := parseList([]byte("<ListBucketResult><Contents><Key>a%2Bb+&lt;c</Key></Contents></ListBucketResult>"), false)
 	if err != nil || page.Objects[0].Key != "a%2Bb+<c" {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"pail/s3client"
 )
@@ -102,21 +103,27 @@ func (l *listing) contents() error {
 	}
 }
 
-// metadata reads the listing extension that MinIO began: one element for each header, named like it.
+// metadata reads the listing extension that MinIO began: one element for each header, named like it. It is taken whole or
+// not at all: every object has a content type at least, so no header means that none is told, and a replaced character
+// that XML could not hold one.
 func (l *listing) metadata(info *s3client.ObjectInfo) {
-	info.Meta = s3client.Meta{}
-	for {
+	meta, whole, headers := s3client.Meta{}, true, 0
+	for ; ; headers++ {
 		name, ok := l.x.child()
 		if !ok {
-			return
+			break
 		}
 		header := strings.ToLower(string(name))
 		value := l.x.string()
-		if meta, ok := strings.CutPrefix(header, "x-amz-meta-"); ok {
-			info.Meta[meta] = value
+		whole = whole && !strings.ContainsRune(value, utf8.RuneError)
+		if name, ok := strings.CutPrefix(header, "x-amz-meta-"); ok {
+			meta[name] = value
 		} else if field := systemField(&info.System, header); field != nil {
 			*field = value
 		}
+	}
+	if whole && headers > 0 {
+		info.Meta = meta
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 // Probe asks for the bucket and finds out what the service can do.
 //
 // pail's own server says so in X-Pail-Extensions. AWS has conditional writes, and RenameObject in directory buckets.
-// Other services are tried, see probeWrites.
+// Other services are tried, see probeWrites. MinIO's listings carry metadata, which shows in its name, or in a listing where
+// a proxy hides that.
 func (c *Client) Probe(ctx context.Context) (s3client.Capabilities, error) {
 	caps, told, err := c.headBucket(ctx)
 	caps.ListMetadata = caps.ListMetadata && !c.opt.ListV1
@@ -27,6 +28,9 @@ func (c *Client) Probe(ctx context.Context) (s3client.Capabilities, error) {
 	if isAWS(c.target.Load().host) {
 		caps.ConditionalPut = true
 		return caps, nil
+	}
+	if !c.opt.ListV1 && !caps.ListMetadata {
+		caps.ListMetadata = c.probeListing(ctx)
 	}
 	if !c.opt.ReadOnly {
 		err = c.probeWrites(ctx, &caps)
@@ -46,7 +50,9 @@ func (c *Client) headBucket(ctx context.Context) (caps s3client.Capabilities, to
 	if err == nil {
 		finish(resp)
 		values := resp.Header.Values("X-Pail-Extensions")
-		return parseExtensions(strings.Join(values, ",")), len(values) > 0, nil
+		caps := parseExtensions(strings.Join(values, ","))
+		caps.ListMetadata = caps.ListMetadata || strings.HasPrefix(resp.Header.Get("Server"), "MinIO")
+		return caps, len(values) > 0, nil
 	}
 	var e *s3client.Error
 	if !errors.As(err, &e) || e.Status != http.StatusForbidden && e.Status != http.StatusBadRequest && e.Status != http.StatusMethodNotAllowed {
@@ -71,6 +77,13 @@ func parseExtensions(value string) s3client.Capabilities {
 		}
 	}
 	return caps
+}
+
+// probeListing reports whether a listing carries metadata, if there is anything to list. A service that refuses to be asked
+// so is not asked again.
+func (c *Client) probeListing(ctx context.Context) bool {
+	page, err := c.List(ctx, s3client.ListQuery{Prefix: c.opt.ProbePrefix, MaxKeys: 1, WithMeta: true})
+	return err == nil && len(page.Objects) > 0 && page.Objects[0].Meta != nil
 }
 
 const noETag s3client.ETag = "00000000000000000000000000000000" // of no object

@@ -115,6 +115,12 @@ func TestProbe(t *testing.T) {
 		{"ignored", &conditionalService{ignorePut: true, ignoreComplete: true, ignoreCopy: true}, nil, s3client.Capabilities{}, nil},
 		{"Ceph RGW 16", &conditionalService{noQuotes: true, ignoreComplete: true, ignoreCopy: true}, nil, s3client.Capabilities{ExclusivePut: true}, nil},
 		{"ignored by multipart uploads", &conditionalService{ignoreComplete: true}, nil, s3client.Capabilities{ExclusivePut: true}, nil},
+		{"MinIO", &conditionalService{}, func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Server", "MinIO")
+			return false
+		}, s3client.Capabilities{ConditionalPut: true, ListMetadata: true}, nil},
+		{"MinIO behind a proxy", &conditionalService{}, listsOne("<UserMetadata><content-type>text/plain</content-type></UserMetadata>"), s3client.Capabilities{ConditionalPut: true, ListMetadata: true}, nil},
+		{"listings without metadata", &conditionalService{}, listsOne(""), s3client.Capabilities{ConditionalPut: true}, nil},
 		{"not implemented", &conditionalService{}, refusal(501, "NotImplemented"), s3client.Capabilities{}, nil},
 		{"may not write", &conditionalService{}, refusal(403, "AccessDenied"), s3client.Capabilities{}, nil},
 		{"no bucket", &conditionalService{}, func(w http.ResponseWriter, r *http.Request) bool { w.WriteHeader(404); return true }, s3client.Capabilities{}, s3client.ErrNoBucket},
@@ -160,9 +166,20 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// listsOne serves listings of one object, to those who ask for its metadata.
+func listsOne(metadata string) func(w http.ResponseWriter, r *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		asked := r.Method == "GET" && r.URL.Query().Get("metadata") == "true" && r.URL.Query().Get("prefix") == "p/"
+		if asked {
+			_, _ = io.WriteString(w, "<ListBucketResult><Contents><Key>p/k</Key>"+metadata+"</Contents></ListBucketResult>")
+		}
+		return asked
+	}
+}
+
 func TestProbeOfAReadOnlyMountWritesNothing(t *testing.T) {
 	c := newStub(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != "HEAD" {
+		if r.Method != "HEAD" && r.Method != "GET" {
 			t.Errorf("%s was sent", r.Method)
 		}
 	}, func(o *Options) { o.ReadOnly = true })
