@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -56,12 +57,15 @@ func (d *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 	return &fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off}, 0
 }
 
-// Lookup implements fusefs.FileLookuper for READDIRPLUS. An error leaves the entry without attributes, and the kernel
-// asks for them when somebody wants them.
+// Lookup implements fusefs.FileLookuper for READDIRPLUS, which the kernel sends first of all whether anybody wants
+// attributes or not. An error leaves the entry without them, and the kernel asks when somebody does.
 func (d *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	work, end := interruptible(ctx)
 	defer end()
 	v, st, err := d.d.Lookup(work, name)
+	if errors.Is(err, volume.ErrNotTold) {
+		return nil, syscall.EAGAIN // as any error, and no news
+	}
 	if err != nil {
 		return nil, d.n.fs.errno("lookup", d.n.v, err)
 	}

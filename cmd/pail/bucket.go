@@ -126,6 +126,7 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		TTL:        m.AttrTTL,
 		MaxEntries: m.CacheEntries,
 		Parallel:   m.MaxRequests,
+		Heads:      m.MaxHeads,
 		BucketSize: m.BucketSize,
 		Log:        log,
 	}

@@ -36,7 +36,7 @@ func openClient(ctx context.Context, m *opt.Mount, log *slog.Logger) (s3client.C
 	if err != nil {
 		return nil, none, err
 	}
-	retrying := retry.New(limit.New(client, m.MaxRequests), retryOptions(m, log))
+	retrying := retry.New(limit.New(client, m.MaxRequests, m.MaxHeads), retryOptions(m, log))
 	return retrying, caps, nil
 }
 

@@ -71,7 +71,7 @@ func Decode(info s3client.ObjectInfo, d Defaults) Attr {
 	if modified.IsZero() {
 		modified = time.Unix(0, 0)
 	}
-	modified = modified.UTC()
+	modified = modified.UTC().Truncate(time.Second) // a listing may tell it more exactly than the headers of the same object
 	mode, octal := m.mode()
 	a := Attr{
 		UID:    m.id(d.UID, "uid", "owner", "file-owner", "goog-reserved-posix-uid"),

@@ -2,8 +2,11 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"pail/fs/attr"
+	"pail/fs/links"
 	"pail/fs/readahead"
 	"pail/fs/tree"
 )
@@ -13,15 +16,16 @@ import (
 const aheadFor = 500 * time.Millisecond
 
 // aheadFile is a file that is expected to be opened. It holds its inode, so that what is done to the file here meanwhile is
-// seen by the answer's stamp.
+// seen by the answer's stamp; of a file whose attributes were not known, the lookup that waits for the answer makes it.
 type aheadFile struct {
-	n     *Inode
+	n     *Inode // nil until it is made; guarded by walks.mu
 	at    time.Time
 	done  chan struct{} // closed when the rest is set
 	timer *time.Timer   // drops it
 
 	o     object
 	stamp tree.Stamp
+	bound tree.Stamp // when n was found to be what the answer says; zero if that is as old as stamp
 	src   readahead.Source
 	err   error
 }
@@ -45,36 +49,153 @@ func (v *Volume) fetchAhead(n *Inode) {
 		return
 	}
 	for _, next := range v.walks.opened(at, name, v.opt.Now(), 2*v.opt.Parallel) {
-		v.beginAhead(dir, join(at, next), next)
+		v.beginAhead(dir, at, next.name)
 	}
 }
 
-// beginAhead asks for one file, if it is small and all is known of it.
-func (v *Volume) beginAhead(dir *Inode, path, name string) {
-	o, state, _ := v.names.Get(path)
-	if state != tree.Present || !v.complete(o) || o.info.Size == 0 || o.info.Size > firstWhole || o.view {
+// lookAhead notes that a name is looked up, and asks for what is expected to be looked up next. The caller calls answered
+// with the answer.
+func (v *Volume) lookAhead(dir *Inode, name string) (answered func()) {
+	at, err := dir.path()
+	if err != nil || v.opt.TTL < aheadFor {
+		return func() {}
+	}
+	names, read := v.walks.looked(at, name, v.opt.Now(), 2*v.opt.Heads, 2*v.opt.Parallel)
+	for _, next := range names {
+		path := join(at, next.name)
+		o, state, _ := v.names.Get(path)
+		if state != tree.Present || o.dir || v.complete(o) {
+			continue
+		}
+		if !read || !v.beginAhead(dir, at, next.name) {
+			v.headAhead(path, o)
+		}
+	}
+	return func() { v.walks.answered(at, name, v.opt.Now()) }
+}
+
+// headAhead asks for the attributes of one file.
+func (v *Volume) headAhead(path string, o object) {
+	w := v.walks
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mu.heads[path] != nil || w.mu.files[path] != nil {
 		return
 	}
-	n, _, err := v.Lookup(v.walks.ctx, dir, name) // from the cache
-	if err != nil || n.isOpen() {
-		return
+	came := make(chan struct{})
+	began := w.start(func() {
+		defer func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			delete(w.mu.heads, path)
+			close(came)
+		}()
+		ctx, cancel := context.WithTimeout(w.ctx, v.opt.MetaTimeout)
+		defer cancel()
+		_, _, _ = v.fill(ctx, path, o) // who asks for it looks into the cache, and finds out for himself why it is not there
+	})
+	if began {
+		w.mu.heads[path] = came
+	}
+}
+
+// awaitAhead waits for the attributes of a file, if they are on their way.
+func (v *Volume) awaitAhead(ctx context.Context, path string) bool {
+	w := v.walks
+	w.mu.Lock()
+	came := w.mu.heads[path]
+	if f := w.mu.files[path]; f != nil {
+		came = f.done
+	}
+	w.mu.Unlock()
+	if came == nil {
+		return false
+	}
+	select {
+	case <-came:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// beginAhead asks for one file, if it is small, and reports whether it is on its way.
+func (v *Volume) beginAhead(dir *Inode, at, name string) bool {
+	path := join(at, name)
+	o, state, _ := v.names.Get(path)
+	if state != tree.Present || o.dir || o.info.Size == 0 || o.info.Size > firstWhole || o.view {
+		return false
+	}
+	var n *Inode
+	if v.complete(o) {
+		var err error
+		if n, _, err = v.lookup(v.walks.ctx, dir, name); err != nil || n.isOpen() { // from the cache
+			return false
+		}
 	}
 	w := v.walks
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.mu.files[path] != nil {
-		return
+	if w.mu.files[path] != nil || w.mu.heads[path] != nil {
+		return true
 	}
 	f := &aheadFile{n: n, at: v.opt.Now(), stamp: v.names.Begin(), done: make(chan struct{})}
-	began := w.start(func() {
-		defer close(f.done)
-		info, src, err := v.opt.Readahead.First(w.ctx, v.keys.File(path), firstWhole, o.info.Size)
-		f.o, f.src, f.err = v.newObject(info), src, err
-		f.o.sys = true
-	})
-	if began {
-		f.timer = time.AfterFunc(aheadFor, func() { v.dropAhead(path, f) })
-		w.mu.files[path] = f
+	if !w.start(func() { v.fetchFile(path, o, f, n == nil) }) {
+		return false
+	}
+	f.timer = time.AfterFunc(aheadFor, func() { v.dropAhead(path, f) })
+	w.mu.files[path] = f
+	return true
+}
+
+// fetchFile gets a file with its attributes. Where they are news, because a listing did not tell them, it tells the cache.
+func (v *Volume) fetchFile(path string, listed object, f *aheadFile, news bool) {
+	defer close(f.done)
+	ctx, cancel := context.WithTimeout(v.walks.ctx, v.opt.MetaTimeout)
+	defer cancel()
+	info, src, err := v.opt.Readahead.First(ctx, v.keys.File(path), firstWhole, listed.info.Size)
+	f.o, f.src, f.err = v.newObject(info), src, err
+	f.o.sys = true
+	switch {
+	case !news:
+	case err != nil:
+		_, _, _ = v.fill(ctx, path, listed)
+	default:
+		if f.err = v.learnFile(ctx, path, f); f.err != nil {
+			v.logClose(v.Root(), f.close())
+			f.src = nil
+		}
+	}
+}
+
+// learnFile tells the cache of the attributes that came with a file. An error is something that is not opened.
+func (v *Volume) learnFile(ctx context.Context, path string, f *aheadFile) error {
+	if f.o.dir || links.Moved(f.o.info) {
+		_, _, err := v.fetch(ctx, path)
+		return errors.Join(ErrStale, err)
+	}
+	if _, _, err := v.learn(path, f.o, f.stamp); err != nil {
+		return err
+	}
+	if typeOf(f.o) != attr.Regular || isPointer(f.o) {
+		return ErrNotSupported
+	}
+	return nil
+}
+
+// bindAhead gives the inode that a lookup has found what was fetched for its open, if that is what the lookup was answered
+// with, and nothing has happened to the name since.
+func (v *Volume) bindAhead(path string, n *Inode) {
+	now := v.names.Begin() // before the last look at the cache: later changes of the inode have later stamps
+	w := v.walks
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.mu.files[path]
+	if f == nil || f.n != nil {
+		return
+	}
+	if _, state, s := v.names.Get(path); state == tree.Present && s == f.stamp {
+		f.n, f.bound = n, now
 	}
 }
 

@@ -6,16 +6,16 @@
 // A name is a file, if its key is an object, or a directory, if it has a marker or anything is below it; package keymap
 // says how both can be. What the service said of a name is kept in a cache (package tree) for the TTL; listings fill
 // it, and a name that a complete listing lacks needs no request. A listing without metadata tells of a file only size
-// and version: the attributes are asked for when somebody wants them, once per version. Every change of this mount is
-// in the cache at once.
+// and version: the attributes are asked for when somebody wants them, once per version, and those of the names that are
+// likely to follow at the same time. Every change of this mount is in the cache at once.
 //
 // A program that goes through a tree gets its listings from pages of all keys below (flat.go), which tell of the markers
 // of its directories too. They are used for half a second, and until this mount changes anything.
 //
 // # Content
 //
-// open(2) in a directory whose files are opened in the order of its listing is served from answers that were asked for
-// ahead, up to half a second old (walk.go, ahead.go); all other opens ask themselves.
+// open(2) in a directory whose files are opened, or looked up to be opened, in the order of its listing is served from
+// answers that were asked for ahead, up to half a second old (walk.go, ahead.go); all other opens ask themselves.
 //
 // All handles of a file share one content: a version of the object, and from the first write on a local file over it.
 // open(2) asks for the version in place, close(2) and fsync(2) store what was written in one conditional request, with

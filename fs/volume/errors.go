@@ -22,5 +22,6 @@ var (
 	ErrCrossDevice  = errors.New("cannot be done in one step")
 	ErrBadHandle    = errors.New("the handle was not opened for this")
 	ErrClosed       = errors.New("the volume is closed")
+	ErrNotTold      = errors.New("the listing did not tell")
 	ErrUnsent       = errors.New("not everything is on the service")
 )

@@ -30,6 +30,13 @@ func (v *Volume) resolve(ctx context.Context, path string) (object, tree.Stamp, 
 		return object{}, s, ErrNotExist
 	case state == tree.Present && v.complete(o):
 		return o, s, nil
+	case state == tree.Present && v.awaitAhead(ctx, path):
+		if now, state, s := v.names.Get(path); state == tree.Present && v.complete(now) {
+			return now, s, nil
+		} else if state == tree.Absent {
+			return object{}, s, ErrNotExist
+		}
+		return v.fetch(ctx, path) // it failed, or is old already
 	case state == tree.Present:
 		return v.fill(ctx, path, o)
 	}
@@ -62,6 +69,8 @@ func (v *Volume) fill(ctx context.Context, path string, o object) (object, tree.
 
 // learn puts an answer into the cache, and returns what is right: the answer, or what has happened since.
 func (v *Volume) learn(path string, o object, s tree.Stamp) (object, tree.Stamp, error) {
+	known, _, _ := v.names.Get(path)
+	o = o.withTime(known)
 	if v.names.Put(path, o, s) {
 		return o, s, nil
 	}
@@ -192,7 +201,7 @@ func (v *Volume) askDir(ctx context.Context, path string) (*object, error) {
 		o := v.implicitDir()
 		return &o, nil
 	}
-	if known, _, _ := v.names.Get(path); known.full && known.dir && known.sameVersion(first) {
+	if known, _, _ := v.names.Get(path); known.dir && v.unchanged(known, first) {
 		known.at = v.opt.Now()
 		return &known, nil
 	}

@@ -15,6 +15,8 @@ import (
 // into the first in it.
 func (m *mount) find(path string) []string {
 	m.t.Helper()
+	dir, _, err := m.walk(path)
+	m.ok(err)
 	d := m.openDir(path)
 	defer d.Close()
 	var found, dirs []string
@@ -27,7 +29,7 @@ func (m *mount) find(path string) []string {
 		if e.Name == "." || e.Name == ".." {
 			continue
 		}
-		_, st, err := d.Lookup(ctx, e.Name)
+		_, st, err := m.look(dir, d, e.Name)
 		m.ok(err)
 		below := e.Name
 		if path != "" {

@@ -122,7 +122,9 @@ func (v *Volume) readGlance(dir string, d *glance, run *glanceRun) {
 		got := v.page(ctx, l.query())
 		more := false
 		if got.err == nil {
-			_, more = l.take(got)
+			var items []dirItem
+			items, more = l.take(got)
+			v.walks.listed(dir, items, pages == 1)
 		}
 		if !v.glances.stepped(v, d, run, got.err, more, more && got.err == nil && pages < glancePages) {
 			return

@@ -121,7 +121,7 @@ func (v *Volume) listed(path string, name *keymap.Name) object {
 		}
 		return object{dir: true}
 	}
-	if known.full && known.dir == name.Dir && known.sameVersion(*name.Info) && (!known.info.LastModified.IsZero() || v.recent(known)) {
+	if known.dir == name.Dir && v.unchanged(known, *name.Info) {
 		known.info.LastModified = name.Info.LastModified
 		return known
 	}

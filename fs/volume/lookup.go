@@ -10,6 +10,11 @@ import (
 
 // Lookup returns the inode of a name in a directory. Within the TTL it needs no request.
 func (v *Volume) Lookup(ctx context.Context, dir *Inode, name string) (*Inode, Stat, error) {
+	defer v.lookAhead(dir, name)()
+	return v.lookup(ctx, dir, name)
+}
+
+func (v *Volume) lookup(ctx context.Context, dir *Inode, name string) (*Inode, Stat, error) {
 	p := place{dir, name}
 	if v.hidden(dir, name) {
 		return nil, Stat{}, ErrNotExist
@@ -50,6 +55,7 @@ func (v *Volume) Lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 			return nil, Stat{}, err
 		}
 		if n := v.found(p, path, o, s); n != nil {
+			v.bindAhead(path, n)
 			return n, v.stat(n, o), nil
 		}
 	}

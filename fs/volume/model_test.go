@@ -496,7 +496,7 @@ func (m *machine) checkDir(at string, n *volume.Inode, seen map[string]bool) {
 			m.t.Fatalf("%q is listed twice", p)
 		}
 		seen[p] = true
-		child, st, err := d.Lookup(ctx, e.Name)
+		child, st, err := m.look(n, d, e.Name)
 		m.ok(err)
 		m.checkNode(p, child, st)
 		if st.Mode&attr.TypeMask == attr.Dir {

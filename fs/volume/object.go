@@ -90,8 +90,29 @@ func (o object) withHeaders(known object) object {
 	return o
 }
 
-// sameVersion reports whether a listing shows the version, metadata included, that o was made of. A service that does
-// not tell the time of its own PUT leaves it zero; its ETag then counts.
+// withTime gives o the exact time that a listing told of the same version, where the answer that o was made of came later
+// and has whole seconds. If the metadata was changed in between, the next listing shows another time.
+func (o object) withTime(known object) object {
+	exact := known.info.LastModified
+	if o.info.Key == known.info.Key && o.info.ETag == known.info.ETag && o.info.LastModified.Equal(exact.Truncate(time.Second)) {
+		o.info.LastModified = exact
+	}
+	return o
+}
+
+// unchanged reports whether a listing shows what o was made of, so that o need not be asked for again. Changing metadata
+// alone, which is a copy of an object onto itself, leaves the ETag and changes the time. A time in whole seconds hides it
+// where o was read within that second, give or take the difference between clocks; there the TTL counts, as it does where
+// the time is not known.
+func (v *Volume) unchanged(o object, info s3client.ObjectInfo) bool {
+	const unsure = 2 * time.Second
+	t := o.info.LastModified
+	exact := !t.IsZero() && (t.Nanosecond() != 0 || o.at.Sub(t) >= unsure)
+	return o.full && o.sameVersion(info) && (exact || v.recent(o))
+}
+
+// sameVersion reports whether a listing shows the version that o was made of. A service that does not tell the time of its
+// own PUT leaves it zero; its ETag then counts.
 func (o object) sameVersion(info s3client.ObjectInfo) bool {
 	return o.info.ETag == info.ETag && o.info.Size == info.Size && o.info.Key == info.Key &&
 		(o.info.LastModified.IsZero() || o.info.LastModified.Equal(info.LastModified))

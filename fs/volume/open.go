@@ -86,14 +86,18 @@ func (v *Volume) attachStored(ctx context.Context, n *Inode, flags OpenFlags) (*
 	s := v.names.Begin()
 	var o object
 	var src readahead.Source
+	var bound tree.Stamp
 	if f := v.takeAhead(ctx, n, path, flags); f != nil {
-		o, s, src = f.o, f.stamp, f.src
+		o, s, src, bound = f.o, f.stamp, f.src, f.bound
 	} else {
 		o, src, err = v.askVersion(ctx, n, path, flags)
 	}
 	bytes := o.info.ETag // that src has
 	if o, s, err = v.validate(n, path, o, s, err); err == nil && o.view && flags.Write {
 		err = ErrPermission
+	}
+	if s.Before(bound) {
+		s = bound
 	}
 	var h *Handle
 	if err == nil {

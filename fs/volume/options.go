@@ -18,6 +18,7 @@ const (
 	DefaultTTL         = time.Second
 	DefaultMaxEntries  = 100_000
 	DefaultParallel    = 8
+	DefaultHeads       = 64
 	DefaultFreeSpace   = 1 << 50 // what statfs says is free when nothing is known
 	DefaultMetaTimeout = 5 * time.Minute
 )
@@ -47,6 +48,7 @@ type Options struct {
 	TTL, NegativeTTL time.Duration
 	MaxEntries       int           // names whose attributes are kept; 0 means DefaultMaxEntries
 	Parallel         int           // requests at once of one directory operation; 0 means DefaultParallel
+	Heads            int           // HEADs at once for what listings do not tell; 0 means DefaultHeads
 	MetaTimeout      time.Duration // for an operation that no signal may interrupt, and no data is moved; 0 means the default
 	BucketSize       uint64        // bytes that statfs shows; 0 means DefaultFreeSpace
 
@@ -67,6 +69,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Parallel <= 0 {
 		o.Parallel = DefaultParallel
+	}
+	if o.Heads <= 0 {
+		o.Heads = DefaultHeads
 	}
 	if o.MetaTimeout <= 0 {
 		o.MetaTimeout = DefaultMetaTimeout

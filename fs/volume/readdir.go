@@ -260,42 +260,51 @@ func (d *DirHandle) receiveLocked(ctx context.Context) (got pageResult) {
 	return got
 }
 
-// Lookup is Volume.Lookup for an entry that Next has just returned. It needs no request where the listing told all;
-// where it did not, the entries that follow are asked for at the same time.
+// Lookup is Volume.Lookup for an entry that Next has just returned, where it needs no request: a file of which the listing
+// did not tell the attributes, and nobody else has asked for them, is ErrNotTold. Whether the reader wants them shows when
+// he looks it up. Of directories, which are stepped into, the entries that follow are asked for at the same time.
 func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, error) {
 	v := d.n.v
 	at, err := v.childPath(d.n, name)
 	if err != nil {
 		return nil, Stat{}, err
 	}
-	it := d.item(name)
-	if it == nil {
-		return v.Lookup(ctx, d.n, name)
-	}
 	if n := v.child(place{d.n, name}); n != nil && n.unsaved() {
-		return v.Lookup(ctx, d.n, name)
+		return v.lookup(ctx, d.n, name)
 	}
-	if _, _, s := v.names.Get(at); it.stamp.Before(s) { // something has happened since
-		return v.Lookup(ctx, d.n, name)
+	it := d.item(name)
+	now, state, s := v.names.Get(at)
+	file := state == tree.Present && !now.dir || it != nil && !it.obj.dir
+	told := state == tree.Present && v.complete(now) || it != nil && v.complete(it.obj)
+	if file && !told {
+		return nil, Stat{}, ErrNotTold
 	}
-	if isPointer(it.obj) {
-		return v.Lookup(ctx, d.n, name)
+	if it == nil || it.stamp.Before(s) || isPointer(it.obj) { // something has happened since
+		return v.lookup(ctx, d.n, name)
 	}
 	if !v.complete(it.obj) {
-		d.fillFrom(ctx, name)
-		return v.Lookup(ctx, d.n, name)
+		if !told {
+			d.fillFrom(ctx, name)
+		}
+		return v.lookup(ctx, d.n, name)
 	}
+	return d.found(ctx, at, name, it)
+}
+
+// found returns the inode of an entry that is told.
+func (d *DirHandle) found(ctx context.Context, at, name string, it *dirItem) (*Inode, Stat, error) {
+	v := d.n.v
 	o, s := it.obj, it.stamp
 	if !v.names.Put(at, o, s) { // something has happened that the cache has no room to remember
-		return v.Lookup(ctx, d.n, name)
+		return v.lookup(ctx, d.n, name)
 	}
 	arriving := v.isArriving(at)
 	if now, _ := v.childPath(d.n, name); arriving || now != at || isPointer(o) {
-		return v.Lookup(ctx, d.n, name)
+		return v.lookup(ctx, d.n, name)
 	}
 	n := v.found(place{d.n, name}, at, o, s)
 	if n == nil {
-		return v.Lookup(ctx, d.n, name)
+		return v.lookup(ctx, d.n, name)
 	}
 	return n, v.stat(n, o), nil
 }
@@ -313,7 +322,7 @@ func (d *DirHandle) item(name string) *dirItem {
 	return nil
 }
 
-// fillFrom completes the attributes of an entry and of those that follow, several at once. Failures show when an entry
+// fillFrom completes the attributes of a directory and of those that follow, several at once. Failures show when an entry
 // is looked up.
 func (d *DirHandle) fillFrom(ctx context.Context, name string) {
 	v := d.n.v
@@ -321,13 +330,13 @@ func (d *DirHandle) fillFrom(ctx context.Context, name string) {
 	if err != nil {
 		return
 	}
-	items := d.following(name, 2*v.opt.Parallel)
+	items := d.following(name, 2*v.opt.Heads)
 	v.fillDirs(ctx, at, items)
 	var work errgroup.Group
-	work.SetLimit(v.opt.Parallel)
+	work.SetLimit(v.opt.Heads)
 	for _, it := range items {
 		path := join(at, it.name)
-		if o, state, _ := v.names.Get(path); state == tree.Present && !v.complete(o) {
+		if o, state, _ := v.names.Get(path); state == tree.Present && o.dir && !v.complete(o) {
 			work.Go(func() error {
 				_, _, err := v.fill(ctx, path, o)
 				return err

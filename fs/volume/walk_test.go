@@ -30,8 +30,9 @@ func (c far) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) 
 }
 
 // farMount is a mount of a bucket with directories of small files, in a bubble of synctest.
-func farMount(t *testing.T, dirs, files int) *mount {
-	m := newMount(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { o.Now = time.Now })
+func farMount(t *testing.T, caps s3client.Capabilities, dirs, files int) *mount {
+	m := newMount(t, caps, func(o *volume.Options, _ *upload.Options) { o.Now = time.Now })
+	m.clock.advance(time.Until(m.clock.Now())) // of the service
 	m.faults.Client = far{m.faults.Client}
 	for d := range dirs {
 		for f := range files {
@@ -44,7 +45,7 @@ func farMount(t *testing.T, dirs, files int) *mount {
 func TestFilesReadInOrderAreFetchedAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const dirs, files = 3, 60
-		m := farMount(t, dirs, files)
+		m := farMount(t, memclient.Full(), dirs, files)
 		m.names("", "d0", "d1", "d2")
 		for d := range dirs {
 			dir := fmt.Sprintf("d%d", d)
@@ -67,7 +68,7 @@ func TestFilesReadInOrderAreFetchedAhead(t *testing.T) {
 // Opening files out of order, or one, fetches nothing else.
 func TestFilesReadOutOfOrderAreNotFetchedAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := farMount(t, 1, 60)
+		m := farMount(t, memclient.Full(), 1, 60)
 		names := m.list("d0")
 		m.mem.ResetCounts()
 		for _, i := range []int{30, 3, 59, 25, 0, 40} {
@@ -80,7 +81,7 @@ func TestFilesReadOutOfOrderAreNotFetchedAhead(t *testing.T) {
 // What was fetched ahead is not what is read if it is older than half a second, or if this mount has changed the file.
 func TestFetchedAheadIsUsedForAMomentOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := farMount(t, 1, 20)
+		m := farMount(t, memclient.Full(), 1, 20)
 		names := m.list("d0")
 		for i := range 4 {
 			m.get("d0/" + names[i])

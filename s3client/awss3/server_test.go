@@ -107,7 +107,7 @@ func TestContractOfTheStackOverBadConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plain.Close()
-	c := retry.New(limit.New(plain, 4), retry.Options{Attempts: 10, Base: time.Millisecond, Max: time.Millisecond})
+	c := retry.New(limit.New(plain, 4, 4), retry.Options{Attempts: 10, Base: time.Millisecond, Max: time.Millisecond})
 	for i := range 20 {
 		key := fmt.Sprintf("k%d", i)
 		meta := s3client.Meta{"mtime": "1700000000.123456789"}

@@ -1,8 +1,8 @@
 // Package limit decorates a Client with an upper limit of concurrent requests.
 //
-// Reads (Get, until its body is closed) and all other requests have a limit each. A body that is being sent may be
+// Reads (Get, until its body is closed), Heads and all other requests have a limit each. A body that is being sent may be
 // reading from an object at the same time; with one limit for both, enough such uploads would wait for each other for
-// ever. Put it below package retry, so that a call that waits to be repeated holds no slot. A caller must not need a second open Get to make progress with a first one.
+// ever. Heads cost so little that many at once do no harm, and they come by the thousand. Put it below package retry, so that a call that waits to be repeated holds no slot. A caller must not need a second open Get to make progress with a first one.
 package limit
 
 import (
@@ -15,8 +15,8 @@ import (
 
 // Client limits concurrent requests. It is safe for concurrent use if the client below is.
 type Client struct {
-	next          s3client.Client
-	reads, others chan struct{} // hold one token for each request in progress
+	next                 s3client.Client
+	reads, heads, others chan struct{} // hold one token for each request in progress
 }
 
 var (
@@ -24,10 +24,10 @@ var (
 	_ s3client.UploadLister = (*Client)(nil)
 )
 
-// New decorates next so that at most n reads and n other requests are in progress; n < 1 means 1.
-func New(next s3client.Client, n int) *Client {
+// New decorates next so that at most n reads, heads Heads and n other requests are in progress; less than 1 means 1.
+func New(next s3client.Client, n, heads int) *Client {
 	n = max(n, 1)
-	return &Client{next: next, reads: make(chan struct{}, n), others: make(chan struct{}, n)}
+	return &Client{next: next, reads: make(chan struct{}, n), heads: make(chan struct{}, max(heads, 1)), others: make(chan struct{}, n)}
 }
 
 // enter takes a slot; the caller leaves it.
@@ -44,12 +44,16 @@ func (c *Client) enter(ctx context.Context, slots chan struct{}, op, key string)
 	return &s3client.Error{Op: op, Bucket: c.next.Bucket(), Key: key, Err: err}
 }
 
-// do runs call within a slot.
+// do runs call within a slot of others.
 func (c *Client) do(ctx context.Context, op, key string, call func() error) error {
-	if err := c.enter(ctx, c.others, op, key); err != nil {
+	return c.within(ctx, c.others, op, key, call)
+}
+
+func (c *Client) within(ctx context.Context, slots chan struct{}, op, key string, call func() error) error {
+	if err := c.enter(ctx, slots, op, key); err != nil {
 		return err
 	}
-	defer func() { <-c.others }()
+	defer func() { <-slots }()
 	return call()
 }
 
@@ -64,7 +68,7 @@ func (c *Client) Probe(ctx context.Context) (caps s3client.Capabilities, err err
 
 // Head returns an object's attributes.
 func (c *Client) Head(ctx context.Context, key string) (info s3client.ObjectInfo, err error) {
-	err = c.do(ctx, s3client.OpHead, key, func() (err error) { info, err = c.next.Head(ctx, key); return err })
+	err = c.within(ctx, c.heads, s3client.OpHead, key, func() (err error) { info, err = c.next.Head(ctx, key); return err })
 	return info, err
 }
 

@@ -17,7 +17,7 @@ import (
 
 func TestContract(t *testing.T) {
 	clienttest.Run(t, func(*testing.T) s3client.Client {
-		return New(memclient.New(memclient.Options{Capabilities: memclient.Full()}), 1)
+		return New(memclient.New(memclient.Options{Capabilities: memclient.Full()}), 1, 1)
 	})
 }
 
@@ -49,7 +49,7 @@ func (g *gauge) Head(ctx context.Context, key string) (s3client.ObjectInfo, erro
 func TestNoMoreThanNAtATime(t *testing.T) {
 	const n = 3
 	g := &gauge{Client: memclient.New(memclient.Options{}), enough: make(chan struct{}), n: n}
-	c := New(g, n)
+	c := New(g, 1, n)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
@@ -65,7 +65,7 @@ func TestNoMoreThanNAtATime(t *testing.T) {
 }
 
 func TestGetCountsUntilItsBodyIsClosed(t *testing.T) {
-	c := New(memclient.New(memclient.Options{}), 1)
+	c := New(memclient.New(memclient.Options{}), 1, 1)
 	if _, err := c.Put(t.Context(), "k", strings.NewReader("content"), s3client.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestGetCountsUntilItsBodyIsClosed(t *testing.T) {
 func TestContextEndsTheWaitForASlot(t *testing.T) {
 	faults := faultclient.New(memclient.New(memclient.Options{}))
 	faults.Add(faultclient.Fault{Do: faultclient.Hang()})
-	c := New(faults, 1)
+	c := New(faults, 1, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
 	for range 2 {
@@ -125,7 +125,7 @@ func TestContextEndsTheWaitForASlot(t *testing.T) {
 }
 
 func TestFailedGetFreesItsSlot(t *testing.T) {
-	c := New(memclient.New(memclient.Options{}), 1)
+	c := New(memclient.New(memclient.Options{}), 1, 1)
 	for range 3 {
 		if _, err := c.Get(t.Context(), "missing", s3client.GetOptions{}); !errors.Is(err, s3client.ErrNotFound) {
 			t.Fatal(err)

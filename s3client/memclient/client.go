@@ -191,5 +191,5 @@ func (b *bucket) removeLocked(key string) {
 	delete(b.mu.objects, key)
 }
 
-// modifiedLocked is the Last-Modified of an object written now.
-func (b *bucket) modifiedLocked() time.Time { return b.now().UTC().Truncate(time.Second) }
+// modifiedLocked is when an object is written that is written now. XML tells milliseconds, headers whole seconds.
+func (b *bucket) modifiedLocked() time.Time { return b.now().UTC().Truncate(time.Millisecond) }

@@ -87,6 +87,7 @@ func (b *bucket) entryLocked(key string, withMeta bool) s3client.ObjectInfo {
 	o := b.mu.objects[key]
 	if withMeta && b.mu.caps.ListMetadata {
 		info := o.describe()
+		info.LastModified = o.info.LastModified
 		info.System = s3client.System{ContentType: info.System.ContentType}
 		return info
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"strings"
+	"time"
 
 	"pail/s3client"
 )
@@ -74,9 +75,11 @@ func (c *Client) open(ctx context.Context, op, key string) (*object, error) {
 }
 
 // describe returns attributes that the caller may change.
+// describe returns what the headers of an answer tell.
 func (o *object) describe() s3client.ObjectInfo {
 	info := o.info
 	info.Meta = maps.Clone(o.info.Meta)
+	info.LastModified = o.info.LastModified.Truncate(time.Second)
 	return info
 }
 

@@ -64,6 +64,7 @@ type Mount struct {
 	ConnectTimeout   time.Duration
 	ReadWriteTimeout time.Duration
 	MaxRequests      int // at once (max_thread_count)
+	MaxHeads         int // at once, besides (multireq_max)
 
 	CacheEntries      int // max_stat_cache_size
 	AttrTTL           time.Duration

@@ -61,7 +61,7 @@ func TestDefaults(t *testing.T) {
 	want := opt.Mount{
 		Bucket: "b", Mountpoint: "/m", Profile: "default", Endpoint: "https://s3.amazonaws.com", ServicePath: "/",
 		Region: "us-east-1", DefaultPermissions: true, MIMEFile: "/etc/mime.types", VerifyHostname: true,
-		Retries: 5, ConnectTimeout: 30 * time.Second, ReadWriteTimeout: 120 * time.Second, MaxRequests: 10,
+		Retries: 5, ConnectTimeout: 30 * time.Second, ReadWriteTimeout: 120 * time.Second, MaxRequests: 10, MaxHeads: 64,
 		CacheEntries: 100000, AttrTTL: 10 * time.Second, NegativeCache: true,
 		KernelAttrTTL: -time.Second, KernelEntryTTL: -time.Second, KernelNegativeTTL: -time.Second,
 		TempDir: "/tmp", KeepFreePercent: 10, MultipartSize: 10 << 20, MultipartThreshold: 25 << 20,
@@ -154,7 +154,7 @@ func TestEveryOptionReachesItsField(t *testing.T) {
 		"readwrite_timeout=2m":          func(m opt.Mount) (any, any) { return m.ReadWriteTimeout, 2 * time.Minute },
 		"max_thread_count=20":           func(m opt.Mount) (any, any) { return m.MaxRequests, 20 },
 		"parallel_count=20":             func(m opt.Mount) (any, any) { return m.MaxRequests, 20 },
-		"multireq_max=500":              func(m opt.Mount) (any, any) { return m.MaxRequests, 500 },
+		"multireq_max=500":              func(m opt.Mount) (any, any) { return m.MaxHeads, 500 },
 		"multipart_size=64":             func(m opt.Mount) (any, any) { return m.MultipartSize, int64(64 * mib) },
 		"multipart_size=1GB":            func(m opt.Mount) (any, any) { return m.MultipartSize, int64(1024 * mib) },
 		"multipart_threshold=5120":      func(m opt.Mount) (any, any) { return m.MultipartThreshold, int64(5 << 30) },

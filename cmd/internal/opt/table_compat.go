@@ -45,7 +45,7 @@ func checkedOptions() []option {
 	for _, name := range []string{"max_read", "max_write", "max_background"} {
 		rows = append(rows, mark(NoEffect, tuned, integer(name)))
 	}
-	for _, name := range []string{"multireq_max", "parallel_count", "parallel_upload"} {
+	for _, name := range []string{"parallel_count", "parallel_upload"} {
 		rows = append(rows, mark(Obsolete, "give max_thread_count",
 			number(g, name, "", "", 1, 10000, func(m *Mount) *int { return &m.MaxRequests })))
 	}

@@ -85,6 +85,8 @@ func dataOptions() []option {
 		seconds(g, "readwrite_timeout", "120", "time without a byte moving", time.Second,
 			func(m *Mount) *time.Duration { return &m.ReadWriteTimeout }),
 		number(g, "max_thread_count", "10", "requests at once", 1, 10000, func(m *Mount) *int { return &m.MaxRequests }),
+		number(g, "multireq_max", "64", "HEAD requests at once, for attributes that listings do not bring (s3fs: 20)", 1, 10000,
+			func(m *Mount) *int { return &m.MaxHeads }),
 		megabytes(g, "multipart_size", "10", "part size of uploads", 5*mib, 5*gib, func(m *Mount) *int64 { return &m.MultipartSize }),
 		megabytes(g, "multipart_threshold", "25", "size from which uploads have parts", 5*mib, 5*gib,
 			func(m *Mount) *int64 { return &m.MultipartThreshold }),

@@ -1,0 +1,268 @@
+package volume_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pail/fs/attr"
+	"pail/fs/volume"
+	"pail/s3client"
+)
+
+// counted checks how many requests of one kind were made since the last call.
+func (m *mount) counted(op string, least, most int) {
+	m.t.Helper()
+	if n := m.mem.Counts()[op]; n < least || n > most {
+		m.t.Errorf("%d of %s, want %d to %d", n, op, least, most)
+	}
+}
+
+// Plain S3 tells attributes one by one: those of the files that follow are asked for while the first ones come.
+func TestFilesLookedUpInOrderAreAskedForAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const files = 100
+		m := farMount(t, plain, 2, files)
+		for d := range 2 {
+			dir := fmt.Sprintf("d%d", d)
+			n, _, err := m.walk(dir)
+			m.ok(err)
+			h := m.openDir(dir)
+			m.mem.ResetCounts()
+			begin := time.Now()
+			for _, e := range m.entries(h, all)[2:] {
+				if _, _, err := h.Lookup(ctx, e.Name); e.Mode != 0 || !errors.Is(err, volume.ErrNotTold) {
+					t.Fatalf("%q is told to be %o: %v", e.Name, e.Mode, err)
+				}
+			}
+			m.counted(s3client.OpHead, 0, 0) // nobody has looked yet
+			for f := range files {
+				_, st, err := m.Lookup(ctx, n, fmt.Sprintf("f%02d", f))
+				m.ok(err)
+				if st.Mode != attr.Regular|0o644 || st.Size == 0 {
+					t.Fatalf("file %d is %+v", f, st)
+				}
+			}
+			if took := time.Since(begin); took > files*roundTrip/20 {
+				t.Errorf("attributes of %d files took %v", files, took)
+			}
+			m.counted(s3client.OpHead, files, files)
+			m.counted(s3client.OpGet, 0, 0)
+		}
+	})
+}
+
+// Names that are looked up without a listing have one made for them, see glances; then they are in its order too.
+func TestFilesStattedInOrderAreAskedForAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const files = 250
+		m := farMount(t, plain, 1, files)
+		m.stat("d0")
+		m.mem.ResetCounts()
+		begin := time.Now()
+		for f := range files {
+			m.stat(fmt.Sprintf("d0/f%02d", f))
+		}
+		if took := time.Since(begin); took > files*roundTrip/10 {
+			t.Errorf("stat of %d files took %v", files, took)
+		}
+		m.counted(s3client.OpHead, files, files+1)
+		m.counted(s3client.OpList, 2, 2)
+	})
+}
+
+// A file that is looked up by a program that opens what it looks up comes with its attributes.
+func TestFilesReadInOrderOnPlainS3AreOneRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const dirs, files = 3, 60
+		m := farMount(t, plain, dirs, files)
+		m.names("", "d0", "d1", "d2")
+		for d := range dirs {
+			dir := fmt.Sprintf("d%d", d)
+			names := m.list(dir)
+			m.mem.ResetCounts()
+			begin := time.Now()
+			for i, name := range names {
+				if got, want := m.get(dir+"/"+name), fmt.Sprintf("%d %d", d, i); got != want {
+					t.Fatalf("%q: %q, want %q", name, got, want)
+				}
+			}
+			if took := time.Since(begin); took > files*roundTrip/5 {
+				t.Errorf("reading %d files took %v", files, took)
+			}
+			m.counted(s3client.OpGet, files, files)
+			m.counted(s3client.OpHead, 0, 1)
+		}
+	})
+}
+
+// What was fetched for a lookup is not what is read if this mount has changed the file since.
+func TestFetchedForALookupIsNotReadAfterAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := farMount(t, plain, 1, 30)
+		names := m.list("d0")
+		dir, _, err := m.walk("d0")
+		m.ok(err)
+		for _, name := range names[:5] {
+			m.get("d0/" + name)
+		}
+		looked := map[int]*volume.Inode{}
+		for _, i := range []int{5, 6, 7, 8} {
+			looked[i], _, err = m.Lookup(ctx, dir, names[i])
+			m.ok(err)
+		}
+		h, err := m.Open(ctx, looked[5], readWrite)
+		m.ok(err)
+		m.writeAll(h, "mine", 0)
+		m.close(h)
+		m.ok(m.rename("d0/"+names[7], "d0/"+names[6]))
+		m.ok(m.unlink("d0/" + names[8]))
+		m.put("d0/"+names[8], "new")
+		for i, want := range map[int]string{5: "mine", 6: "0 7", 8: "new"} {
+			if got := m.get("d0/" + names[i]); got != want {
+				t.Errorf("%q is %q, want %q", names[i], got, want)
+			}
+		}
+		m.missing("d0/" + names[7])
+	})
+}
+
+// Links and the like look like small files in a listing.
+func TestWhatIsFetchedForALookupMayBeNoFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := farMount(t, plain, 1, 30)
+		for _, kind := range []struct {
+			name string
+			mode uint32
+		}{{"f07", attr.Symlink}, {"f09", attr.FIFO}} {
+			_, err := m.mem.Another().Put(ctx, "d0/"+kind.name, strings.NewReader("target"),
+				s3client.PutOptions{Meta: s3client.Meta{"mode": fmt.Sprint(kind.mode | 0o644)}})
+			m.ok(err)
+		}
+		m.foreignDelete("d0/f11")
+		names := m.list("d0")
+		m.foreignDelete("d0/f13")
+		dir, _, err := m.walk("d0")
+		m.ok(err)
+		for _, name := range names {
+			n, st, err := m.Lookup(ctx, dir, name)
+			switch typ := st.Mode & attr.TypeMask; name {
+			case "f07":
+				target, linkErr := m.Readlink(ctx, n)
+				if err != nil || typ != attr.Symlink || target != "target" || linkErr != nil {
+					t.Errorf("link is %o to %q: %v, %v", typ, target, err, linkErr)
+				}
+				continue
+			case "f09":
+				if err != nil || typ != attr.FIFO {
+					t.Errorf("FIFO is %o: %v", typ, err)
+				}
+				continue
+			case "f13":
+				m.want(err, volume.ErrNotExist)
+				continue
+			}
+			m.ok(err)
+			h, err := m.Open(ctx, n, readOnly)
+			m.ok(err)
+			if s, err := content(h); !strings.HasPrefix(s, "0 ") || err != nil {
+				t.Errorf("%q is %q, %v", name, s, err)
+			}
+			h.Release()
+		}
+	})
+}
+
+// An object that a new listing shows with the same ETag and time is not asked for again.
+func TestListedAgainUnchangedCostsNothing(t *testing.T) {
+	const files = 20
+	for _, at := range []time.Duration{0, 400 * time.Millisecond} { // of a second
+		m := newMount(t, plain)
+		m.clock.advance(time.Second - time.Duration(m.clock.Now().Nanosecond()) + at)
+		for i := range files {
+			m.foreign(fmt.Sprintf("f%02d", i), "x")
+		}
+		m.clock.advance(time.Minute)
+		for round, want := range []int{files, 0, 1, 0} {
+			if round == 2 { // only the metadata
+				_, err := m.mem.Another().Copy(ctx, "f07", "f07", s3client.CopyOptions{Replace: true, Meta: s3client.Meta{"mode": "33152"}})
+				m.ok(err)
+			}
+			m.clock.advance(time.Hour)
+			h := m.openDir("")
+			m.mem.ResetCounts()
+			for _, e := range m.entries(h, all)[2:] {
+				_, st, err := m.Lookup(ctx, m.Root(), e.Name)
+				m.ok(err)
+				if round >= 2 && e.Name == "f07" && st.Mode&0o777 != 0o600 {
+					t.Errorf("mode %o", st.Mode)
+				}
+			}
+			m.counted(s3client.OpHead, want, want)
+		}
+	}
+}
+
+// Attributes that were read in the second in which the object was written may have changed in that second.
+func TestListedAgainWithinTheSecondIsNotBelieved(t *testing.T) {
+	m := newMount(t, plain)
+	m.clock.advance(time.Second - time.Duration(m.clock.Now().Nanosecond()))
+	m.foreign("f", "x")
+	m.names("", "f")
+	m.stat("f")
+	_, err := m.mem.Another().Copy(ctx, "f", "f", s3client.CopyOptions{Replace: true, Meta: s3client.Meta{"mode": "33152"}})
+	m.ok(err)
+	m.clock.advance(time.Hour)
+	m.names("", "f")
+	if st := m.stat("f"); st.Mode&0o777 != 0o600 {
+		t.Errorf("mode %o", st.Mode)
+	}
+}
+
+// find(1) has no need of attributes where the listing tells that something is a file.
+func TestFindAsksForSmallObjectsOnly(t *testing.T) {
+	m := newMount(t, plain)
+	for i := range 30 {
+		size := 10
+		if i%2 == 0 {
+			size = 5000
+		}
+		m.foreign(fmt.Sprintf("d/f%02d", i), strings.Repeat("x", size))
+	}
+	dir, _, err := m.walk("d")
+	m.ok(err)
+	m.mem.ResetCounts()
+	for _, e := range m.entries(m.openDir("d"), all)[2:] {
+		if e.Mode == 0 {
+			_, _, err := m.Lookup(ctx, dir, e.Name)
+			m.ok(err)
+		}
+	}
+	m.counted(s3client.OpHead, 15, 15)
+}
+
+// rm -r looks each file up and removes it.
+func TestFilesRemovedInOrderAreAskedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const files = 100
+		m := farMount(t, plain, 1, files)
+		names := m.list("d0")
+		dir, _, err := m.walk("d0")
+		m.ok(err)
+		m.mem.ResetCounts()
+		begin := time.Now()
+		for _, name := range names {
+			_, _, err := m.Lookup(ctx, dir, name)
+			m.ok(err)
+			m.ok(m.Unlink(ctx, dir, name))
+		}
+		if took := time.Since(begin); took > 10*roundTrip {
+			t.Errorf("looking %d files up took %v", files, took)
+		}
+		m.counted(s3client.OpHead, files, files)
+		m.counted(s3client.OpDelete, files, files)
+	})
+}
