@@ -37,14 +37,16 @@ test: build deps ## every test, with the race detector, on real mounts and real 
 	$(GO) test $(TESTFLAGS) -timeout 30m ./...
 	$(GO) test -run PowerLoss -timeout 5m ./server/internal/store # 2100 power cuts; with the race detector an eighth of them
 
-ha: build deps ## servers killed and stopped for minutes, histories checked for linearizability
-	PAIL_HA=2m $(GO) test -timeout 30m -v -run 'Linearizable|Takeover|ActiveReplica|DatabaseFails' ./integration
-
 unit: ## the tests that need no mount and no other program
 	$(GO) test $(TESTFLAGS) -timeout 10m ./cmd/... ./fs/... ./s3client/... ./server/...
 
 integration: build deps ## only the tests on real mounts, servers and clients
 	$(GO) test -timeout 20m -v ./integration/...
+
+ha: build deps ## half an hour of killed, stopped and cut off servers and hosts; as root, on a machine for it
+	@packaging/deps.sh ha
+	PAIL_HA=2m $(GO) test -timeout 30m -v -run 'Linearizable|Takeover|ActiveReplica|DatabaseFails' ./integration
+	CI=1 PAIL_HA=2m $(GO) test -count=1 -timeout 60m -v ./integration/ha
 
 lint: ## gofmt, vet, staticcheck
 	@fmt=$$(gofmt -l cmd fs s3client server integration); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }

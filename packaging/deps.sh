@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs, from Debian's packages, the programs that `make run` and `make test` use and that are missing; says which.
-# usage: deps.sh run|test
+# Installs, from Debian's packages, the programs that `make run`, `make test` and `make ha` use and that are missing; says
+# which.
+# usage: deps.sh run|test|ha
 set -eu
 
 # want FILE PACKAGE: PACKAGE is needed where FILE does not exist.
@@ -27,6 +28,24 @@ if [ "${1:-run}" = test ]; then
 	want /usr/bin/openssl openssl
 	want /etc/mime.types media-types
 	want "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1)" postgresql
+fi
+if [ "${1:-run}" = ha ]; then
+	want /usr/bin/cc gcc
+	want /usr/include/stdlib.h libc6-dev
+	want /usr/bin/rsync rsync
+	want /usr/bin/git git
+	want /usr/bin/curl curl
+	want /usr/sbin/ip iproute2
+	want /usr/sbin/iptables iptables
+	want /usr/sbin/modprobe kmod
+	want /usr/sbin/dockerd docker.io
+	want /usr/bin/linux.uml user-mode-linux
+	want /usr/bin/ganesha.nfsd nfs-ganesha
+	want /usr/share/doc/nfs-ganesha-vfs nfs-ganesha-vfs
+	want /usr/sbin/glusterfsd glusterfs-server
+	want /usr/sbin/glusterfs glusterfs-client
+	for program in ceph-mon ceph-mgr ceph-osd radosgw; do want "/usr/bin/$program" "$program"; done
+	want /usr/bin/ceph ceph-common
 fi
 [ -n "$missing" ] || exit 0
 
