@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"pail/integration/harness"
+	"pail/integration/load"
 	"pail/server/pgtest"
 )
 
@@ -25,7 +26,7 @@ func startActive(t *testing.T, n int, nodes ...*pgtest.Node) *replicas {
 	if _, err := nodes[0].Database("pail"); err != nil {
 		t.Fatal(err)
 	}
-	r := &replicas{t: t, acks: make([]atomic.Int64, n)}
+	r := &replicas{t: t, load: load.New("bucket", "")}
 	opt := harness.ServerOptions{HTTP: true, Database: pgtest.Address("pail", nodes...)}
 	for range n {
 		s := harness.Serve(t, opt)
@@ -59,7 +60,7 @@ func TestActiveReplicas(t *testing.T) {
 		var parts []types.CompletedPart
 		var want []byte
 		for i := range 4 {
-			body := randomBytes(uint64(i), 5<<20)
+			body := load.RandomBytes(uint64(i), 5<<20)
 			out, err := c[i%3].UploadPart(ctx, &s3.UploadPartInput{Bucket: bucket, Key: aws.String("multi"), UploadId: up.UploadId, PartNumber: aws.Int32(int32(i + 1)), Body: bytes.NewReader(body)})
 			if err != nil {
 				t.Fatal(err)
@@ -71,7 +72,7 @@ func TestActiveReplicas(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, client := range c {
-			if got, err := (&load{client: client}).read("bucket", "multi", nil); !bytes.Equal(got, want) {
+			if got, err := load.Read(client, "bucket", "multi", nil); !bytes.Equal(got, want) {
 				t.Errorf("%d bytes, not the %d that were sent: %v", len(got), len(want), err)
 			}
 		}
@@ -150,48 +151,27 @@ func TestActiveReplicas(t *testing.T) {
 			}
 		}
 	})
-	r.verify(newLoad(), r.servers[0])
+	r.verify(r.servers[0])
 }
 
-// writeFresh is write for servers that all serve: what was sent to one and not answered may still be done when another has
-// answered what came later, so no key is written to again after that.
-func (r *replicas) writeFresh(l *load) {
-	ctx, stop := context.WithCancel(context.Background())
-	r.stop = stop
-	clients := r.clients()
-	for w := range 6 {
-		r.writers.Go(func() {
-			again := 0
-			for i, at := 0, w; ctx.Err() == nil; i++ {
-				key := fmt.Sprintf("w%d/%d", w, i)
-				if i%5 == 4 {
-					key = fmt.Sprintf("w%d/again%d", w, again)
-				}
-				size := []int{10, 5000, 70_000, 300_000}[(i+w)%4]
-				if err := l.putKey(clients[at%len(clients)], key, size, &r.acks[at%len(clients)]); err != nil {
-					again++
-					at++
-					pause(ctx, 20*time.Millisecond)
-				}
-			}
-		})
-	}
+// writeFresh is write for servers that all serve.
+func (r *replicas) writeFresh() {
+	r.writers = r.load.WriteFresh(6, 2*time.Second, objectSizes, r.clients()...)
+	r.t.Cleanup(r.writers.Halt)
 }
 
 // TestActiveReplicaKilled kills servers under load, again and again: the others go on, and nothing acknowledged is lost.
 func TestActiveReplicaKilled(t *testing.T) {
 	r := startActive(t, 3, pgtest.Start(t))
-	l := newLoad()
-	r.writeFresh(l)
+	r.writeFresh()
 	for round := range 4 {
-		l.waitAcks(40)
+		waitAcks(t, r.load, 40)
 		victim := r.servers[round%3]
 		victim.Kill()
-		l.waitAcks(40)
+		waitAcks(t, r.load, 40)
 		victim.Restart(t)
 	}
-	r.halt()
-	r.verify(l, r.servers[0])
+	r.verify(r.servers[0])
 }
 
 // TestDatabaseFailsOver kills the primary under load and promotes its synchronous standby: the servers find it by
@@ -204,17 +184,15 @@ func TestDatabaseFailsOver(t *testing.T) {
 	}
 	t.Cleanup(standby.Stop)
 	r := startActive(t, 3, primary, standby)
-	l := newLoad()
-	r.writeFresh(l)
-	l.waitAcks(100)
+	r.writeFresh()
+	waitAcks(t, r.load, 100)
 	primary.Kill()
 	killed := time.Now()
 	if err := standby.Promote(); err != nil {
 		t.Fatal(err)
 	}
-	l.waitAcks(1)
+	waitAcks(t, r.load, 1)
 	t.Logf("acknowledged again %v after the primary was killed", time.Since(killed).Round(time.Millisecond))
-	l.waitAcks(100)
-	r.halt()
-	r.verify(l, r.servers[0])
+	waitAcks(t, r.load, 100)
+	r.verify(r.servers[0])
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
+	"pail/integration/load"
 	"pail/server/pgtest"
 )
 
@@ -196,7 +197,7 @@ func (l *linearLoad) work(ctx context.Context, id int) {
 		}
 		cancel()
 		if err != nil && (code(err) == "" || isStandby(err)) {
-			pause(ctx, 20*time.Millisecond)
+			load.Pause(ctx, 20*time.Millisecond)
 		}
 	}
 }
@@ -298,15 +299,16 @@ func (r *replicas) linear(short time.Duration, fault func()) {
 	}
 	l := &linearLoad{history: &history{began: time.Now(), calls: map[string][]porcupine.Operation{}}, clients: r.clients(), keys: 4, change: 2 * time.Second}
 	ctx, stop := context.WithCancel(context.Background())
+	var clients sync.WaitGroup
 	for id := range 6 {
-		r.writers.Go(func() { l.work(ctx, id) })
+		clients.Go(func() { l.work(ctx, id) })
 	}
 	for time.Since(l.began) < lasting {
-		pause(ctx, time.Second/2+rand.N(time.Second/2))
+		load.Pause(ctx, time.Second/2+rand.N(time.Second/2))
 		fault()
 	}
 	stop()
-	r.writers.Wait()
+	clients.Wait()
 	l.check(r.t)
 	for _, s := range r.servers {
 		s.Stop(r.t)
@@ -323,7 +325,7 @@ func (r *replicas) killOrPause(paused time.Duration) {
 		return
 	}
 	victim.Pause()
-	pause(context.Background(), paused)
+	load.Pause(context.Background(), paused)
 	victim.Resume()
 }
 

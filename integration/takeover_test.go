@@ -23,6 +23,8 @@ type replicas struct {
 	writers *load.Writers
 }
 
+var objectSizes = []int{10, 5000, 70_000, 300_000}
+
 func startReplicas(t *testing.T, n int, args ...string) *replicas {
 	t.Helper()
 	r := &replicas{t: t, load: load.New("bucket", "")}
@@ -38,23 +40,20 @@ func startReplicas(t *testing.T, n int, args ...string) *replicas {
 
 // write lets writers put objects. The test's end halts them, if it has not done so before.
 func (r *replicas) write() {
-	var clients []*s3.Client
-	for _, s := range r.servers {
-		clients = append(clients, s.Client(r.t))
-	}
-	r.writers = r.load.Write(4, 2*time.Second, []int{10, 5000, 70_000, 300_000}, clients...)
+	r.writers = r.load.Write(4, 2*time.Second, objectSizes, r.clients()...)
 	r.t.Cleanup(r.writers.Halt)
 }
 
 // verify reads everything back from a server, ends all servers and checks what they leave.
 func (r *replicas) verify(from *harness.Server) {
 	r.t.Helper()
-	r.writers.Halt()
+	if r.writers != nil {
+		r.writers.Halt()
+	}
 	r.load.Check(r.t, from.Client(r.t))
 	for _, s := range r.servers {
 		s.Stop(r.t)
 	}
-	r.t.Logf("%d objects", len(l.sent))
 	r.fsck()
 }
 

@@ -27,7 +27,7 @@ func (l *Load) Check(t testing.TB, client *s3.Client) {
 		}
 	}
 	for key, sent := range l.sent {
-		got, err := read(client, l.Bucket, key, nil)
+		got, err := Read(client, l.Bucket, key, nil)
 		var missing *types.NoSuchKey
 		if err != nil && !errors.As(err, &missing) {
 			t.Errorf("%s: %v", key, err)
@@ -41,12 +41,12 @@ func (l *Load) Check(t testing.TB, client *s3.Client) {
 		}
 	}
 	for v, c := range l.versions {
-		if got, err := read(client, l.Versions, v.key, &v.id); err != nil || !c.is(got, err) {
+		if got, err := Read(client, l.Versions, v.key, &v.id); err != nil || !c.is(got, err) {
 			t.Errorf("version %v: %d bytes, %v, want %v", v, len(got), err, c)
 		}
 	}
 	for v := range l.removed {
-		_, err := read(client, l.Versions, v.key, &v.id)
+		_, err := Read(client, l.Versions, v.key, &v.id)
 		var api smithy.APIError
 		if !errors.As(err, &api) || api.ErrorCode() != "NoSuchVersion" {
 			t.Errorf("version %v was removed: %v", v, err)
@@ -55,7 +55,8 @@ func (l *Load) Check(t testing.TB, client *s3.Client) {
 	t.Logf("%d keys, %d versions, %d versions removed: all as acknowledged", len(l.sent), len(l.versions), len(l.removed))
 }
 
-func read(client *s3.Client, bucket, key string, version *string) ([]byte, error) {
+// Read gives an object, or a version of it.
+func Read(client *s3.Client, bucket, key string, version *string) ([]byte, error) {
 	out, err := client.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key, VersionId: version})
 	if err != nil {
 		return nil, err

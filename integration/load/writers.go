@@ -16,15 +16,27 @@ type Writers struct {
 	clients []*s3.Client
 	timeout time.Duration
 	sizes   []int
+	fresh   bool
 	stop    context.CancelFunc
 	group   sync.WaitGroup
 	acks    []atomic.Int64 // of each client
 }
 
-// Write starts n writers of objects of the given sizes. A request that takes longer than timeout is given up.
+// Write starts n writers of objects of the given sizes. A request that takes longer than timeout is given up. They begin with
+// the first server.
 func (l *Load) Write(n int, timeout time.Duration, sizes []int, clients ...*s3.Client) *Writers {
+	return l.write(&Writers{clients: clients, timeout: timeout, sizes: sizes}, n)
+}
+
+// WriteFresh is Write for servers that all serve: what was sent to one and not answered may still be done when another has
+// answered what came later, so no key is written to again after that.
+func (l *Load) WriteFresh(n int, timeout time.Duration, sizes []int, clients ...*s3.Client) *Writers {
+	return l.write(&Writers{clients: clients, timeout: timeout, sizes: sizes, fresh: true}, n)
+}
+
+func (l *Load) write(w *Writers, n int) *Writers {
 	ctx, stop := context.WithCancel(context.Background())
-	w := &Writers{load: l, clients: clients, timeout: timeout, sizes: sizes, stop: stop, acks: make([]atomic.Int64, len(clients))}
+	w.load, w.stop, w.acks = l, stop, make([]atomic.Int64, len(w.clients))
 	for writer := range n {
 		w.group.Go(func() { w.write(ctx, writer) })
 	}
@@ -32,14 +44,21 @@ func (l *Load) Write(n int, timeout time.Duration, sizes []int, clients ...*s3.C
 }
 
 func (w *Writers) write(ctx context.Context, writer int) {
-	for i, at := 0, 0; ctx.Err() == nil; i++ {
+	at, again := 0, 0
+	if w.fresh {
+		at = writer % len(w.clients) // each serves
+	}
+	for i := 0; ctx.Err() == nil; i++ {
 		key := fmt.Sprintf("w%d/%d", writer, i)
 		if i%5 == 4 {
-			key = fmt.Sprintf("w%d/again", writer)
+			key = fmt.Sprintf("w%d/again%d", writer, again)
 		}
 		if err := w.put(at, key, w.sizes[(i+writer)%len(w.sizes)]); err != nil {
 			at = (at + 1) % len(w.clients)
-			pause(ctx, 20*time.Millisecond)
+			if w.fresh {
+				again++
+			}
+			Pause(ctx, 20*time.Millisecond)
 		}
 	}
 }
@@ -54,7 +73,8 @@ func (w *Writers) put(at int, key string, size int) error {
 	return err
 }
 
-func pause(ctx context.Context, d time.Duration) {
+// Pause waits, or until ctx ends.
+func Pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
