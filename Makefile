@@ -9,7 +9,7 @@ TESTFLAGS   ?= -race
 PREFIX      ?= /usr/local
 DESTDIR     ?=
 
-.PHONY: help build image run demo deps test ha unit integration lint fmt bench install uninstall clean
+.PHONY: help build image run demo deps test ha unit integration soak lint fmt bench install uninstall clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ ha: build deps ## half an hour of killed, stopped and cut off servers and hosts;
 	@packaging/deps.sh ha
 	PAIL_HA=2m $(GO) test -timeout 30m -v -run 'Linearizable|Takeover|ActiveReplica|DatabaseFails' ./integration
 	CI=1 PAIL_HA=2m $(GO) test -count=1 -timeout 60m -v ./integration/ha
+
+soak: build deps ## programs and limits at full size: 100,000 files, a directory of a million; takes an hour
+	PAIL_SOAK=1 $(GO) test -timeout 3h -v -count 1 -run '^Test(Program|Limit)' ./integration
 
 lint: ## gofmt, vet, staticcheck
 	@fmt=$$(gofmt -l cmd fs s3client server integration); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }

@@ -3,7 +3,6 @@ package integration
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sort"
 	"syscall"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"pail/integration/harness"
-	"pail/integration/load"
 )
 
 // mountS3FS mounts a bucket with Debian's s3fs.
@@ -132,35 +130,5 @@ func sameScene(t *testing.T, got, want []string) {
 	sameLines(t, got, want)
 	if len(want) < 9 {
 		t.Errorf("the scene has only %d entries", len(want))
-	}
-}
-
-// TestRsyncSecondRunTransfersNothing copies a tree with rsync -a twice, the second time after a remount.
-func TestRsyncSecondRunTransfersNothing(t *testing.T) {
-	rsync := harness.NeedProgram(t, "/usr/bin/rsync", "rsync")
-	source := t.TempDir()
-	for i := range 40 {
-		dir := filepath.Join(source, fmt.Sprintf("dir%d", i%4))
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("file%d", i)), load.RandomBytes(uint64(i), i*1000), 0o640); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Symlink("dir0/file0", filepath.Join(source, "link")); err != nil {
-		t.Fatal(err)
-	}
-	s := harness.Serve(t, harness.ServerOptions{})
-	s.Bucket(t, "bucket")
-	m := s.Mount(t, "bucket", harness.MountOptions{})
-	harness.Command{}.Run(t, rsync, "-a", source+"/", m.Path("copy")+"/")
-	m.Unmount(t)
-	m = s.Mount(t, "bucket", harness.MountOptions{})
-	if out := (harness.Command{}).Run(t, rsync, "-ai", source+"/", m.Path("copy")+"/"); out != "" {
-		t.Errorf("the second rsync -a changes:\n%s", out)
-	}
-	if out, err := exec.Command("diff", "-r", "--no-dereference", source, m.Path("copy")).CombinedOutput(); err != nil {
-		t.Errorf("diff: %v\n%s", err, out)
 	}
 }

@@ -23,6 +23,10 @@ if [ "${1:-run}" = test ]; then
 	want /usr/lib/python3/dist-packages/boto python3-boto
 	want /usr/bin/gpg gnupg
 	want /usr/bin/rsync rsync
+	want /usr/bin/git git
+	want /usr/bin/sqlite3 sqlite3
+	want /usr/bin/fio fio
+	want /usr/bin/stress-ng stress-ng
 	want /usr/bin/getfattr attr
 	want /usr/sbin/ip iproute2
 	want /usr/bin/openssl openssl

@@ -22,6 +22,7 @@ type Mount struct {
 // MountOptions vary a mount.
 type MountOptions struct {
 	Binary  string   // Binary(t) when empty
+	Dir     string   // the mountpoint; a new directory when empty
 	Options []string // further words of -o
 	Env     []string
 }
@@ -34,9 +35,9 @@ func (s *Server) Mount(t testing.TB, source string, opt MountOptions) *Mount {
 	if opt.Binary == "" {
 		opt.Binary = Binary(t)
 	}
-	dir := filepath.Join(t.TempDir(), "mnt")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
+	dir := opt.Dir
+	if dir == "" {
+		dir = t.TempDir()
 	}
 	cmd := exec.Command(opt.Binary, "mount", source, dir, "-f", "-o", strings.Join(append(s.MountWords(), opt.Options...), ","))
 	cmd.Env = append(os.Environ(), opt.Env...)
@@ -125,6 +126,19 @@ func (m *Mount) Release(t testing.TB) {
 
 // KillProcess ends the mount's process at once, which leaves the mountpoint stale.
 func (m *Mount) KillProcess() { m.proc.kill() }
+
+// Dump ends the mount's process with a dump of its goroutines, and clears the mountpoint.
+func (m *Mount) Dump(t testing.TB) string {
+	t.Helper()
+	m.proc.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-m.proc.done:
+	case <-time.After(patience):
+		t.Fatalf("the mount did not end on SIGQUIT:\n%s", m.proc.output())
+	}
+	Detach(m.Dir)
+	return m.proc.output()
+}
 
 // Detach clears a mountpoint, whatever state it is in.
 func Detach(dir string) {

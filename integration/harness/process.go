@@ -80,8 +80,8 @@ func (p *process) run(started chan<- error, r, w *os.File) {
 	copied := make(chan struct{})
 	go func() { defer close(copied); p.copyOutput(r) }()
 	p.err = p.cmd.Wait()
-	close(p.done)
 	<-copied
+	close(p.done)
 }
 
 func (p *process) copyOutput(r *os.File) {
