@@ -31,7 +31,11 @@ import (
 // own mount can stop its own goroutines from answering. The second process ends when its standard input does, so that
 // no mount outlives the tests, however they end.
 
-const serveEnv = "PAIL_TEST_SERVE"
+const (
+	serveEnv = "PAIL_TEST_SERVE"
+	fullEnv  = "PAIL_TEST_FULL" // not "": the service can do all that pail's own can
+	ttlEnv   = "PAIL_TEST_TTL"  // for how long the volume believes what it has heard; "": a second
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveEnv); dir != "" {
@@ -55,15 +59,21 @@ type reply struct {
 	Body  []byte
 	Info  s3client.ObjectInfo
 	Keys  []string
+	Count map[string]int
 	Error string
 }
 
 // serveBucket mounts an empty bucket at dir and takes orders until standard input ends.
 func serveBucket(dir string) error {
 	ctx := context.Background()
-	client := memclient.New(memclient.Options{Bucket: "bucket", Capabilities: s3client.Capabilities{ConditionalPut: true}})
+	caps := s3client.Capabilities{ConditionalPut: true}
+	if os.Getenv(fullEnv) != "" {
+		caps = memclient.Full()
+	}
+	client := memclient.New(memclient.Options{Bucket: "bucket", Capabilities: caps})
+	own := client.Another()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	vol, err := newVolume(ctx, client.Another(), log)
+	vol, err := newVolume(ctx, own, log)
 	if err != nil {
 		return err
 	}
@@ -80,7 +90,12 @@ func serveBucket(dir string) error {
 		if err := orders.Decode(&o); err != nil {
 			break
 		}
-		if err := out.Encode(obey(ctx, client, o)); err != nil {
+		r := obey(ctx, client, o)
+		if o.Op == "count" {
+			r = reply{Count: own.Counts()}
+			own.ResetCounts()
+		}
+		if err := out.Encode(r); err != nil {
 			break
 		}
 	}
@@ -102,6 +117,12 @@ func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
+	ttl := time.Second
+	if s := os.Getenv(ttlEnv); s != "" {
+		if ttl, err = time.ParseDuration(s); err != nil {
+			return nil, err
+		}
+	}
 	return volume.New(volume.Options{
 		Client:      client,
 		Caps:        caps,
@@ -110,8 +131,8 @@ func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger) (*
 		Stage:       area,
 		Readahead:   readahead.NewPool(readahead.Options{Client: client, MemoryLimit: 32 << 20}),
 		Upload:      upload.New(upload.Options{Client: client}),
-		TTL:         time.Second,
-		NegativeTTL: time.Second,
+		TTL:         ttl,
+		NegativeTTL: ttl,
 		Log:         log,
 	})
 }
@@ -152,7 +173,7 @@ type mount struct {
 }
 
 // newMount mounts an empty bucket. The test's end unmounts it and fails when that does not work.
-func newMount(t *testing.T) *mount {
+func newMount(t *testing.T, env ...string) *mount {
 	t.Helper()
 	needFUSE(t)
 	m := &mount{t: t, dir: filepath.Join(t.TempDir(), "mnt")}
@@ -160,7 +181,7 @@ func newMount(t *testing.T) *mount {
 		t.Fatal(err)
 	}
 	m.cmd = exec.Command("/proc/self/exe")
-	m.cmd.Env = append(os.Environ(), serveEnv+"="+m.dir)
+	m.cmd.Env = append(append(os.Environ(), serveEnv+"="+m.dir), env...)
 	m.cmd.Stderr = os.Stderr
 	out, err := m.cmd.StdoutPipe()
 	if err != nil {
