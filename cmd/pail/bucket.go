@@ -121,6 +121,7 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		Override:   volume.Override{UID: m.UID, GID: m.GID, Umask: m.Umask, RootUmask: m.MountpointUmask},
 		ReadOnly:   m.ReadOnly,
 		CompatDir:  m.CompatDir,
+		NoSpecials: m.NoSpecials,
 		LazyExcl:   m.LazyExcl,
 		LazyUnlink: !m.SyncUnlink,
 		TTL:        m.AttrTTL,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pail/fs/attr"
+	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
 )
@@ -242,6 +243,42 @@ func TestFindAsksForSmallObjectsOnly(t *testing.T) {
 		}
 	}
 	m.counted(s3client.OpHead, 15, 15)
+}
+
+// Where there is nothing but files and directories, small objects are files, and what looks like a link in the bucket is one.
+func TestNoSpecials(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps, func(o *volume.Options, _ *upload.Options) { o.NoSpecials = true })
+		m.foreign("d/file", "x")
+		_, err := m.mem.Another().Put(ctx, "d/link", strings.NewReader("target"),
+			s3client.PutOptions{Meta: s3client.Meta{"mode": fmt.Sprint(attr.Symlink | 0o644)}})
+		m.ok(err)
+		_, err = m.mem.Another().Put(ctx, "d/old", strings.NewReader(""),
+			s3client.PutOptions{System: s3client.System{ContentType: "application/x-directory"}})
+		m.ok(err)
+		for _, e := range m.entries(m.openDir("d"), all)[2:] {
+			want := map[string]uint32{"file": attr.Regular, "link": attr.Regular, "old": 0}
+			if caps.ListMetadata {
+				want["old"] = attr.Dir
+			}
+			if e.Mode != want[e.Name] {
+				t.Errorf("%q is listed as %o, want %o", e.Name, e.Mode, want[e.Name])
+			}
+		}
+		m.counted(s3client.OpHead, 0, 2) // the root, and the marker of d
+		if st := m.stat("d/link"); st.Mode&attr.TypeMask != attr.Regular || m.get("d/link") != "target" {
+			t.Errorf("link is %o, with %q", st.Mode, m.get("d/link"))
+		}
+		if st := m.stat("d/old"); st.Mode&attr.TypeMask != attr.Dir {
+			t.Errorf("old marker is %o", st.Mode)
+		}
+		_, _, err = m.Symlink(ctx, m.Root(), "s", "target", who)
+		m.want(err, volume.ErrPermission)
+		_, _, err = m.Mknod(ctx, m.Root(), "p", attr.FIFO|0o600, 0, who)
+		m.want(err, volume.ErrPermission)
+		_, _, err = m.Mknod(ctx, m.Root(), "f", attr.Regular|0o600, 0, who)
+		m.ok(err)
+	})
 }
 
 // rm -r looks each file up and removes it.

@@ -221,6 +221,9 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 	if err := v.writable(); err != nil {
 		return nil, Stat{}, err
 	}
+	if typ := a.Mode & attr.TypeMask; v.opt.NoSpecials && typ != attr.Dir && typ != attr.Regular {
+		return nil, Stat{}, ErrPermission
+	}
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
 	paths, unlock, err := v.lockPlaces(ctx, v.paths.own, p)

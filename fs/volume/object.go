@@ -19,6 +19,7 @@ type object struct {
 	full bool      // attr is known
 	sys  bool      // info.System is all there is, so that a copy that replaces metadata can keep it; listings tell a part
 	dir  bool
+	file bool      // a regular file, though attr is not known
 	view bool      // the bytes of a directory's marker, shown as a file
 	at   time.Time // when attr was read
 }
@@ -34,6 +35,7 @@ func (v *Volume) newObject(info s3client.ObjectInfo) object {
 	o := object{info: info, at: v.opt.Now()}
 	if info.Meta == nil {
 		o.dir = strings.HasSuffix(info.Key, "/")
+		o.file = info.Size > maxLink || v.opt.NoSpecials && info.Size > 0 // an empty object may be a directory in an old form
 		return o
 	}
 	o.full = true
@@ -46,6 +48,9 @@ func (v *Volume) newObject(info s3client.ObjectInfo) object {
 	case info.Size > 0: // only an empty object stands for a directory
 		o.dir = false
 		o.attr.Mode = attr.Regular | o.attr.Mode&attr.PermMask
+	}
+	if v.opt.NoSpecials && !o.dir {
+		o.attr.Mode, o.attr.Rdev, o.attr.LinkTarget = attr.Regular|o.attr.Mode&attr.PermMask, 0, ""
 	}
 	return o
 }
@@ -69,14 +74,14 @@ func (v *Volume) asView(o object) object {
 }
 
 // mode returns the file type, and 0 where it is not known yet. Nothing but a regular file has more bytes than the
-// target of a symlink can have.
+// target of a symlink can have, and where there are no special files, nothing but one has any.
 func (o object) mode() uint32 {
 	switch {
 	case o.dir:
 		return attr.Dir
 	case o.full:
 		return o.attr.Mode & attr.TypeMask
-	case o.info.Size > maxLink:
+	case o.file:
 		return attr.Regular
 	}
 	return 0

@@ -20,6 +20,7 @@ type Mount struct {
 
 	ReadOnly           bool
 	CompatDir          bool // look for markers "dir_$folder$"
+	NoSpecials         bool // all that is no directory is a regular file
 	AllowOther         bool
 	DefaultPermissions bool
 	NonEmpty           bool     // mount on a directory that is not empty

@@ -22,6 +22,8 @@ func mountOptions() []option {
 		{name: "modules", group: g, arg: "subdir", help: "FUSE's stacked modules; subdir is the only one here", set: setModules},
 		toggle(g, "compat_dir", "look for old directory markers NAME_$folder$ too; costs one more request for each new name",
 			func(m *Mount) *bool { return &m.CompatDir }),
+		toggle(g, "nospecials", "there are no symbolic links, FIFOs and devices, and none can be made: then find need not look small files up "+
+			"where listings have no metadata", func(m *Mount) *bool { return &m.NoSpecials }),
 	}
 }
 
