@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/RaduBerinde/btreemap"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -25,6 +26,9 @@ on conflict (key) do update set value = excluded.value`
 	forgetOld = "delete from pail_commits where made < now() - interval '30 days'"
 
 	forgetEvery = 256 // commits
+
+	// Where there was a conflict there will be more: so many transactions have their turn alone at once.
+	crowdedFor = 32
 )
 
 // drive runs the Updates that wait until there are none.
@@ -38,7 +42,8 @@ func (db *DB) drive() {
 // Update gets a transaction of its own: the reason may be one of them.
 func (db *DB) settle(batch []*update) {
 	began := time.Now()
-	alone := false
+	alone := db.crowded > 0
+	db.crowded = max(db.crowded-1, 0)
 	for try := 0; ; try++ {
 		err := db.attempt(batch, alone)
 		switch {
@@ -48,7 +53,7 @@ func (db *DB) settle(batch []*update) {
 		case errors.Is(err, errUnknown): // nothing may run again
 		case isConflict(err):
 			db.conflicts.Add(1)
-			alone = true
+			db.crowded, alone = crowdedFor, true
 			continue
 		case isLost(err) && db.ctx.Err() == nil && time.Since(began) < db.opt.Patience:
 			if pause(db.ctx, try) == nil {
@@ -147,13 +152,12 @@ func (t *txn) flush() error {
 		}
 	}
 	t.db.seq++
-	return t.db.limited(t.db.ctx, func(ctx context.Context) error {
-		_, err := t.conn.Exec(ctx, writeAll, gone, keys, values, t.db.instance[:], t.db.seq)
-		if err == nil && len(t.messages) > 0 {
-			_, err = t.conn.Exec(ctx, sendAll, t.messages)
-		}
-		return err
-	})
+	b := &pgx.Batch{}
+	b.Queue(writeAll, gone, keys, values, t.db.instance[:], t.db.seq)
+	if len(t.messages) > 0 {
+		b.Queue(sendAll, t.messages)
+	}
+	return t.db.limited(t.db.ctx, func(ctx context.Context) error { return t.conn.SendBatch(ctx, b).Close() })
 }
 
 const (

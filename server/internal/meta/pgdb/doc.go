@@ -9,7 +9,7 @@
 // have run, and are then sent as one statement.
 //
 // Transactions of different processes may conflict: the database refuses one, whose functions run again. It then has its
-// turn alone (the lock of table pail_turn), so that nobody starves.
+// turn alone (the lock of table pail_turn), and so have some after it, so that nobody starves and little is done in vain.
 //
 // A View is a read-only snapshot, begun with its first read. PostgreSQL shows nobody what is not committed, and a commit is
 // as durable as its synchronous_commit says; "off" is not accepted and becomes "on".

@@ -23,8 +23,9 @@ type DB struct {
 	running sync.RWMutex // held shared by each View and Update
 	closed  bool         // guarded by running
 
-	seq   int64 // of the last commit; of the goroutine that drives
-	queue queue
+	seq     int64 // of the last commit; of the goroutine that drives, as is
+	crowded int   // how many transactions more have their turn alone
+	queue   queue
 
 	conflicts atomic.Uint64
 }
