@@ -207,6 +207,41 @@ func TestListedAgainUnchangedCostsNothing(t *testing.T) {
 	}
 }
 
+// So it is with the markers of directories, which a listing of all that is in a tree shows.
+func TestDirectoriesListedAgainUnchangedCostNothing(t *testing.T) {
+	m := newMount(t, plain)
+	const dirs = 10
+	for i := range dirs {
+		_, err := m.mem.Another().Put(ctx, fmt.Sprintf("t/d%d/", i), nil, s3client.PutOptions{Meta: s3client.Meta{"mode": "16832"}})
+		m.ok(err)
+		m.foreign(fmt.Sprintf("t/d%d/f", i), strings.Repeat("x", 5000))
+	}
+	m.clock.advance(time.Minute)
+	m.stat("t")
+	for _, want := range []int{dirs, 0} {
+		m.mem.ResetCounts()
+		dir, _, err := m.walk("t")
+		m.ok(err)
+		h := m.openDir("t")
+		before := m.mem.Counts()[s3client.OpHead]
+		for {
+			e, more, err := h.Next(ctx)
+			m.ok(err)
+			if !more {
+				break
+			}
+			if e.Name[0] == '.' {
+				continue
+			}
+			if _, st, err := m.look(dir, h, e.Name); err != nil || st.Mode != attr.Dir|0o700 {
+				t.Errorf("%q is %o, %v", e.Name, st.Mode, err)
+			}
+		}
+		m.counted(s3client.OpHead, before+want, before+want)
+		m.clock.advance(time.Hour)
+	}
+}
+
 // Attributes that were read in the second in which the object was written may have changed in that second.
 func TestListedAgainWithinTheSecondIsNotBelieved(t *testing.T) {
 	m := newMount(t, plain)

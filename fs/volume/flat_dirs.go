@@ -39,14 +39,14 @@ func (v *Volume) fillDirs(ctx context.Context, at string, items []dirItem) {
 			return
 		}
 		known++
-		if o, ok := v.dirIn(pages, marker); ok {
+		if o, ok := v.dirIn(pages, path, marker); ok {
 			_, _, _ = v.learn(path, o, pages[0].stamp) // who asks for it looks into the cache
 		}
 	}
 }
 
-// dirIn returns the directory whose marker has a key, if the pages tell all of it.
-func (v *Volume) dirIn(pages []flatPage, marker string) (object, bool) {
+// dirIn returns the directory at a path, whose marker has a key, if the pages tell all of it, or that it has not changed.
+func (v *Volume) dirIn(pages []flatPage, path, marker string) (object, bool) {
 	for _, p := range pages {
 		i := sort.Search(len(p.keys), func(i int) bool { return p.keys[i].Key >= marker })
 		if i == len(p.keys) {
@@ -54,6 +54,10 @@ func (v *Volume) dirIn(pages []flatPage, marker string) (object, bool) {
 		}
 		switch info := p.keys[i]; {
 		case info.Key == marker:
+			if known, _, _ := v.names.Get(path); known.dir && v.unchanged(known, info) {
+				known.at = v.opt.Now()
+				return known, true
+			}
 			o := v.newObject(info)
 			return o, o.full && o.dir
 		case strings.HasPrefix(info.Key, marker):
