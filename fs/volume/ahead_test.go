@@ -56,6 +56,38 @@ func TestFilesLookedUpInOrderAreAskedForAtOnce(t *testing.T) {
 	})
 }
 
+// Of a large directory only the names that come next are remembered.
+func TestFilesOfALargeDirectoryAreAskedForAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const files = 12_000
+		m := farMount(t, plain, 0, 0)
+		for f := range files {
+			m.foreign(fmt.Sprintf("d/f%05d", f), "x")
+		}
+		dir, _, err := m.walk("d")
+		m.ok(err)
+		d := m.openDir("d")
+		m.mem.ResetCounts()
+		begin := time.Now()
+		for n := 1003; n > 0; { // as ls -l reads and looks names up, in turn; here always one of the page after
+			list := m.entries(d, n)
+			if n = 1000; len(list) < n {
+				n = 0
+			}
+			for _, e := range list {
+				if e.Name[0] != '.' {
+					_, _, err := m.Lookup(ctx, dir, e.Name)
+					m.ok(err)
+				}
+			}
+		}
+		if took := time.Since(begin); took > files*roundTrip/30 {
+			t.Errorf("attributes of %d files took %v", files, took)
+		}
+		m.counted(s3client.OpHead, files, files)
+	})
+}
+
 // Names that are looked up without a listing have one made for them, see glances; then they are in its order too.
 func TestFilesStattedInOrderAreAskedForAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -35,8 +36,9 @@ type walks struct {
 
 // walk is a directory that was listed. Guarded by walks.mu.
 type walk struct {
-	names []walkName     // files in order
-	index map[string]int // of names
+	names []walkName     // files in order, without the first ones of a large directory
+	base  int            // number of these
+	index map[string]int // of names, counted from the first
 	opens pass
 	looks pass
 	habit habit
@@ -101,19 +103,37 @@ func (w *walks) listed(dir string, items []dirItem, first bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d, ok := w.mu.dirs.Get(dir)
-	if first || !ok || len(d.names)+len(d.dirs) > walkNames {
+	if first || !ok || len(d.dirs) > walkNames {
 		d = &walk{index: map[string]int{}, dirs: map[string]int{}, opens: pass{depth: walkStreak}, looks: pass{depth: 1}, deep: ok && d.deep}
 		w.mu.dirs.Add(dir, d)
 	}
 	for i := range items {
 		switch typ := items[i].obj.mode(); typ {
 		case attr.Regular, 0:
-			d.index[items[i].name] = len(d.names)
+			d.index[items[i].name] = d.base + len(d.names)
 			d.names = append(d.names, walkName{items[i].name, typ != 0})
 		case attr.Dir:
 			d.dirs[items[i].name] = len(d.dirs)
 		}
 	}
+	if len(d.names) > walkNames {
+		d.forget(walkNames / 2)
+	}
+}
+
+// forget drops the names but the last n, which are more than a reader is behind the listing.
+func (d *walk) forget(n int) {
+	drop := len(d.names) - n
+	for _, f := range d.names[:drop] {
+		delete(d.index, f.name)
+	}
+	d.names, d.base = slices.Clone(d.names[drop:]), d.base+drop
+}
+
+// between returns the files from one position to another.
+func (d *walk) between(from, to int) []walkName {
+	from = max(from-d.base, 0)
+	return d.names[from:max(to-d.base, from)]
 }
 
 // opened notes an open and returns the names to fetch ahead. most bounds them.
@@ -146,7 +166,8 @@ func (w *walks) opened(dir, name string, now time.Time, most int) []walkName {
 	if p.streak < walkStreak {
 		return nil
 	}
-	return d.names[p.expect(len(d.names), most):p.ahead]
+	from := p.expect(d.base+len(d.names), most)
+	return d.between(from, p.ahead)
 }
 
 // expect lets the window of what is asked for ahead grow, of n files, and returns its new part: up to p.ahead.
@@ -173,9 +194,9 @@ func (w *walks) looked(dir, name string, now time.Time, most, mostRead int) (nam
 	if d.habit.answered == 0 && now.Sub(w.mu.habit.at) < aheadFor { // the walk goes on in another directory
 		d.habit = w.mu.habit.inherited()
 	}
-	d.habit.typed = d.habit.typed || d.names[i].typed
+	d.habit.typed = d.habit.typed || d.names[i-d.base].typed
 	p := &d.looks
-	if i < p.next-walkJitter || d.between(p.next, i) > walkJitter {
+	if i < p.next-walkJitter || d.passed(p.next, i) > walkJitter {
 		*p = pass{next: i + 1, ahead: i + 1, depth: 1}
 		return nil, false
 	}
@@ -187,9 +208,9 @@ func (w *walks) looked(dir, name string, now time.Time, most, mostRead int) (nam
 		p.next = max(p.next, i+1)
 		return nil, false
 	}
-	from := p.expect(len(d.names), most)
+	from := p.expect(d.base+len(d.names), most)
 	p.next = max(p.next, i+1)
-	for _, f := range d.names[from:p.ahead] {
+	for _, f := range d.between(from, p.ahead) {
 		if read || d.habit.typed || !f.typed || f.name == name {
 			names = append(names, f)
 		}
@@ -197,10 +218,10 @@ func (w *walks) looked(dir, name string, now time.Time, most, mostRead int) (nam
 	return names, read
 }
 
-// between counts the files that a program whose habit this is would have looked up on its way.
-func (d *walk) between(from, to int) (n int) {
-	for ; from < to; from++ {
-		if d.habit.typed || !d.names[from].typed {
+// passed counts the files that a program whose habit this is would have looked up on its way.
+func (d *walk) passed(from, to int) (n int) {
+	for _, f := range d.between(from, to) {
+		if d.habit.typed || !f.typed {
 			n++
 		}
 	}
