@@ -52,7 +52,6 @@ func (db *DB) settle(batch []*update) {
 			return
 		case errors.Is(err, errUnknown): // nothing may run again
 		case isConflict(err):
-			db.conflicts.Add(1)
 			db.crowded, alone = crowdedFor, true
 			continue
 		case isLost(err) && db.ctx.Err() == nil && time.Since(began) < db.opt.Patience:

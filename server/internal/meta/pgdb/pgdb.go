@@ -3,7 +3,6 @@ package pgdb
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -26,8 +25,6 @@ type DB struct {
 	seq     int64 // of the last commit; of the goroutine that drives, as is
 	crowded int   // how many transactions more have their turn alone
 	queue   queue
-
-	conflicts atomic.Uint64
 }
 
 var _ meta.DB = (*DB)(nil)
@@ -86,6 +83,3 @@ func (db *DB) Close() error {
 	db.writers.Close()
 	return nil
 }
-
-// Conflicts counts the transactions that the database refused because of other processes.
-func (db *DB) Conflicts() uint64 { return db.conflicts.Load() }
