@@ -104,6 +104,7 @@ func TestNFS(t *testing.T) {
 	for _, g := range guests {
 		g.kill()
 	}
+	nfs.kill() // and with it the locks of the machines that are gone
 	out, err := exec.Command(harness.Binary(t), "serve", "--fsck", "--data", lab("export", "data"), "--metadata", lab("export", "metadata")).CombinedOutput()
 	if err != nil {
 		t.Errorf("fsck: %v", err)
