@@ -135,7 +135,7 @@ func content(path string) (string, error) {
 	}
 }
 
-// entry is what getdents(2) tells of a name.
+// entry is what getdents(2) tells of a name. Where that is not the type, it is what programs find out then.
 type entry struct {
 	name string
 	ino  uint64
@@ -161,7 +161,15 @@ func getdents(path string) (entries []entry, err error) {
 			const header = 19 // inode, offset, length, type
 			length := binary.NativeEndian.Uint16(b[16:])
 			name, _, _ := strings.Cut(string(b[header:length]), "\x00")
-			entries = append(entries, entry{name, binary.NativeEndian.Uint64(b), b[18]})
+			e := entry{name, binary.NativeEndian.Uint64(b), b[18]}
+			if e.typ == unix.DT_UNKNOWN {
+				var st unix.Stat_t
+				if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+					return nil, err
+				}
+				e.typ = byte(st.Mode >> 12)
+			}
+			entries = append(entries, e)
 			b = b[length:]
 		}
 	}

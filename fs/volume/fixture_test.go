@@ -179,10 +179,11 @@ func ttl(d time.Duration) setup {
 	return func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = d, d }
 }
 
-// bothWays runs a test on a service with every capability and on plain S3.
+// bothWays runs a test on a service with every capability, on plain S3, and on what is between.
 func bothWays(t *testing.T, test func(t *testing.T, caps s3client.Capabilities)) {
 	t.Helper()
 	t.Run("full", func(t *testing.T) { test(t, memclient.Full()) })
+	t.Run("minio", func(t *testing.T) { test(t, s3client.Capabilities{ConditionalPut: true, ListMetadata: true}) })
 	t.Run("conditional", func(t *testing.T) { test(t, s3client.Capabilities{ConditionalPut: true}) })
 	t.Run("plain", func(t *testing.T) { test(t, plain) })
 }
