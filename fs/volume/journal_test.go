@@ -604,3 +604,23 @@ func TestJournaledKinds(t *testing.T) {
 		}
 	})
 }
+
+// What comes into a directory that was just made, and of which the service has not heard, is there at once.
+func TestComesIntoADirectoryMadeHere(t *testing.T) {
+	for name, come := range map[string]func(m *mount) error{
+		"file":      func(m *mount) error { return m.rename("f", "own/dir/new") },
+		"directory": func(m *mount) error { return m.rename("d", "own/dir/new") },
+		"name":      func(m *mount) error { return m.link("f", "own/dir/new") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newJournaled(t, conditional)
+			m.mkdir("own")
+			m.foreign("f", "x")
+			m.foreign("d/f", "x")
+			m.mkdir("own/dir")
+			m.ok(come(m))
+			m.stat("own/dir/new")
+			m.names("own/dir", "new")
+		})
+	}
+}

@@ -46,6 +46,9 @@ func (v *Volume) linkOnce(ctx context.Context, n *Inode, p place) (Stat, error) 
 	if err := v.settleInode(ctx, n); err != nil {
 		return Stat{}, err
 	}
+	if err := v.commitAlone(ctx, p.dir); err != nil {
+		return Stat{}, err
+	}
 	at, unlock, err := v.lockLink(ctx, n, p)
 	if err != nil {
 		return Stat{}, err

@@ -54,8 +54,16 @@ func (v *Volume) commitAbove(ctx context.Context, n *Inode) error {
 	if v.opt.Journal == nil {
 		return nil
 	}
-	if dir, _ := v.table.Parent(n.node); dir != nil && dir.Value().alone() {
-		return v.commitNow(ctx, dir.Value())
+	if dir, _ := v.table.Parent(n.node); dir != nil {
+		return v.commitAlone(ctx, dir.Value())
+	}
+	return nil
+}
+
+// commitAlone stores a directory of which the service has not heard, before something comes into it there.
+func (v *Volume) commitAlone(ctx context.Context, dir *Inode) error {
+	if dir.alone() {
+		return v.commitNow(ctx, dir)
 	}
 	return nil
 }

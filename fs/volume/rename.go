@@ -87,6 +87,9 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 	if done, err := v.renameLater(ctx, m, n, target); done || err != nil {
 		return err
 	}
+	if err := v.commitAlone(ctx, m.dst.dir); err != nil {
+		return err
+	}
 	done, err := v.commitStill(ctx, n)
 	if err != nil {
 		return err
@@ -284,6 +287,9 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 		if err := v.storeDir(ctx, dir); err != nil {
 			return err
 		}
+	}
+	if err := v.commitAlone(ctx, m.dst.dir); err != nil {
+		return err
 	}
 	o, _, err := v.resolve(ctx, m.from)
 	if err == nil && !o.dir {
