@@ -33,6 +33,7 @@ type nodes struct {
 		sync.Mutex
 		byInode map[*volume.Inode]*node
 		held    map[<-chan struct{}][]*node // by the cancel channel of the request, which is its own
+		pruner  pruner
 	}
 }
 
@@ -41,6 +42,7 @@ func newFilesystem(vol *volume.Volume, opt Options) *filesystem {
 	f.nodes.forget = vol.Forget
 	f.nodes.mu.byInode = map[*volume.Inode]*node{}
 	f.nodes.mu.held = map[<-chan struct{}][]*node{}
+	f.nodes.mu.pruner = pruner{limit: maxNodes, ask: askKernel}
 	return f
 }
 
@@ -54,10 +56,12 @@ func (f *filesystem) child(ctx context.Context, parent *node, v *volume.Inode) *
 	if n == nil {
 		n = &node{fs: f, v: v}
 		t.mu.byInode[v] = n
+		t.mu.pruner.fresh++
 	}
 	n.holds++
 	request := ctx.Done()
 	t.mu.held[request] = append(t.mu.held[request], n)
+	t.pruneLocked()
 	// Under the lock, as NewInode fills a new node in, and returns one that it knows as it is.
 	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: v.Mode() & syscall.S_IFMT, Ino: v.Ino()})
 }

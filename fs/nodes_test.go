@@ -3,8 +3,11 @@ package fs
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -74,6 +77,58 @@ func TestTwoLookupsGiveOneNode(t *testing.T) {
 	if known(f) != 0 {
 		t.Error("kept after the kernel has forgotten it")
 	}
+}
+
+// TestKernelIsAskedToForget walks over many files with a kernel that forgets, when it is asked, what nobody uses.
+func TestKernelIsAskedToForget(t *testing.T) {
+	const files, limit, used = 600, 64, 7
+	r, f := unmounted(t, files)
+	var ids sync.Map // node ids by inode number
+	f.nodes.mu.pruner.limit = limit
+	f.nodes.mu.pruner.ask = func(list []*fusefs.Inode) syscall.Errno {
+		for _, n := range list {
+			if id, ok := ids.Load(n.StableAttr().Ino); ok {
+				r.Forget(id.(uint64), 1)
+			}
+		}
+		return 0
+	}
+	for i := range files {
+		out := lookup(t, r, fmt.Sprint(i))
+		if i >= used {
+			ids.Store(out.Ino, out.NodeId)
+		}
+		for asking(f) {
+			runtime.Gosched()
+		}
+		if n := known(f); n > limit+limit/8+used {
+			t.Fatalf("%d nodes are known after %d files", n, i+1)
+		}
+	}
+}
+
+// TestKernelThatCannotForget is one of before Linux 6.18, which is asked once.
+func TestKernelThatCannotForget(t *testing.T) {
+	const files = 100
+	r, f := unmounted(t, files)
+	var asked atomic.Int32
+	f.nodes.mu.pruner.limit = 16
+	f.nodes.mu.pruner.ask = func([]*fusefs.Inode) syscall.Errno { asked.Add(1); return syscall.ENOSYS }
+	for i := range files {
+		lookup(t, r, fmt.Sprint(i))
+		for asking(f) {
+			runtime.Gosched()
+		}
+	}
+	if asked.Load() != 1 || known(f) != files {
+		t.Errorf("asked %d times, %d nodes are known", asked.Load(), known(f))
+	}
+}
+
+func asking(f *filesystem) bool {
+	f.nodes.mu.Lock()
+	defer f.nodes.mu.Unlock()
+	return f.nodes.mu.pruner.asking
 }
 
 func TestNodesSurviveForgetsAndLookupsAtOnce(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	fuse "pail/fs"
 )
 
 // defaultMemory is what a mount takes when nothing is said, unless the machine is small.
@@ -21,7 +23,8 @@ type budget struct {
 const nameMemory = 700
 
 // memoryBudget shares out limit bytes, or a share of the machine's memory for 0. The names that may be remembered come on
-// top: where they alone are more than the collector's aim, it runs all the time and frees nothing.
+// top, and the files that the kernel knows: where they alone are more than the collector's aim, it runs all the time and
+// frees nothing.
 func memoryBudget(limit int64, names int) budget {
 	if limit <= 0 {
 		limit = defaultMemory
@@ -29,7 +32,7 @@ func memoryBudget(limit int64, names int) budget {
 			limit = min(limit, max(total/4, 64<<20))
 		}
 	}
-	return budget{heap: limit*5/8 + int64(names)*nameMemory, readahead: limit * 3 / 8, stage: limit / 8}
+	return budget{heap: limit*5/8 + int64(names)*nameMemory + fuse.NodeMemory, readahead: limit * 3 / 8, stage: limit / 8}
 }
 
 // machineMemory returns the memory of the machine or of the process's control group, whichever is less; 0 if unknown.
