@@ -56,6 +56,33 @@ func TestFilesLookedUpInOrderAreAskedForAtOnce(t *testing.T) {
 	})
 }
 
+// A program that goes on in another directory is known there.
+func TestFilesOfATreeAreAskedForAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const dirs, files = 20, 50
+		m := farMount(t, plain, dirs, files)
+		m.names("", "d0", "d1", "d10", "d11", "d12", "d13", "d14", "d15", "d16", "d17", "d18", "d19", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9")
+		handles := make([]*volume.Inode, dirs)
+		for d := range dirs {
+			var err error
+			handles[d], _, err = m.walk(fmt.Sprintf("d%d", d))
+			m.ok(err)
+		}
+		m.mem.ResetCounts()
+		begin := time.Now()
+		for d, dir := range handles {
+			for _, name := range m.list(fmt.Sprintf("d%d", d)) {
+				_, _, err := m.Lookup(ctx, dir, name)
+				m.ok(err)
+			}
+		}
+		if took := time.Since(begin); took > (2*dirs+8)*roundTrip {
+			t.Errorf("attributes of %d files in %d directories took %v", dirs*files, dirs, took)
+		}
+		m.counted(s3client.OpHead, dirs*files, dirs*files)
+	})
+}
+
 // Of a large directory only the names that come next are remembered.
 func TestFilesOfALargeDirectoryAreAskedForAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

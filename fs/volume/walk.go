@@ -68,12 +68,13 @@ type habit struct {
 	answered int       // lookups
 	opened   int       // of these
 	typed    bool      // it looks up files of which it knows the type, too
+	depth    int       // files that were asked for ahead
 	at       time.Time // of the last lookup
 }
 
 // inherited is the habit as it is expected in another directory, where it may soon turn out to have changed.
 func (h *habit) inherited() habit {
-	next := habit{typed: h.typed}
+	next := habit{typed: h.typed, depth: h.depth}
 	switch {
 	case h.reading():
 		next.answered, next.opened = 1, 1
@@ -193,6 +194,7 @@ func (w *walks) looked(dir, name string, now time.Time, most, mostRead int) (nam
 	}
 	if d.habit.answered == 0 && now.Sub(w.mu.habit.at) < aheadFor { // the walk goes on in another directory
 		d.habit = w.mu.habit.inherited()
+		d.looks.depth = max(d.habit.depth/2, 1)
 	}
 	d.habit.typed = d.habit.typed || d.names[i-d.base].typed
 	p := &d.looks
@@ -209,7 +211,7 @@ func (w *walks) looked(dir, name string, now time.Time, most, mostRead int) (nam
 		return nil, false
 	}
 	from := p.expect(d.base+len(d.names), most)
-	p.next = max(p.next, i+1)
+	p.next, d.habit.depth = max(p.next, i+1), p.depth
 	for _, f := range d.between(from, p.ahead) {
 		if read || d.habit.typed || !f.typed || f.name == name {
 			names = append(names, f)
