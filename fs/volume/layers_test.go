@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -98,6 +100,35 @@ func changeAndCrash(t *testing.T, seed uint64) {
 	}
 	if s := m.log.Stats(); s.Entries != 0 {
 		t.Fatalf("seed %d: %+v stay in the journal", seed, s)
+	}
+}
+
+// TestLayersAfterAFailedSync has a state that was not acknowledged, and is in the journal all the same, end what the next
+// one would be built on.
+func TestLayersAfterAFailedSync(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.deaf()
+	h := m.create("f")
+	m.writeAll(h, strings.Repeat("0123456789", 300), 0)
+	m.ok(h.Fsync(ctx))
+	m.writeAll(h, strings.Repeat("a", 100), 0)
+	m.ok(h.Fsync(ctx))
+	var broken atomic.Bool
+	broken.Store(true)
+	m.disk.Hook = func(op, _ string) error {
+		if op == "sync" && broken.Load() {
+			return errCut
+		}
+		return nil
+	}
+	m.writeAll(h, strings.Repeat("b", 200), 1000)
+	m.want(h.Fsync(ctx), errCut)
+	broken.Store(false)
+	m.ok(h.Truncate(ctx, 150))
+	m.ok(h.Fsync(ctx))
+	m = m.crash()
+	if got, want := m.get("f"), strings.Repeat("a", 100)+strings.Repeat("0123456789", 5); got != want {
+		t.Errorf("the next mount has %q, want %q", got, want)
 	}
 }
 
