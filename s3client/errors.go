@@ -82,3 +82,55 @@ func (e *Error) Is(target error) bool {
 	}
 	return false
 }
+
+// NotRemoved returns those of the keys given to Delete that may still be there after its error, each with what is known of
+// the reason.
+func NotRemoved(err error, keys []string) map[string]error {
+	if err == nil {
+		return nil
+	}
+	given := make(map[string]struct{}, len(keys))
+	for _, key := range keys {
+		given[key] = struct{}{}
+	}
+	left := map[string]error{}
+	var general error // of keys that are not named
+	for _, one := range flatten(err) {
+		key := keyOf(one)
+		if _, ok := given[key]; ok {
+			left[key] = one
+		} else {
+			general = one
+		}
+	}
+	for _, key := range keys {
+		if _, named := left[key]; !named && general != nil {
+			left[key] = general
+		}
+	}
+	return left
+}
+
+// keyOf returns the key that an error names, or "".
+func keyOf(err error) string {
+	var e *Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Key
+}
+
+// flatten returns the errors that one joins.
+func flatten(err error) (list []error) {
+	if _, one := err.(*Error); one {
+		return []error{err}
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	for _, part := range joined.Unwrap() {
+		list = append(list, flatten(part)...)
+	}
+	return list
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -187,30 +188,16 @@ func (v *Volume) removeKeys(ctx context.Context, b *removalBatch) (failed map[st
 	for i, r := range b.list {
 		keys[i] = r.key
 	}
-	err := v.opt.Client.Delete(ctx, keys...)
-	if err == nil {
-		return nil
-	}
-	failed = map[string]error{}
-	for _, e := range parts(err) {
-		var one *s3client.Error
-		if errors.As(e, &one) && b.has(one.Key) {
-			failed[one.Key] = e
-		}
-	}
-	if len(failed) > 0 {
-		return failed
-	}
-	refused := errors.Is(err, s3client.ErrUnsupported) || errors.Is(err, s3client.ErrInvalid) || errors.Is(err, s3client.ErrAccess)
+	failed = s3client.NotRemoved(v.opt.Client.Delete(ctx, keys...), keys)
 	var mu sync.Mutex
 	var work errgroup.Group
 	work.SetLimit(v.opt.Parallel)
-	for _, key := range keys {
+	for key, err := range maps.Clone(failed) {
+		if !refusesMany(err) {
+			continue
+		}
 		work.Go(func() error {
-			err := err
-			if refused {
-				err = v.opt.Client.Delete(ctx, key)
-			}
+			err := v.opt.Client.Delete(ctx, key)
 			mu.Lock()
 			defer mu.Unlock()
 			failed[key] = err
@@ -221,13 +208,13 @@ func (v *Volume) removeKeys(ctx context.Context, b *removalBatch) (failed map[st
 	return failed
 }
 
-// parts returns the errors that one joins.
-func parts(err error) []error {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		return joined.Unwrap()
+// refusesMany reports whether a service does not take requests for many keys.
+func refusesMany(err error) bool {
+	var of *s3client.Error
+	if errors.As(err, &of) && of.Key != "" {
+		return false // but this key
 	}
-	return []error{err}
+	return errors.Is(err, s3client.ErrUnsupported) || errors.Is(err, s3client.ErrInvalid) || errors.Is(err, s3client.ErrAccess)
 }
 
 // comesBack says that a file which this mount takes for gone is there: a name anew, as its inode has lost it.

@@ -163,6 +163,35 @@ func TestFailedRemovalComesBackAndIsTold(t *testing.T) {
 	}
 }
 
+// halfDone is a client that leaves the keys of a request for many, and says so of one only, as the rest of the answer got lost.
+type halfDone struct{ s3client.Client }
+
+func (h halfDone) Delete(ctx context.Context, keys ...string) error {
+	if len(keys) == 1 {
+		return h.Client.Delete(ctx, keys...)
+	}
+	return errors.Join(
+		&s3client.Error{Op: s3client.OpDeleteMany, Key: keys[0], Err: s3client.ErrAccess},
+		&s3client.Error{Op: s3client.OpDeleteMany, Err: s3client.ErrUnavailable})
+}
+
+// Files whose removal the answer does not tell of are not taken for gone.
+func TestRemovalsWithHalfAnAnswer(t *testing.T) {
+	hold, release := held()
+	defer release()
+	m := newMount(t, plain, lazyUnlink, func(o *volume.Options, _ *upload.Options) { o.Client = halfDone{o.Client} }, hold)
+	dir, names := m.dirOf(8)
+	m.rm(dir, names)
+	release()
+	m.want(m.SyncDir(ctx, dir), s3client.ErrUnavailable)
+	for _, name := range names {
+		_, _, err := m.walk("d/" + name)
+		if there := slices.Contains(m.mem.Keys(), "d/"+name); there != (err == nil) {
+			t.Errorf("%s: %v, and on the service: %v", name, err, there)
+		}
+	}
+}
+
 func TestRmdirTellsOfAFailedRemoval(t *testing.T) {
 	m := newMount(t, plain, lazyUnlink)
 	dir, names := m.dirOf(8)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"pail/s3client"
@@ -190,9 +191,15 @@ func (c *Client) Rename(ctx context.Context, dst, src string, opt s3client.Renam
 	})
 }
 
-// Delete removes keys.
+// Delete removes keys. What the service has removed is not removed again with what it has not: by then it may be another
+// client's.
 func (c *Client) Delete(ctx context.Context, keys ...string) error {
-	return c.run(ctx, call{try: func() error { return c.next.Delete(ctx, keys...) }})
+	return c.run(ctx, call{try: func() error {
+		err := c.next.Delete(ctx, keys...)
+		left := s3client.NotRemoved(err, keys)
+		keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return left[key] == nil })
+		return err
+	}})
 }
 
 // List returns one page.

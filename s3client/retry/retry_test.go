@@ -93,6 +93,45 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
+// halfway is a client that does not remove one key at first; another client makes the others anew meanwhile.
+type halfway struct {
+	s3client.Client
+	stays string
+	calls [][]string
+}
+
+func (h *halfway) Delete(ctx context.Context, keys ...string) error {
+	if h.calls = append(h.calls, keys); len(h.calls) > 1 {
+		return h.Client.Delete(ctx, keys...)
+	}
+	var err error
+	for _, key := range keys {
+		if key == h.stays {
+			err = &s3client.Error{Op: s3client.OpDeleteMany, Key: key, Err: s3client.ErrThrottled}
+		} else if _, putErr := h.Put(ctx, key, strings.NewReader("new"), s3client.PutOptions{}); putErr != nil {
+			return putErr
+		}
+	}
+	return errors.Join(err)
+}
+
+// What was removed is not removed again.
+func TestDeleteTriesAgainWhatIsThere(t *testing.T) {
+	mem := memclient.New(memclient.Options{})
+	for _, key := range []string{"a", "b", "c"} {
+		if _, err := mem.Put(t.Context(), key, strings.NewReader("old"), s3client.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := &halfway{Client: mem, stays: "b"}
+	if err := New(h, Options{Clock: newClock()}).Delete(t.Context(), "a", "b", "c"); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(mem.Keys(), " "); got != "a c" || len(h.calls) != 2 {
+		t.Errorf("left are %q after %q", got, h.calls)
+	}
+}
+
 func TestWaitsGrowAndEndAtTheDeadline(t *testing.T) {
 	clock := newClock()
 	c, faults, _ := newStack(Options{Attempts: 1000, Base: time.Second, Max: 8 * time.Second, Deadline: time.Minute, Clock: clock})
