@@ -237,6 +237,25 @@ func TestCloseWaitsForRemovals(t *testing.T) {
 	}
 }
 
+// An unmount that gives up waiting for removals has seen to the files before.
+func TestRemovalsDoNotKeepFilesFromTheJournal(t *testing.T) {
+	hold, release := held()
+	defer release()
+	m := newJournaled(t, plain, lazyUnlink, hold)
+	dir, names := m.dirOf(4)
+	h := m.create("f")
+	m.writeAll(h, "data", 0)
+	m.rm(dir, names)
+	m.deaf()
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	m.want(m.Close(over), volume.ErrUnsent)
+	m = m.crash()
+	if got := m.get("f"); got != "data" {
+		t.Errorf("it has %q", got)
+	}
+}
+
 // stop is a clock that makes the third removal in a row wait when it is queued.
 type stop struct {
 	*clock

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -115,9 +116,15 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.flats.end()
 	v.logClose(v.Root(), v.walks.end())
 	v.asides.end()
-	if err := v.removals.settle(ctx, all); err != nil {
-		return fmt.Errorf("wait for the removals that are on their way: %w", err)
+	err := v.closeFiles(ctx)
+	if settleErr := v.removals.settle(ctx, all); settleErr != nil {
+		err = errors.Join(err, fmt.Errorf("wait for the removals that are on their way: %w", settleErr))
 	}
+	return err
+}
+
+// closeFiles stores files, or leaves them to the journal.
+func (v *Volume) closeFiles(ctx context.Context) error {
 	if v.opt.Journal != nil {
 		return v.closeJournaled(ctx)
 	}
