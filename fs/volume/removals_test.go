@@ -237,6 +237,41 @@ func TestCloseWaitsForRemovals(t *testing.T) {
 	}
 }
 
+// lateRemoval is a client that removes a key, alone or with others, only when gate is closed.
+type lateRemoval struct {
+	s3client.Client
+	key  string
+	gate chan struct{}
+}
+
+func (s lateRemoval) Delete(ctx context.Context, keys ...string) error {
+	if slices.Contains(keys, s.key) {
+		<-s.gate
+	}
+	return s.Client.Delete(ctx, keys...)
+}
+
+// The key of a file beside a directory is that of a file which may be made when the directory is gone.
+func TestRemovalBesideADirectoryTakesNoNewFile(t *testing.T) {
+	gate := make(chan struct{})
+	m := newMount(t, plain, lazyUnlink, func(o *volume.Options, _ *upload.Options) { o.Client = lateRemoval{o.Client, "d/x", gate} })
+	m.foreign("d/x", "old")
+	m.foreign("d/x/y", "")
+	m.put("d/a", "")
+	m.put("d/b", "")
+	dir, _, err := m.walk("d")
+	m.ok(err)
+	time.AfterFunc(20*time.Millisecond, func() { close(gate) })
+	m.rm(dir, []string{"a", "b", "x~pail-file"})
+	m.ok(m.unlink("d/x/y"))
+	m.ok(m.rmdir("d/x"))
+	m.put("d/x", "new")
+	m.ok(m.SyncDir(ctx, dir))
+	if got := m.object("d/x"); got != "new" {
+		t.Errorf("the new file has %q", got)
+	}
+}
+
 // An unmount that gives up waiting for removals has seen to the files before.
 func TestRemovalsDoNotKeepFilesFromTheJournal(t *testing.T) {
 	hold, release := held()

@@ -61,7 +61,8 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 		v.endJournaled()
 		return v.deleteKeys(ctx, key)
 	}
-	if v.removesLater(dir) && !n.isOpen() {
+	_, beside := v.keys.ClashAlias(at) // once the directory is gone, its key has another path
+	if v.removesLater(dir) && !n.isOpen() && !beside {
 		remove = func(key string) error {
 			err := v.queueRemoval(ctx, removal{dir: dir, at: at, key: key, over: over, unlock: unlock})
 			queued = err == nil
