@@ -53,6 +53,9 @@ func Check(ctx context.Context, client s3client.Client, prefix string, opt Optio
 	if err != nil {
 		return err
 	}
+	if err := c.unlinked(ctx, f.unlinked); err != nil {
+		return err
+	}
 	if len(f.files)+len(f.lists) > 0 {
 		again, err := c.scan(ctx, true)
 		if err != nil {
@@ -60,12 +63,9 @@ func Check(ctx context.Context, client s3client.Client, prefix string, opt Optio
 		}
 		f.merge(again)
 	}
-	if err := c.unlinked(ctx, f.unlinked); err != nil {
-		return err
-	}
 	ids := maps.Clone(f.files)
 	maps.Copy(ids, f.lists)
-	for id := range f.names {
+	for id := range f.wanted {
 		ids[id] = s3client.ObjectInfo{}
 	}
 	for _, id := range slices.Sorted(maps.Keys(ids)) {

@@ -141,6 +141,19 @@ func TestNamesThatAWalkMissesKeepTheirFile(t *testing.T) {
 	}
 }
 
+// A mount of what is above the prefix can move names out of it.
+func TestNamesOutsideOfThePrefixKeepTheirFile(t *testing.T) {
+	b := newBucket(t, memclient.Full())
+	b.file("p/", id(1), []string{"a"}, map[string]string{"a": "q/a"})
+	b.file("p/", id(2), []string{"b", "c"}, map[string]string{"b": "p/b", "c": "q/d/c"})
+	b.now = b.now.Add(48 * time.Hour)
+	for _, prefix := range []string{"p/", "", "q/"} {
+		if said := b.check(prefix, true); len(said) > 0 {
+			t.Errorf("of %q: %q", prefix, said)
+		}
+	}
+}
+
 func TestWhatIsUsedMeanwhileStays(t *testing.T) {
 	b := newBucket(t, memclient.Full())
 	b.file("", id(1), []string{"a"}, nil)

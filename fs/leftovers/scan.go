@@ -18,16 +18,24 @@ type found struct {
 	files    map[string]s3client.ObjectInfo // by ID
 	lists    map[string]s3client.ObjectInfo
 	names    map[string]map[string]string // keys by ID and name
+	wanted   map[string]bool              // IDs that names say are below this prefix
 }
 
-// scan walks through all keys. Unless thorough, it takes only objects for names that are as long as those that are made
-// under this prefix now.
+// scan walks through all keys below the prefix. Thorough, it goes through the whole bucket, as a mount of what is above may
+// have moved a name out of the prefix; else it takes only objects for names that are as long as those that are made under
+// this prefix now.
 func (c *checker) scan(ctx context.Context, thorough bool) (*found, error) {
-	f := &found{files: map[string]s3client.ObjectInfo{}, lists: map[string]s3client.ObjectInfo{}, names: map[string]map[string]string{}}
+	f := &found{
+		files: map[string]s3client.ObjectInfo{}, lists: map[string]s3client.ObjectInfo{},
+		names: map[string]map[string]string{}, wanted: map[string]bool{},
+	}
 	var mu sync.Mutex
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(parallel)
 	q := s3client.ListQuery{Prefix: c.prefix, WithMeta: c.opt.ListMetadata}
+	if thorough {
+		q.Prefix = ""
+	}
 	for {
 		page, err := c.client.List(ctx, q)
 		if err != nil {
@@ -42,7 +50,7 @@ func (c *checker) scan(ctx context.Context, thorough bool) (*found, error) {
 				if err == nil && ok {
 					mu.Lock()
 					defer mu.Unlock()
-					f.add(ptr, info.Key)
+					f.add(c.prefix, ptr, info.Key)
 				}
 				return err
 			})
@@ -65,10 +73,13 @@ func first(errs ...error) error {
 
 // own takes an object that is below .pail, and reports whether it is one.
 func (f *found) own(prefix string, info s3client.ObjectInfo) bool {
-	path := strings.TrimPrefix(info.Key, prefix)
+	path, below := strings.CutPrefix(info.Key, prefix)
+	if !below {
+		return false
+	}
 	if strings.HasPrefix(path, links.Unlinked) {
 		f.unlinked = append(f.unlinked, info)
-	} else if _, id, ok := links.ParseInode(path); ok {
+	} else if dir, id, ok := links.ParseInode(path); ok && dir == "" {
 		f.files[id] = info
 	} else if id, ok := links.ParseList(path); ok {
 		f.lists[id] = info
@@ -76,8 +87,12 @@ func (f *found) own(prefix string, info s3client.ObjectInfo) bool {
 	return strings.HasPrefix(path, links.Hidden+"/")
 }
 
-func (f *found) add(ptr links.Pointer, key string) {
+func (f *found) add(prefix string, ptr links.Pointer, key string) {
 	id := ptr.ID()
+	path, below := strings.CutPrefix(ptr.Key, prefix)
+	if dir, _, ok := links.ParseInode(path); below && ok && dir == "" {
+		f.wanted[id] = true
+	}
 	if f.names[id] == nil {
 		f.names[id] = map[string]string{}
 	}
@@ -111,6 +126,7 @@ func (c *checker) name(ctx context.Context, info s3client.ObjectInfo) (ptr links
 
 // merge adds the names that another walk has found.
 func (f *found) merge(other *found) {
+	maps.Copy(f.wanted, other.wanted)
 	for id, names := range other.names {
 		if f.names[id] == nil {
 			f.names[id] = map[string]string{}
