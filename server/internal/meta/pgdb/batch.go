@@ -41,6 +41,10 @@ func (db *DB) drive() {
 // settle runs a batch until its outcome is known. When the database refuses one for another reason than conflicts, each
 // Update gets a transaction of its own: the reason may be one of them.
 func (db *DB) settle(batch []*update) {
+	if err := db.closeOpen(); err != nil {
+		finish(batch, told(fmt.Errorf("an earlier commit is still open: %v", err)))
+		return
+	}
 	began := time.Now()
 	alone := db.crowded > 0
 	db.crowded = max(db.crowded-1, 0)
@@ -126,16 +130,28 @@ func (t *txn) commit() error {
 			return err
 		}
 	}
-	err := t.db.limited(t.db.ctx, func(ctx context.Context) error { return t.conn.PgConn().Exec(ctx, "commit").Close() })
+	err := t.db.limited(t.db.ctx, t.end)
 	if err != nil && writing && !isRefusal(err) {
 		_ = t.conn.Close(t.db.ctx) // the database learns of the end, if it can be told
-		err = t.db.resolve(t.db.seq, err)
+		t.db.open = t.db.seq
+		err = t.db.resolve(err)
 	}
 	if err == nil && writing && t.db.seq%forgetEvery == 0 {
 		_ = t.db.limited(t.db.ctx, func(ctx context.Context) error {
 			_, err := t.conn.Exec(ctx, forgetOwn, t.db.instance[:], t.db.seq)
 			return err
 		})
+	}
+	return err
+}
+
+// end commits. A commit that the database warns of may not be on a standby that it had to wait for.
+func (t *txn) end(ctx context.Context) error {
+	data := t.conn.PgConn().CustomData()
+	delete(data, warned)
+	results, err := t.conn.PgConn().Exec(ctx, "commit").ReadAll()
+	if err == nil && (data[warned] != nil || results[0].CommandTag.String() != "COMMIT") {
+		err = fmt.Errorf("pgdb: %s, with warning %v", results[0].CommandTag, data[warned])
 	}
 	return err
 }
@@ -159,17 +175,17 @@ func (t *txn) flush() error {
 	return t.db.limited(t.db.ctx, func(ctx context.Context) error { return t.conn.SendBatch(ctx, b).Close() })
 }
 
-const (
-	fence    = "insert into pail_commits (instance, seq, fence) values ($1, $2, true) on conflict do nothing"
-	isFenced = "select fence from pail_commits where instance = $1 and seq = $2"
-)
+// Whichever row is there is written, so that this is as durable as a commit: where the database waits for a standby, that has
+// all from before it then.
+const fence = `insert into pail_commits as c (instance, seq, fence) values ($1, $2, true)
+on conflict (instance, seq) do update set fence = c.fence returning fence`
 
 // errNotCommitted makes the functions run again.
 var errNotCommitted = errors.New("pgdb: the connection ended before the commit")
 
-// resolve finds out whether a commit took place whose connection ended with cause, and nil says that it did. After
+// resolve finds out whether the commit db.open took place, whose connection ended with cause, and nil says that it did. After
 // errNotCommitted it never will.
-func (db *DB) resolve(seq int64, cause error) error {
+func (db *DB) resolve(cause error) error {
 	fenced := false
 	err := db.persist(db.ctx, func(ctx context.Context) error {
 		conn, err := db.writers.Acquire(ctx)
@@ -177,17 +193,33 @@ func (db *DB) resolve(seq int64, cause error) error {
 			return err
 		}
 		defer conn.Release()
-		if _, err := conn.Exec(ctx, fence, db.instance[:], seq); err != nil {
-			return err
+		data := conn.Conn().PgConn().CustomData()
+		delete(data, warned)
+		err = conn.QueryRow(ctx, fence, db.instance[:], db.open).Scan(&fenced)
+		if err == nil && data[warned] != nil {
+			err = fmt.Errorf("pgdb: warning %v", data[warned])
 		}
-		return conn.QueryRow(ctx, isFenced, db.instance[:], seq).Scan(&fenced)
+		return err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		db.opt.Log.Error("the outcome of a commit is not known", "err", redact(err), "cause", redact(cause))
-		return fmt.Errorf("%w: %w", errUnknown, err)
-	case fenced:
+		return fmt.Errorf("%w: %v", errUnknown, err) // which is not err: that is no refusal of the commit
+	}
+	db.open = 0
+	if fenced {
 		return errNotCommitted
+	}
+	return nil
+}
+
+// closeOpen resolves what was not known when its callers had to be told. Where a database keeps all commits waiting, only one
+// connection waits there.
+func (db *DB) closeOpen() error {
+	if db.open == 0 {
+		return nil
+	}
+	if err := db.resolve(errUnknown); err != nil && !errors.Is(err, errNotCommitted) {
+		return err
 	}
 	return nil
 }

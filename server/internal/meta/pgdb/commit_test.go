@@ -3,6 +3,7 @@ package pgdb
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -24,6 +25,7 @@ const (
 	pass = iota
 	cutRequest
 	cutAnswer
+	cutBoth // before there is an answer
 )
 
 // cut puts a cutter in front of the database, and gives the address through it.
@@ -79,15 +81,21 @@ func (c *cutter) serve(client net.Conn) {
 		if err != nil {
 			return
 		}
+		both := false
 		if bytes.HasPrefix(b[:n], []byte("Q")) && bytes.Contains(b[:n], []byte("commit\x00")) {
 			switch c.next.Swap(pass) {
 			case cutRequest:
 				return
 			case cutAnswer:
 				deaf.Store(true)
+			case cutBoth:
+				both = true
 			}
 		}
 		if _, err := db.Write(b[:n]); err != nil {
+			return
+		}
+		if both {
 			return
 		}
 		if deaf.Load() {
@@ -124,9 +132,35 @@ func TestCutOffCommitIsAppliedOnce(t *testing.T) {
 func TestFenceOutlivesItsOwnLoss(t *testing.T) {
 	db := open(t, postgres.Address(t))
 	for range 2 {
-		if err := db.resolve(7, io.EOF); err != errNotCommitted {
+		db.open = 7
+		if err := db.resolve(io.EOF); err != errNotCommitted {
 			t.Errorf("a commit that never was: %v", err)
 		}
+	}
+}
+
+// TestUnknownIsNotRefused: what keeps the outcome of a commit from being found out is not told as the outcome. A full disk would
+// have callers remove what the commit refers to.
+func TestUnknownIsNotRefused(t *testing.T) {
+	address := postgres.Address(t)
+	c, through := cut(t, address)
+	db := open(t, through)
+	a := connectAdmin(t, address)
+	a.do("create function nospace() returns trigger language plpgsql as $$ begin raise exception using errcode = '53100'; end $$",
+		"create trigger nospace before insert on pail_commits for each row when (new.fence) execute function nospace()")
+	c.next.Store(cutAnswer)
+	if err := db.Update(ctx, increment); !errors.Is(err, meta.ErrUnavailable) || errors.Is(err, meta.ErrNoSpace) {
+		t.Errorf("unknown: %v", err)
+	}
+	if n := counted(t, db); n != 1 {
+		t.Errorf("done %d times", n)
+	}
+	a.do("drop trigger nospace on pail_commits")
+	if err := db.Update(ctx, increment); err != nil {
+		t.Error(err)
+	}
+	if n := counted(t, db); n != 2 {
+		t.Errorf("done %d times", n)
 	}
 }
 
@@ -145,6 +179,9 @@ func counted(t *testing.T, db *DB) (n uint64) {
 	t.Helper()
 	err := db.View(ctx, func(r meta.Reader) error {
 		v, err := r.Get([]byte("n"))
+		if err == meta.ErrNotFound {
+			return nil
+		}
 		if err == nil {
 			n = binary.BigEndian.Uint64(v)
 		}

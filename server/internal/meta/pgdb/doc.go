@@ -22,6 +22,10 @@
 // fence, the old one can never be committed, and its functions run again. So no Update is applied twice, nor
 // reported as failed and applied.
 //
+// A commit may be there but on no standby yet for which it had to wait: when that wait is cancelled, or the primary starts
+// anew. So what is found is told when a commit after it is durable, and this package cancels no commit. While the outcome of
+// one is not known, no other is begun.
+//
 // # Failures of the database
 //
 // With several hosts in the address, the one that takes writes is found anew whenever a connection ends. What cannot reach

@@ -54,7 +54,8 @@ func isLost(err error) bool {
 		return err != nil
 	}
 	switch c {
-	case "25006", "25P03", "53300": // read_only_sql_transaction, idle_in_transaction_session_timeout, too_many_connections
+	// read_only_sql_transaction, idle_in_transaction_session_timeout, too_many_connections, lock_not_available
+	case "25006", "25P03", "53300", "55P03":
 		return true
 	}
 	return c[:2] == "08" || c[:3] == "57P" // connection exceptions, shutdown and crash

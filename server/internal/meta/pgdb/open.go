@@ -25,6 +25,7 @@ type Options struct {
 const (
 	defaultPatience = 20 * time.Second
 	queryTimeout    = 15 * time.Second // of one statement, and of one connection
+	lockTimeout     = 10 * time.Second // for a lock
 	idleTimeout     = 5 * time.Second  // of a transaction whose process says nothing
 	viewConnections = 16               // unless the address has pool_max_conns
 	connectTimeout  = 5 * time.Second
@@ -38,13 +39,14 @@ create table if not exists pail_turn (nothing boolean);
 `
 
 // session prepares a connection. Index scans lock, for the serializable isolation, only what they pass. The database must not
-// keep for ever what it holds for a process that is gone or stopped: locks, and the messages that it has not taken.
+// keep for ever what it holds for a process that is gone or stopped: locks, who waits for one, and the messages that it has
+// not taken.
 var session = fmt.Sprintf(`
 set enable_seqscan = off; set enable_bitmapscan = off; set jit = off;
-set idle_in_transaction_session_timeout = %d;
+set idle_in_transaction_session_timeout = %d; set lock_timeout = %d; set default_transaction_isolation = 'read committed';
 set tcp_user_timeout = 60000; set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3;
 select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';
-`, idleTimeout.Milliseconds())
+`, idleTimeout.Milliseconds(), lockTimeout.Milliseconds())
 
 // Open opens the database at address, a URL or a list of key=value as libpq takes it, and makes its tables where they are
 // missing. Errors never hold the password. A database of another version of pail, or of another program, is
@@ -65,6 +67,8 @@ func Open(ctx context.Context, address string, opt Options) (*DB, error) {
 		return nil, redact(err)
 	}
 	writers := config.Copy()
+	writers.ConnConfig.DialFunc = uncancelled(config.ConnConfig.DialFunc)
+	writers.ConnConfig.OnNotice = noteWarning
 	writers.MaxConns = 2 // one that writes, and one that looks what became of a commit
 	if db.writers, err = pgxpool.NewWithConfig(db.ctx, writers); err != nil {
 		db.views.Close()

@@ -22,8 +22,9 @@ type DB struct {
 	running sync.RWMutex // held shared by each View and Update
 	closed  bool         // guarded by running
 
-	seq     int64 // of the last commit; of the goroutine that drives, as is
-	crowded int   // how many transactions more have their turn alone
+	seq     int64 // of the last commit; of the goroutine that drives, as are
+	open    int64 // the commit whose outcome is not known, 0 for none
+	crowded int   // and how many transactions more have their turn alone
 	queue   queue
 }
 
