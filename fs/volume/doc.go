@@ -67,7 +67,7 @@
 //
 //	pathLocks < Inode.gate (two: by number) < Inode.naming < content.order < Inode.mu < locks of stage and readahead
 //	DirHandle.mu < Inode.mu
-//	Inode.mu < Volume.mu, retries.mu, sender.mu, removals.mu, tree.Table.mu, tree.Cache.mu
+//	Inode.mu < Volume.mu, retries.mu, sender.mu, removals.mu, published.mu, tree.Table.mu, tree.Cache.mu
 //	walks.mu, glances.mu, flats.mu < tree.Cache.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pail/fs/attr"
+	"pail/fs/links"
 	"pail/s3client"
 )
 
@@ -29,8 +30,9 @@ const (
 type publication struct {
 	n             *Inode
 	first, second place
-	home, at      string // their paths
-	copied        object // what is under the second name
+	home, at      string         // their paths
+	copied        object         // what is under the second name
+	pointer       *links.Pointer // what is to be there, once the file itself is where those with several names are
 
 	unlock func() // gives back the paths and the gate
 	timer  *time.Timer
@@ -243,38 +245,67 @@ func (v *Volume) settle(ctx context.Context, which func(*publication) bool) erro
 func (v *Volume) settleOne(ctx context.Context, pub *publication) error {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
-	ptr, err := v.share(ctx, pub.n, pub.home, pub.at)
-	switch {
-	case errors.Is(err, errAgain) || errors.Is(err, ErrStale) || errors.Is(err, ErrNotExist):
-		v.log.Warn("another client has changed a file that was just linked; its names are two files now", "path", pub.at)
-		v.loseSecond(pub)
-		pub.unlock()
-		return nil
-	case err != nil:
-		v.keepPublication(pub)
-		return err
+	if pub.pointer == nil {
+		ptr, err := v.share(ctx, pub.n, pub.home, pub.at)
+		switch {
+		case errors.Is(err, errAgain) || errors.Is(err, ErrStale) || errors.Is(err, ErrNotExist):
+			v.part(pub)
+			return nil
+		case err != nil:
+			v.keepPublication(pub)
+			return err
+		}
+		pub.pointer = &ptr
+		pub.n.mu.Lock()
+		pub.n.mu.twice = false
+		pub.n.mu.Unlock()
 	}
+	return v.pointSecond(ctx, pub)
+}
+
+// pointSecond makes a pointer of the copy.
+func (v *Volume) pointSecond(ctx context.Context, pub *publication) error {
+	key := v.keys.File(pub.at)
 	o, err := v.current(ctx, pub.n)
 	var name object
 	if err == nil {
-		name, err = v.putPointer(ctx, v.keys.File(pub.at), ptr, o, s3client.PutOptions{IfMatch: pub.copied.info.ETag})
+		name, err = v.putPointer(ctx, key, *pub.pointer, o, s3client.PutOptions{IfMatch: pub.copied.info.ETag})
 	}
-	pub.n.mu.Lock()
-	pub.n.mu.twice = false
-	pub.n.mu.Unlock()
 	if err == nil {
 		v.present(pub.at, name)
 		pub.unlock()
 		return nil
 	}
 	v.names.Forget(pub.at)
+	replaced := refused(err)
+	if replaced {
+		there, _, headErr := v.whatIs(ctx, key, *pub.pointer)
+		if headErr == nil && there == thisName { // by an attempt whose answer got lost
+			pub.unlock()
+			return nil
+		}
+		if headErr != nil {
+			replaced, err = false, headErr
+		}
+	}
+	switch {
+	case replaced:
+		v.part(pub)
+		v.dropName(ctx, *pub.pointer, key)
+		return nil
+	case errors.Is(err, ErrStale) || errors.Is(err, ErrNotExist): // another client has removed the file
+		v.part(pub)
+		return err
+	}
+	v.keepPublication(pub)
+	return err
+}
+
+// part gives up a publication whose names another client has made two files of.
+func (v *Volume) part(pub *publication) {
+	v.log.Warn("another client has changed a file that was just linked; its names are two files now", "path", pub.at)
 	v.loseSecond(pub)
 	pub.unlock()
-	if refused(err) { // another client has replaced it
-		v.dropName(ctx, ptr, v.keys.File(pub.at))
-		return nil
-	}
-	return err
 }
 
 // settlePaths makes hard links of the publications at or below paths.

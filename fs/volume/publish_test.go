@@ -179,6 +179,34 @@ func TestPublicationIsNeverLess(t *testing.T) {
 	})
 }
 
+// A failure in the middle of making a hard link does not part the names for good.
+func TestPublicationThatFailsIsTriedAgain(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		for _, failing := range []string{s3client.OpPut, "after " + s3client.OpPut} {
+			m := newMount(t, caps)
+			m.put("tmp_1", "content")
+			h := m.open("tmp_1", readWrite)
+			m.ok(m.link("tmp_1", "final"))
+			m.faults.set(func(op, key string) error {
+				if op == failing && key == "final" {
+					return errCut
+				}
+				return nil
+			})
+			m.writeAll(h, "C", 0)
+			m.want(h.Flush(ctx), errCut)
+			m.nlink("final", 2)
+			m.faults.set(nil)
+			m.ok(m.unlink("tmp_1"))
+			m.close(h)
+			if got := m.second().get("final"); got != "Content" {
+				t.Errorf("%s fails: the file holds %q", failing, got)
+			}
+			m.nlink("final", 1)
+		}
+	})
+}
+
 // An open file goes on under the name that is left.
 func TestPublishedWhileOpen(t *testing.T) {
 	linking(t, func(t *testing.T, caps s3client.Capabilities) {

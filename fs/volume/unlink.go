@@ -17,7 +17,12 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	}
 	p := place{dir, name}
 	if pub := v.published.take(func(pub *publication) bool { return pub.first == p || pub.second == p }); pub != nil {
-		return v.unpublish(ctx, pub, p)
+		if pub.pointer == nil {
+			return v.unpublish(ctx, pub, p)
+		}
+		if err := v.settleOne(ctx, pub); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
