@@ -14,8 +14,8 @@ import (
 // beat. No clock is compared with another's.
 const (
 	beatInterval = 2 * time.Second
-	deadAfter    = time.Minute // for which a member's row did not change
-	maxHold      = time.Hour   // for which a freed blob is kept for readers of other members
+	deadAfter    = 30        // looks, one a beat, at which a member's row was the same
+	maxHold      = time.Hour // for which a freed blob is kept for readers of other members
 )
 
 // memberRow is what a Store tells the others.
@@ -47,7 +47,7 @@ func decodeMember(p []byte) (m memberRow, err error) {
 // member is another Store as it was seen last.
 type member struct {
 	memberRow
-	changed time.Time
+	same int // looks since it changed: not time, in which nobody may have reached the database
 }
 
 // members is for one goroutine at a time.
@@ -82,7 +82,20 @@ func (s *Store) keepMember(ctx context.Context) {
 	}
 }
 
-// beat tells the others of this Store, learns of them, and removes the freed blobs that nobody needs any more.
+// keepRemoved removes the freed blobs that nobody needs until ctx ends. A beat must not wait for that: many files on a slow
+// volume would make the others take this Store for dead.
+func (s *Store) keepRemoved(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.reclaim.isDue:
+			s.reclaim.removeDue(ctx)
+		}
+	}
+}
+
+// beat tells the others of this Store, learns of them, and finds the freed blobs that nobody needs any more.
 //
 // A reader that begins is marked with the beat that was published last, or with the one that is being published. So when a
 // row with beat n is read, all readers of that member so far are marked with n+1 at most.
@@ -101,10 +114,10 @@ func (s *Store) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.bury(ctx, m.update(seen, time.Now()))
+	s.bury(ctx, m.update(seen))
 	s.leads.Store(m.first())
 	s.alive.Store(int64(len(m.others)) + 1)
-	s.reclaim.remove(m.ripe(time.Now()))
+	s.reclaim.due(m.ripe(time.Now()))
 	return nil
 }
 
@@ -154,7 +167,7 @@ func readMembers(ctx context.Context, db meta.DB) (map[meta.ID]memberRow, error)
 }
 
 // update notes what was seen, and gives the members that seem to be dead.
-func (m *members) update(seen map[meta.ID]memberRow, now time.Time) (dead map[meta.ID]memberRow) {
+func (m *members) update(seen map[meta.ID]memberRow) (dead map[meta.ID]memberRow) {
 	delete(seen, m.id)
 	for id := range m.others {
 		if _, ok := seen[id]; !ok {
@@ -164,8 +177,8 @@ func (m *members) update(seen map[meta.ID]memberRow, now time.Time) (dead map[me
 	for id, row := range seen {
 		old := m.others[id]
 		if old == nil || old.memberRow != row {
-			m.others[id] = &member{row, now}
-		} else if now.Sub(old.changed) > deadAfter {
+			m.others[id] = &member{memberRow: row}
+		} else if old.same++; old.same >= deadAfter {
 			if dead == nil {
 				dead = map[meta.ID]memberRow{}
 			}

@@ -21,9 +21,11 @@ type reclaim struct {
 	blobs  blob.Store
 	log    *slog.Logger
 	shared bool
+	isDue  chan struct{} // has room for one
 
 	mu struct {
 		sync.Mutex
+		due     []blob.ID // to be removed, where the blobs are shared
 		beat    uint64    // of members, which readers that begin are marked with
 		freed   []blob.ID // since that, where the blobs are shared
 		readers map[*ObjectReader]struct{}
@@ -33,7 +35,7 @@ type reclaim struct {
 }
 
 func newReclaim(blobs blob.Store, log *slog.Logger, shared bool) *reclaim {
-	r := &reclaim{blobs: blobs, log: log, shared: shared}
+	r := &reclaim{blobs: blobs, log: log, shared: shared, isDue: make(chan struct{}, 1)}
 	r.mu.readers = make(map[*ObjectReader]struct{})
 	r.mu.young = make(map[blob.ID]struct{})
 	return r
@@ -122,6 +124,31 @@ func (r *reclaim) free(ids []blob.ID) {
 	}
 	r.mu.Unlock()
 	r.remove(remove)
+}
+
+// due has the files of blobs removed by removeDue.
+func (r *reclaim) due(ids []blob.ID) {
+	if len(ids) == 0 {
+		return
+	}
+	r.mu.Lock()
+	r.mu.due = append(r.mu.due, ids...)
+	r.mu.Unlock()
+	select {
+	case r.isDue <- struct{}{}:
+	default:
+	}
+}
+
+// removeDue leaves to the sweep what it has not removed when ctx ends.
+func (r *reclaim) removeDue(ctx context.Context) {
+	r.mu.Lock()
+	ids := r.mu.due
+	r.mu.due = nil
+	r.mu.Unlock()
+	for ; len(ids) > 0 && ctx.Err() == nil; ids = ids[1:] {
+		r.remove(ids[:1])
+	}
 }
 
 // remove removes the files of blobs that nobody needs.

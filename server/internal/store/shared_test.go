@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -49,6 +50,7 @@ func beats(t *testing.T, list ...*env) {
 		if err := e.beat(ctx); err != nil {
 			t.Fatal(err)
 		}
+		e.reclaim.removeDue(ctx)
 	}
 }
 
@@ -80,6 +82,52 @@ func TestReadersElsewhereFinish(t *testing.T) {
 	}
 	if n := len(a.fs.Files()); n != 0 {
 		t.Errorf("%d files are left", n)
+	}
+}
+
+// TestBeatWaitsForNoVolume: a Store that frees much would be taken for dead.
+func TestBeatWaitsForNoVolume(t *testing.T) {
+	a := openShared(t, 1)[0]
+	beating := false
+	a.reclaim.blobs = removals{a.reclaim.blobs, func() {
+		if beating {
+			t.Error("a beat removes files")
+		}
+	}}
+	a.put("k", data(50_000, 1))
+	a.delete("k")
+	for range 2 {
+		beating = true
+		err := a.beat(ctx)
+		beating = false
+		wantErr(t, err, nil)
+		a.reclaim.removeDue(ctx)
+	}
+	if n := len(a.fs.Files()); n != 0 {
+		t.Errorf("%d files are left", n)
+	}
+}
+
+// removals tells of each.
+type removals struct {
+	blob.Store
+	tell func()
+}
+
+func (r removals) Remove(ctx context.Context, id blob.ID) error {
+	r.tell()
+	return r.Store.Remove(ctx, id)
+}
+
+// TestOutageKillsNobody: when the database was away for long, no member has beaten meanwhile, and none is dead for that.
+func TestOutageKillsNobody(t *testing.T) {
+	m := members{others: map[meta.ID]*member{}}
+	seen := func() map[meta.ID]memberRow { return map[meta.ID]memberRow{{1}: {beat: 1, oldest: 1}} }
+	m.update(seen())
+	for i := range deadAfter {
+		if dead := m.update(seen()); (len(dead) > 0) != (i == deadAfter-1) {
+			t.Errorf("look %d: %v are dead", i, dead)
+		}
 	}
 }
 
@@ -249,13 +297,10 @@ func TestOneLeads(t *testing.T) {
 	if leader() != 0 {
 		t.Error("not the first one leads")
 	}
-	dead := list[0]
 	list = list[1:]
-	for _, e := range list {
-		e.members.others[dead.members.id].changed = time.Now().Add(-2 * deadAfter)
+	for range deadAfter + 1 {
+		beats(t, list...)
 	}
-	beats(t, list...)
-	beats(t, list...)
 	if leader() != 0 {
 		t.Error("nobody has followed")
 	}

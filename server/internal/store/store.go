@@ -117,6 +117,7 @@ func (s *Store) join(ctx, running context.Context) error {
 		return errors.Join(err, s.Close())
 	}
 	s.background.Go(func() { s.keepMember(running) })
+	s.background.Go(func() { s.keepRemoved(running) })
 	s.background.Go(func() { s.keepSwept(running) })
 	s.background.Go(func() { s.receive(running) })
 	return nil
