@@ -194,6 +194,34 @@ func TestSweepElsewhere(t *testing.T) {
 	}
 }
 
+// TestSweepAfterUnknownOutcome: a server that runs for ever does not keep for ever what came to nothing.
+func TestSweepAfterUnknownOutcome(t *testing.T) {
+	a := openShared(t, 1)[0]
+	db := a.Store.db
+	a.Store.db = undoing{db}
+	p := data(50_000, 1)
+	_, err := a.PutObject(ctx, PutInput{Bucket: "b", Key: "k", Body: bytes.NewReader(p), Size: int64(len(p)), Owner: "me"})
+	wantErr(t, err, ErrUnavailable)
+	a.Store.db = db
+	a.now = func() time.Time { return time.Unix(1, 0).Add(orphanAge + time.Second) } // files are of second 1
+	a.sweep(ctx)
+	a.sweep(ctx)
+	if n := len(a.fs.Files()); n != 0 {
+		t.Errorf("%d files are left", n)
+	}
+}
+
+// undoing is a database whose Updates fail when they have run.
+type undoing struct{ meta.DB }
+
+func (u undoing) Update(ctx context.Context, fn func(meta.Txn) error) error {
+	_ = u.DB.Update(ctx, func(t meta.Txn) error {
+		_ = fn(t)
+		return meta.ErrUnavailable
+	})
+	return meta.ErrUnavailable
+}
+
 // during does something once, after the first bytes.
 type during struct {
 	io.Reader

@@ -59,7 +59,11 @@ func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) 
 		s.reclaim.remove(made)
 		s.reclaim.settle(made)
 	default:
-		// The transaction may be durable or not. The blobs stay, and stay protected: at worst the next start sweeps them.
+		// The transaction may be durable or not. The blobs stay, and stay protected: at worst the next start sweeps them. Where
+		// blobs are shared a sweep finds out, for it takes none before that is known.
+		if s.shared {
+			s.reclaim.settle(made)
+		}
 		s.log.Error("store: outcome of a transaction is unknown", "err", err)
 	}
 	return storeError(err)
