@@ -325,7 +325,7 @@ func hasPassword(address string) bool {
 		return false
 	}
 	_, has := u.User.Password()
-	return has
+	return has || u.Query().Has("password")
 }
 
 func checkListen(addr string) error {

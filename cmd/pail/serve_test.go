@@ -309,4 +309,7 @@ func TestAddressOfADatabase(t *testing.T) {
 			t.Errorf("%v %v: %v, %q, %q, %v", c.args, c.env, err, o.database, o.metadata, o.passwordShown)
 		}
 	}
+	if !hasPassword("postgres://pail@db1/pail?password=secret") {
+		t.Error("a password among the parameters is not found")
+	}
 }
