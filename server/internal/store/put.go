@@ -39,11 +39,12 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 		return Object{}, err
 	}
 	defer s.recycle(c)
-	row := &objectRow{size: c.size, modified: s.now(), etag: c.etag, owner: in.Owner, attrs: in.Attrs, sum: c.sum,
+	made := objectRow{size: c.size, modified: s.now(), etag: c.etag, owner: in.Owner, attrs: in.Attrs, sum: c.sum,
 		body: c.body, extra: in.Extra}
 	if !c.sum.IsZero() {
-		row.sumType = checksum.FullObject
+		made.sumType = checksum.FullObject
 	}
+	var row *objectRow
 	err = s.update(ctx, c.blobs(), func(x *tx) error {
 		b, err := getBucket(x, in.Bucket)
 		if err != nil {
@@ -56,6 +57,7 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 		if err := x.add(c); err != nil {
 			return err
 		}
+		row = new(made) // the bucket adds to it, and may be another one when this runs again
 		if err := x.put(b, in.Key, row, old); err != nil {
 			return err
 		}
