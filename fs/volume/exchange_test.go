@@ -1,12 +1,16 @@
 package volume_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 
+	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
 	"pail/s3client/memclient"
@@ -118,4 +122,48 @@ func TestExchangeOfHardLinks(t *testing.T) {
 			t.Errorf("%s is left", key)
 		}
 	}
+}
+
+// renaming is a client that calls after when a request to rename is done.
+type renaming struct {
+	s3client.Client
+	after func()
+}
+
+func (r *renaming) Rename(ctx context.Context, dst, src string, opt s3client.RenameOptions) error {
+	err := r.Client.Rename(ctx, dst, src, opt)
+	r.after()
+	return err
+}
+
+// Whoever looks names up while they are exchanged finds the inodes that there are.
+func TestLooksDuringAnExchange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looks sync.WaitGroup
+		r := &renaming{}
+		m := newMount(t, memclient.Full(), ttl(0), func(o *volume.Options, _ *upload.Options) { r.Client, o.Client = o.Client, r })
+		r.after = func() {
+			for _, path := range []string{"a", "b"} {
+				looks.Go(func() { _, _, _ = m.walk(path) })
+			}
+			synctest.Wait()
+		}
+		m.mkdir("a")
+		m.put("a/x", "in a")
+		m.put("b", "file")
+		dir, _, err := m.walk("a")
+		m.ok(err)
+		file, _, err := m.walk("b")
+		m.ok(err)
+		m.ok(m.exchange("a", "b"))
+		looks.Wait()
+		for path, want := range map[string]*volume.Inode{"a": file, "b": dir} {
+			if n, _, err := m.walk(path); n != want {
+				t.Errorf("%s is another inode than before: %v", path, err)
+			}
+		}
+		if _, err := m.Getattr(ctx, dir); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -92,7 +92,8 @@ func (v *Volume) inode(p place, typ uint32) *Inode {
 	}
 }
 
-// inodeAsOf returns the inode of a name that was of this type when s was taken: nil if it has become another one since.
+// inodeAsOf returns the inode of a name that was of this type when s was taken: nil if it has become another one since, or
+// is about to.
 // An inode of another type, which another client has replaced, loses its name.
 func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 	for {
@@ -102,7 +103,7 @@ func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 			return n
 		}
 		n.mu.Lock()
-		later := n.overtakenLocked(s)
+		later := n.overtakenLocked(s) || !further && v.isMoving(n)
 		if !later && !further && !n.unsavedLocked() {
 			n.abandonLocked()
 		}

@@ -58,6 +58,13 @@ func (v *Volume) lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 			v.bindAhead(path, n)
 			return n, v.stat(n, o), nil
 		}
+		if n := v.child(p); n != nil && v.isMoving(n) { // whoever moves it holds what this waits for
+			unlock, err := v.lockInode(ctx, n)
+			if err != nil {
+				return nil, Stat{}, err
+			}
+			unlock()
+		}
 	}
 }
 
