@@ -147,7 +147,11 @@ func (t *tenure) openBlobs(opt Options) error {
 	t.blobs = blobs
 	err = store.Fits(context.Background(), t.db, blobs)
 	if errors.Is(err, store.ErrNotItsBlobs) {
-		return fmt.Errorf("data directory %s holds objects and metadata directory %s nothing (%w): put back the metadata that was used with it, or give two new directories", opt.DataDir, opt.MetadataDir, err)
+		metadata := "metadata directory " + opt.MetadataDir
+		if opt.Database != "" {
+			metadata = "the PostgreSQL database"
+		}
+		return fmt.Errorf("data directory %s holds objects and %s nothing (%w): put back the metadata that was used with it, or give two new ones", opt.DataDir, metadata, err)
 	}
 	return err
 }

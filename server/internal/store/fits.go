@@ -26,12 +26,16 @@ func Fits(ctx context.Context, db meta.DB, blobs blob.Store) error {
 	return blobs.All(ctx, func(blob.ID, blob.Stat) error { return ErrNotItsBlobs })
 }
 
-// isUsed reports whether there is a row but that of the format. Damaged rows were once written.
+// isUsed reports whether there is a row but those of the format and of the servers that share the database. Damaged rows were
+// once written.
 func isUsed(r meta.Reader) (bool, error) {
 	it := r.Iter(nil, nil)
 	defer it.Close()
 	for ok := it.First(); ok; ok = it.Next() {
-		if !bytes.Equal(it.Key(), meta.FormatKey()) {
+		switch key := it.Key(); {
+		case bytes.Equal(key, meta.FormatKey()), bytes.Equal(key, meta.PairKey()):
+		case meta.Table(key[0]) == meta.Members, meta.Table(key[0]) == meta.Graves:
+		default:
 			return true, nil
 		}
 	}

@@ -85,6 +85,25 @@ func TestReadersElsewhereFinish(t *testing.T) {
 	}
 }
 
+// TestDatabaseOfServersOnlyIsEmpty: what servers note of themselves makes a database that lost all else none to sweep after.
+func TestDatabaseOfServersOnlyIsEmpty(t *testing.T) {
+	a := openShared(t, 1)[0]
+	a.put("k", data(50_000, 1))
+	wantErr(t, Fits(ctx, a.Store.db, a.blobs), nil)
+	err := a.Store.db.Update(ctx, func(x meta.Txn) error {
+		it := x.Iter(nil, nil)
+		defer it.Close()
+		for ok := it.First(); ok; ok = it.Next() {
+			if key := bytes.Clone(it.Key()); meta.Table(key[0]) != meta.Members && !bytes.Equal(key, meta.FormatKey()) {
+				wantErr(t, x.Delete(key), nil)
+			}
+		}
+		return errors.Join(it.Err(), save(x, meta.GraveKey(a.newID()), make([]byte, 8)), save(x, meta.PairKey(), []byte("id")))
+	})
+	wantErr(t, err, nil)
+	wantErr(t, Fits(ctx, a.Store.db, a.blobs), ErrNotItsBlobs)
+}
+
 // TestBeatWaitsForNoVolume: a Store that frees much would be taken for dead.
 func TestBeatWaitsForNoVolume(t *testing.T) {
 	a := openShared(t, 1)[0]
