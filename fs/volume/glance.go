@@ -14,6 +14,7 @@ import (
 // Limits of glances.
 const (
 	glancePages = 4               // of a directory, 1000 keys each; one with more is asked about name by name
+	glanceWorth = 50              // entries that may be read for one name that is asked for
 	glanceDirs  = 1024            // directories of which it is known how they were looked at
 	glanceAgain = 5 * time.Minute // until a directory that had more pages is tried again
 )
@@ -21,8 +22,9 @@ const (
 // glances list whole directories for lookups. A name about which nothing is known costs two requests, and who looks up
 // one looks up more: programs that copy, unpack or stat many files go through the names of one directory. So the second
 // name that is looked up within the TTL makes the mount read the directory; then names that are there and names that are
-// not need no request. A directory that was read before and has aged is read again at once: that is less than asking for
-// one name.
+// not need no request. A directory that was read before and has aged is read again at once if it is small: that is less than asking
+// for one name. One with more entries is read again when so many names have been asked about that it is worth while: who
+// creates files in a directory would else read it every other second, however large it is by then.
 type glances struct {
 	jobs // readings
 
@@ -34,17 +36,20 @@ type glances struct {
 
 // glance is how a directory was looked at. Guarded by glances.mu.
 type glance struct {
-	name  string    // that was asked for by itself
-	at    time.Time // when
-	whole bool      // the last reading came to the end
-	large time.Time // when a reading did not come to the end
-	run   *glanceRun
+	name    string    // that was asked for by itself
+	at      time.Time // when
+	whole   bool      // the last reading came to the end
+	entries int       // that it found
+	asked   int       // names that were asked for by themselves since
+	large   time.Time // when a reading did not come to the end
+	run     *glanceRun
 }
 
 // glanceRun is a reading that is on its way.
 type glanceRun struct {
-	step chan struct{} // closed after each page; then there is another one
-	over bool
+	step    chan struct{} // closed after each page; then there is another one
+	entries int           // read so far
+	over    bool
 }
 
 func newGlances() *glances {
@@ -89,9 +94,10 @@ func (g *glances) join(v *Volume, dir, path string) (*glanceRun, <-chan struct{}
 	now := v.opt.Now()
 	again := d.name != "" && d.name != path && now.Sub(d.at) < v.opt.TTL
 	d.name, d.at = path, now
+	d.asked++
 	switch {
 	case d.run != nil:
-	case !d.large.IsZero() && now.Sub(d.large) < glanceAgain, !again && !d.whole:
+	case !d.large.IsZero() && now.Sub(d.large) < glanceAgain, !again && !d.whole, d.asked*glanceWorth < d.entries:
 		return nil, nil
 	default:
 		run := &glanceRun{step: make(chan struct{})}
@@ -124,6 +130,7 @@ func (v *Volume) readGlance(dir string, d *glance, run *glanceRun) {
 		if got.err == nil {
 			var items []dirItem
 			items, more = l.take(got)
+			run.entries += len(items)
 			v.walks.listed(dir, items, pages == 1)
 		}
 		if !v.glances.stepped(v, d, run, got.err, more, more && got.err == nil && pages < glancePages) {
@@ -142,6 +149,7 @@ func (g *glances) stepped(v *Volume, d *glance, run *glanceRun, err error, more,
 		return true
 	}
 	run.over, d.run = true, nil
+	d.entries, d.asked = run.entries, 0
 	d.whole = err == nil && !more
 	if more {
 		d.large = v.opt.Now()

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"pail/fs/volume"
 	"pail/s3client"
 	"pail/s3client/memclient"
 )
@@ -73,6 +74,36 @@ func TestAgedDirectoryIsListedAgain(t *testing.T) {
 		m.requests(1, "names after the TTL")
 		m.clock.advance(2 * time.Minute)
 		m.missing(name)
+	}
+}
+
+// Names of a directory of many that are asked for now and then, as by who makes files there one after the other, have it
+// listed now and then, not each time that what is believed has aged.
+func TestAgedDirectoryOfManyIsListedForManyNames(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	const files, names = 900, 60
+	for i := range files {
+		m.foreign(fmt.Sprintf("d/f%03d", i), "x")
+	}
+	m.stat("d/f000")
+	m.stat("d/f001")
+	dir, _, err := m.walk("d")
+	m.ok(err)
+	listings := 0
+	m.faults.set(func(op, prefix string) error {
+		if op == s3client.OpList && prefix == "d/" {
+			listings++
+		}
+		return nil
+	})
+	for i := range names {
+		m.clock.advance(2 * time.Minute)
+		_, _, err := m.Lookup(ctx, dir, fmt.Sprint("new", i))
+		m.want(err, volume.ErrNotExist)
+	}
+	m.faults.set(nil)
+	if most := names * 50 / files; listings == 0 || listings > most {
+		t.Errorf("%d listings for %d names, want at most %d", listings, names, most)
 	}
 }
 
