@@ -21,7 +21,7 @@ import (
 )
 
 // memoryLimit is what the mounts of these tests may use for data, mountBudget what their processes may use for all.
-const memoryLimit, mountBudget = "64M", 256 << 20
+const memoryLimit, mountBudget = "64M", 320 << 20
 
 // TestLimitManyFiles creates and closes many files, and opens, reads and closes all of them, from several threads. The mount
 // keeps to its memory, and has no file open and no goroutine running for them in the end.

@@ -19,8 +19,8 @@ type budget struct {
 	stage     int64 // data written and not yet sent
 }
 
-// nameMemory is about what the mount remembers of a name and its attributes.
-const nameMemory = 700
+// nameMemory is about what the mount remembers of a name, with the metadata of an object that was written here.
+const nameMemory = 1500
 
 // memoryBudget shares out limit bytes, or a share of the machine's memory for 0. The names that may be remembered come on
 // top, and the files that the kernel knows: where they alone are more than the collector's aim, it runs all the time and
