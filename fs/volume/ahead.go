@@ -68,18 +68,23 @@ func (v *Volume) lookAhead(dir *Inode, name string) (answered func()) {
 			continue
 		}
 		if !read || !v.beginAhead(dir, at, next.name) {
-			v.headAhead(path, o)
+			v.headAhead(path)
 		}
 	}
 	return func() { v.walks.answered(at, name, v.opt.Now()) }
 }
 
-// headAhead asks for the attributes of one file.
-func (v *Volume) headAhead(path string, o object) {
+// headAhead asks for the attributes of one file, if they are neither known nor on their way.
+func (v *Volume) headAhead(path string) {
 	w := v.walks
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.mu.heads[path] != nil || w.mu.files[path] != nil {
+		return
+	}
+	// Under the lock that those which were on their way are forgotten under: they are in the cache then.
+	o, state, _ := v.names.Get(path)
+	if state != tree.Present || o.dir || v.complete(o) {
 		return
 	}
 	came := make(chan struct{})

@@ -30,15 +30,18 @@ func (v *Volume) resolve(ctx context.Context, path string) (object, tree.Stamp, 
 		return object{}, s, ErrNotExist
 	case state == tree.Present && v.complete(o):
 		return o, s, nil
-	case state == tree.Present && v.awaitAhead(ctx, path):
+	case state == tree.Present:
+		waited := v.awaitAhead(ctx, path)
+		// What was on its way may have come since the cache was looked at, be it that nothing is to be waited for any more.
 		if now, state, s := v.names.Get(path); state == tree.Present && v.complete(now) {
 			return now, s, nil
 		} else if state == tree.Absent {
 			return object{}, s, ErrNotExist
 		}
-		return v.fetch(ctx, path) // it failed, or is old already
-	case state == tree.Present:
-		return v.fill(ctx, path, o)
+		if !waited {
+			return v.fill(ctx, path, o)
+		}
+		// It failed, or is old already.
 	}
 	return v.fetch(ctx, path)
 }
