@@ -3,7 +3,6 @@ package pebbledb
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -19,9 +18,7 @@ type DB struct {
 	lock   *pebble.Lock
 	prove  func() error
 
-	// running is held shared by each View and Update, and whole by Close.
-	running sync.RWMutex
-	closed  bool // guarded by running
+	gate meta.Gate
 
 	snapshots snapshots
 	writer    chan struct{} // holds one token while an Update runs its function and applies its batch
@@ -40,10 +37,10 @@ type commit struct {
 
 // View implements meta.DB. A View must not be begun within another.
 func (db *DB) View(ctx context.Context, fn func(meta.Reader) error) error {
-	if err := db.begin(ctx); err != nil {
+	if err := db.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer db.running.RUnlock()
+	defer db.gate.Leave()
 	s := db.snapshots.take()
 	r := &reader{source: s}
 	defer db.snapshots.release(s) // after the iterators that fn may have left open
@@ -57,10 +54,10 @@ func (db *DB) View(ctx context.Context, fn func(meta.Reader) error) error {
 
 // Update implements meta.DB.
 func (db *DB) Update(ctx context.Context, fn func(meta.Txn) error) error {
-	if err := db.begin(ctx); err != nil {
+	if err := db.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer db.running.RUnlock()
+	defer db.gate.Leave()
 	err := db.commit(ctx, fn)
 	if lost := db.prove(); lost != nil {
 		return lost
@@ -114,27 +111,10 @@ func (db *DB) apply(ctx context.Context, b *pebble.Batch, fn func(meta.Txn) erro
 	return db.last, true, nil
 }
 
-// begin takes running shared, unless it fails.
-func (db *DB) begin(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	db.running.RLock()
-	if db.closed {
-		db.running.RUnlock()
-		return meta.ErrClosed
-	}
-	return nil
-}
-
 // Close implements meta.DB.
 func (db *DB) Close() error {
-	db.running.Lock()
-	defer db.running.Unlock()
-	if db.closed {
-		return nil
-	}
-	db.closed = true
-	db.snapshots.show(nil)
-	return errors.Join(db.pebble.Close(), db.lock.Close())
+	return db.gate.Close(func() error {
+		db.snapshots.show(nil)
+		return errors.Join(db.pebble.Close(), db.lock.Close())
+	})
 }

@@ -2,7 +2,6 @@ package pgdb
 
 import (
 	"context"
-	"sync"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -19,8 +18,7 @@ type DB struct {
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
 
-	running sync.RWMutex // held shared by each View and Update
-	closed  bool         // guarded by running
+	gate meta.Gate
 
 	seq     int64 // of the last commit; of the goroutine that drives, as are
 	open    int64 // the commit whose outcome is not known, 0 for none
@@ -32,7 +30,7 @@ var _ meta.DB = (*DB)(nil)
 
 // View implements meta.DB. A View must not be begun within another.
 func (db *DB) View(ctx context.Context, fn func(meta.Reader) error) error {
-	if err := db.begin(ctx); err != nil {
+	if err := db.gate.Enter(ctx); err != nil {
 		return err
 	}
 	v := &view{db: db, ctx: ctx}
@@ -46,10 +44,10 @@ func (db *DB) View(ctx context.Context, fn func(meta.Reader) error) error {
 
 // Update implements meta.DB.
 func (db *DB) Update(ctx context.Context, fn func(meta.Txn) error) error {
-	if err := db.begin(ctx); err != nil {
+	if err := db.gate.Enter(ctx); err != nil {
 		return err
 	}
-	defer db.running.RUnlock()
+	defer db.gate.Leave()
 	u := newUpdate(ctx)
 	if db.queue.add(u) {
 		go db.drive()
@@ -57,30 +55,13 @@ func (db *DB) Update(ctx context.Context, fn func(meta.Txn) error) error {
 	return u.wait(fn)
 }
 
-// begin takes running shared, unless it fails.
-func (db *DB) begin(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	db.running.RLock()
-	if db.closed {
-		db.running.RUnlock()
-		return meta.ErrClosed
-	}
-	return nil
-}
-
 // Close implements meta.DB.
 func (db *DB) Close() error {
-	db.running.Lock()
-	defer db.running.Unlock()
-	if db.closed {
+	return db.gate.Close(func() error {
+		db.queue.wait()
+		db.stop()
+		db.views.Close()
+		db.writers.Close()
 		return nil
-	}
-	db.closed = true
-	db.queue.wait()
-	db.stop()
-	db.views.Close()
-	db.writers.Close()
-	return nil
+	})
 }

@@ -40,6 +40,16 @@ func getRow(q querier, key []byte) ([]byte, error) {
 	return value, err
 }
 
+// ask runs a query on a connection and hands its rows to scan.
+func ask(ctx context.Context, conn *pgx.Conn, sql string, args []any, scan func(pgx.Rows) error) error {
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	return scan(rows)
+}
+
 // given keeps an empty key or value from being NULL.
 func given(b []byte) []byte {
 	if b == nil {
@@ -87,14 +97,7 @@ func (v *view) query(sql string, args []any, scan func(pgx.Rows) error) error {
 		// Nothing has been read: another connection will do as well.
 		v.failed = v.db.persist(v.ctx, func(ctx context.Context) error { return v.begin(ctx, sql, args, scan) })
 	} else {
-		v.failed = told(v.db.limited(v.ctx, func(ctx context.Context) error {
-			rows, err := v.conn.Conn().Query(ctx, sql, args...)
-			if err != nil {
-				return err
-			}
-			defer rows.Close()
-			return scan(rows)
-		}))
+		v.failed = told(v.db.limited(v.ctx, func(ctx context.Context) error { return ask(ctx, v.conn.Conn(), sql, args, scan) }))
 	}
 	return v.failed
 }
@@ -119,7 +122,7 @@ func (v *view) begin(ctx context.Context, sql string, args []any, scan func(pgx.
 // end ends the View. Nobody has to wait until the database knows.
 func (v *view) end() {
 	if v.conn == nil {
-		v.db.running.RUnlock()
+		v.db.gate.Leave()
 		return
 	}
 	go v.giveBack()
@@ -127,7 +130,7 @@ func (v *view) end() {
 
 // giveBack gives the connection back; one whose transaction does not end is closed by the pool.
 func (v *view) giveBack() {
-	defer v.db.running.RUnlock()
+	defer v.db.gate.Leave()
 	defer v.conn.Release()
 	if v.failed == nil {
 		_ = v.db.limited(v.db.ctx, func(ctx context.Context) error { return v.conn.Conn().PgConn().Exec(ctx, "commit").Close() })

@@ -47,14 +47,7 @@ func (t *txn) query(sql string, args []any, scan func(pgx.Rows) error) error {
 	if t.failed != nil {
 		return t.failed
 	}
-	t.failed = t.db.limited(t.db.ctx, func(ctx context.Context) error {
-		rows, err := t.conn.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		return scan(rows)
-	})
+	t.failed = t.db.limited(t.db.ctx, func(ctx context.Context) error { return ask(ctx, t.conn, sql, args, scan) })
 	return t.failed
 }
 
