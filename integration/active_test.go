@@ -26,15 +26,7 @@ func startActive(t *testing.T, n int, nodes ...*pgtest.Node) *replicas {
 	if _, err := nodes[0].Database("pail"); err != nil {
 		t.Fatal(err)
 	}
-	r := &replicas{t: t, load: load.New("bucket", "")}
-	opt := harness.ServerOptions{HTTP: true, Database: pgtest.Address("pail", nodes...)}
-	for range n {
-		s := harness.Serve(t, opt)
-		opt.Dir, opt.Passwd = s.Dir, s.Passwd
-		r.servers = append(r.servers, s)
-	}
-	r.servers[0].Bucket(t, "bucket")
-	return r
+	return startReplicas(t, n, harness.ServerOptions{Database: pgtest.Address("pail", nodes...)})
 }
 
 // clients gives a client of each server.

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
+	"pail/integration/harness"
 	"pail/integration/load"
 	"pail/server/pgtest"
 )
@@ -337,6 +338,6 @@ func TestActiveReplicasAreLinearizable(t *testing.T) {
 
 // TestStandbysAreLinearizable does the same with an owner and its standbys: an owner is stopped for longer than they wait.
 func TestStandbysAreLinearizable(t *testing.T) {
-	r := startReplicas(t, 3, "--patience", "3s")
+	r := startReplicas(t, 3, harness.ServerOptions{Args: []string{"--patience", "3s"}})
 	r.linear(6*time.Second, func() { r.killOrPause(3500 * time.Millisecond) })
 }

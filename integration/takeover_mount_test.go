@@ -21,7 +21,7 @@ import (
 func TestMountThroughTakeover(t *testing.T) {
 	harness.NeedProgram(t, "/usr/bin/rsync", "rsync")
 	harness.NeedProgram(t, "/usr/bin/git", "git")
-	r := startReplicas(t, 2)
+	r := startReplicas(t, 2, harness.ServerOptions{})
 	r.servers[0].Others = []string{r.servers[1].URL}
 	m := r.servers[0].Mount(t, "bucket", harness.MountOptions{})
 	w := &work{t: t, m: m}

@@ -25,10 +25,11 @@ type replicas struct {
 
 var objectSizes = []int{10, 5000, 70_000, 300_000}
 
-func startReplicas(t *testing.T, n int, args ...string) *replicas {
+// startReplicas starts n servers of the same directories.
+func startReplicas(t *testing.T, n int, opt harness.ServerOptions) *replicas {
 	t.Helper()
 	r := &replicas{t: t, load: load.New("bucket", "")}
-	opt := harness.ServerOptions{HTTP: true, Args: args}
+	opt.HTTP = true
 	for range n {
 		s := harness.Serve(t, opt)
 		opt.Dir, opt.Passwd = s.Dir, s.Passwd
@@ -72,7 +73,7 @@ func (r *replicas) fsck() {
 // TestTakeoverAfterKill kills the owner of shared directories again and again while clients write: a standby serves within
 // two seconds, nothing acknowledged is lost, and nothing is half there.
 func TestTakeoverAfterKill(t *testing.T) {
-	r := startReplicas(t, 3)
+	r := startReplicas(t, 3, harness.ServerOptions{})
 	r.write()
 	owner := r.servers[0]
 	for range 2 {
@@ -120,7 +121,7 @@ func status(url string) int {
 // way, and lets it go on when another one owns the directories: it acknowledges nothing and reads nothing more, and what
 // it still writes damages nothing.
 func TestTakeoverFromPausedOwner(t *testing.T) {
-	r := startReplicas(t, 2, "--patience", "3s")
+	r := startReplicas(t, 2, harness.ServerOptions{Args: []string{"--patience", "3s"}})
 	r.write()
 	zombie, next := r.servers[0], r.servers[1]
 	for range 2 {

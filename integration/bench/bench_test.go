@@ -48,7 +48,7 @@ func BenchmarkMount(b *testing.B) {
 // figures are what one run cost.
 type figures struct {
 	wall, stored time.Duration // until the work returned; until the service had all of it
-	requests     int64         // of the work alone
+	requests     int           // of the work alone
 	cpu          time.Duration // of the mount's process
 	peak         int64         // bytes of its resident memory
 }
@@ -76,7 +76,8 @@ func measure(b *testing.B, server *harness.Server, s system, r row, delay time.D
 	client.seed(b, r.seed)
 	defer client.remove(b)
 
-	front := newProxy(b, server.URL, delay)
+	front := harness.NewProxy(b, server)
+	front.SetDelay(delay)
 	// Not b.TempDir: it puts the row's name into the path, and mount options cannot hold every character.
 	scratch, err := os.MkdirTemp("", "pail-bench-")
 	if err != nil {
@@ -87,14 +88,14 @@ func measure(b *testing.B, server *harness.Server, s system, r row, delay time.D
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		b.Fatal(err)
 	}
-	e := &endpoint{pail: harness.StaticBinary(b), url: front.URL, passwd: server.Passwd}
+	e := &endpoint{pail: harness.StaticBinary(b), url: front.Server().URL, passwd: server.Passwd}
 	m := harness.StartMount(b, s.command(e, bucket, dir, scratch), dir)
-	before, cpu := front.requests.Load(), harness.CPUTime(b, m.PID())
+	before, cpu := front.Requests(), harness.CPUTime(b, m.PID())
 	started := time.Now()
 	if err := r.run(dir); err != nil {
 		b.Fatal(err)
 	}
-	f := figures{wall: time.Since(started), requests: front.requests.Load() - before}
+	f := figures{wall: time.Since(started), requests: front.Requests() - before}
 	f.cpu, f.peak = harness.CPUTime(b, m.PID())-cpu, harness.PeakRSS(b, m.PID())
 	client.await(b, r.want)
 	f.stored = time.Since(started)

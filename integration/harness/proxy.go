@@ -26,22 +26,24 @@ const (
 	Slow           Fault = "slow"            // a few MiB each second
 )
 
-// Proxy stands between mounts and a server without TLS, and does harm.
+// Proxy stands between mounts and a server without TLS, counts requests, and may delay them or do harm.
 type Proxy struct {
 	server *Server
 	front  *httptest.Server
 	back   *http.Transport
 
-	mu    sync.Mutex
-	fault Fault
-	over  chan struct{} // closed at the end of the fault
-	hits  int
+	mu       sync.Mutex
+	requests int
+	delay    time.Duration // of each
+	fault    Fault
+	over     chan struct{} // closed at the end of the fault
+	hits     int
 }
 
 // NewProxy starts a proxy, which ends with the test.
 func NewProxy(t testing.TB, s *Server) *Proxy {
 	t.Helper()
-	p := &Proxy{server: s, back: &http.Transport{DisableCompression: true}, over: make(chan struct{})}
+	p := &Proxy{server: s, back: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}, over: make(chan struct{})}
 	p.front = httptest.NewServer(p)
 	t.Cleanup(func() {
 		p.Set("")
@@ -59,6 +61,20 @@ func (p *Proxy) Server() *Server {
 	return &behind
 }
 
+// SetDelay delays each request from now on.
+func (p *Proxy) SetDelay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
+}
+
+// Requests counts the requests so far.
+func (p *Proxy) Requests() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.requests
+}
+
 // Set begins a fault for all requests from now on, and ends the one before. It returns how many requests that one has hit.
 func (p *Proxy) Set(f Fault) (hits int) {
 	p.mu.Lock()
@@ -72,11 +88,13 @@ func (p *Proxy) Set(f Fault) (hits int) {
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	fault, over := p.fault, p.over
+	p.requests++
+	delay, fault, over := p.delay, p.fault, p.over
 	if fault != "" {
 		p.hits++
 	}
 	p.mu.Unlock()
+	time.Sleep(delay)
 	switch fault {
 	case Refuse:
 		reset(w)
