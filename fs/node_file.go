@@ -60,7 +60,7 @@ func (n *node) showSize(size uint64) {
 	known := n.mu.told == size
 	n.mu.Unlock()
 	if !known {
-		_ = n.NotifyContent(-1, 0) // of the attributes only; a kernel that does not know the inode has none
+		n.attributesChanged()
 	}
 }
 

@@ -14,7 +14,7 @@ const overview = `pail mounts S3 buckets as a filesystem, and is an S3 server.
   pail serve [FLAGS]                                           the S3 server
   pail health [--ready]                                        whether a server on this machine is well
   pail version                                                 the version
-  pail help [mount|umount|status|fsck|serve|health]                 all options
+  pail help [mount|umount|status|fsck|serve|health]            all options
   pail help --man | --completion                               the manual page for man(1); a script for bash
 `
 

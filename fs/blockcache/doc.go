@@ -1,9 +1,9 @@
 // Package blockcache keeps bytes of object versions on the local disk, so that what was read once is read again without
 // the network, also by the next mount.
 //
-// Client decorates the client that package readahead reads with, and Keep takes what it has fetched. A version is named by key, ETag and size, so what is kept
-// may be missing but never stale: who asks for another version finds nothing. Nothing here says that a version is still
-// the one in place; package volume asks the service for that at every open.
+// Client decorates the client that package readahead reads with, and Keep takes what it has fetched. A version is named by
+// key, ETag and size, so what is kept may be missing but never stale: who asks for another version finds nothing. Nothing
+// here says that a version is still the one in place; package volume asks the service for that at every open.
 //
 // # Files
 //

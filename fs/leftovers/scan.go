@@ -1,6 +1,7 @@
 package leftovers
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"strings"
@@ -39,7 +40,7 @@ func (c *checker) scan(ctx context.Context, thorough bool) (*found, error) {
 	for {
 		page, err := c.client.List(ctx, q)
 		if err != nil {
-			return nil, first(work.Wait(), err)
+			return nil, cmp.Or(work.Wait(), err)
 		}
 		for _, info := range page.Objects {
 			if f.own(c.prefix, info) || !c.mayBeName(info, thorough) {
@@ -59,16 +60,6 @@ func (c *checker) scan(ctx context.Context, thorough bool) (*found, error) {
 			return f, work.Wait()
 		}
 	}
-}
-
-// first returns the first error that is one.
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // own takes an object that is below .pail, and reports whether it is one.

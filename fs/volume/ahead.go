@@ -63,15 +63,17 @@ func (v *Volume) lookAhead(dir *Inode, name string) (answered func()) {
 	names, read := v.walks.looked(at, name, v.opt.Now(), 2*v.opt.Heads, 2*v.opt.Parallel)
 	for _, next := range names {
 		path := join(at, next.name)
-		o, state, _ := v.names.Get(path)
-		if state != tree.Present || o.dir || v.complete(o) {
-			continue
-		}
-		if !read || !v.beginAhead(dir, at, next.name) {
+		if _, ok := v.untold(path); ok && (!read || !v.beginAhead(dir, at, next.name)) {
 			v.headAhead(path)
 		}
 	}
 	return func() { v.walks.answered(at, name, v.opt.Now()) }
+}
+
+// untold returns a file that is known to be there, but not with its attributes.
+func (v *Volume) untold(path string) (o object, ok bool) {
+	o, state, _ := v.names.Get(path)
+	return o, state == tree.Present && !o.dir && !v.complete(o)
 }
 
 // headAhead asks for the attributes of one file, if they are neither known nor on their way.
@@ -83,8 +85,8 @@ func (v *Volume) headAhead(path string) {
 		return
 	}
 	// Under the lock that those which were on their way are forgotten under: they are in the cache then.
-	o, state, _ := v.names.Get(path)
-	if state != tree.Present || o.dir || v.complete(o) {
+	o, ok := v.untold(path)
+	if !ok {
 		return
 	}
 	came := make(chan struct{})

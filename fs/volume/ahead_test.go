@@ -140,22 +140,10 @@ func TestFilesReadInOrderOnPlainS3AreOneRequest(t *testing.T) {
 		const dirs, files = 3, 60
 		m := farMount(t, plain, dirs, files)
 		m.names("", "d0", "d1", "d2")
-		for d := range dirs {
-			dir := fmt.Sprintf("d%d", d)
-			names := m.list(dir)
-			m.mem.ResetCounts()
-			begin := time.Now()
-			for i, name := range names {
-				if got, want := m.get(dir+"/"+name), fmt.Sprintf("%d %d", d, i); got != want {
-					t.Fatalf("%q: %q, want %q", name, got, want)
-				}
-			}
-			if took := time.Since(begin); took > files*roundTrip/5 {
-				t.Errorf("reading %d files took %v", files, took)
-			}
+		m.readInOrder(dirs, files, func() {
 			m.counted(s3client.OpGet, files, files)
 			m.counted(s3client.OpHead, 0, 1)
-		}
+		})
 	})
 }
 

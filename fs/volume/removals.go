@@ -226,9 +226,12 @@ func (v *Volume) comesBack(r removal, err error) {
 	r.dir.mu.row = row{err: fmt.Errorf("remove %q: %w", r.at, err)}
 }
 
-func (b *removalBatch) has(key string) bool {
-	_, ok := b.keys[key]
-	return ok
+// settleKey waits until the removal of a key is over.
+func (q *removals) settleKey(ctx context.Context, key string) error {
+	return q.settle(ctx, func(b *removalBatch) bool {
+		_, ok := b.keys[key]
+		return ok
+	})
 }
 
 // watchful is a client that does not ask what could show a file whose removal is queued.
@@ -238,14 +241,14 @@ type watchful struct {
 }
 
 func (c watchful) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
-	if err := c.removals.settle(ctx, func(b *removalBatch) bool { return b.has(key) }); err != nil {
+	if err := c.removals.settleKey(ctx, key); err != nil {
 		return s3client.ObjectInfo{}, err
 	}
 	return c.Client.Head(ctx, key)
 }
 
 func (c watchful) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
-	if err := c.removals.settle(ctx, func(b *removalBatch) bool { return b.has(key) }); err != nil {
+	if err := c.removals.settleKey(ctx, key); err != nil {
 		return nil, err
 	}
 	return c.Client.Get(ctx, key, opt)

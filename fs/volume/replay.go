@@ -68,10 +68,7 @@ func (r *replaying) failed(path []byte, err error) {
 
 // layers finds the parts of a file.
 func (r *replaying) layers(f journaledFile) (layers, error) {
-	l := layers{base: s3client.ETag(f.what.Base)}
-	for _, x := range f.Extents {
-		l.first += x.Len
-	}
+	l := layers{base: s3client.ETag(f.what.Base), first: lengthOf(f.Extents)}
 	for _, id := range f.what.Parts {
 		e, ok := r.parts[id]
 		if !ok {

@@ -47,22 +47,28 @@ func TestFilesReadInOrderAreFetchedAhead(t *testing.T) {
 		const dirs, files = 3, 60
 		m := farMount(t, memclient.Full(), dirs, files)
 		m.names("", "d0", "d1", "d2")
-		for d := range dirs {
-			dir := fmt.Sprintf("d%d", d)
-			names := m.list(dir)
-			m.mem.ResetCounts()
-			begin := time.Now()
-			for i, name := range names {
-				if got, want := m.get(dir+"/"+name), fmt.Sprintf("%d %d", d, i); got != want {
-					t.Fatalf("%q: %q, want %q", name, got, want)
-				}
-			}
-			if took := time.Since(begin); took > files*roundTrip/5 {
-				t.Errorf("reading %d files took %v", files, took)
-			}
-			m.requests(files, "open, read and close of each file")
-		}
+		m.readInOrder(dirs, files, func() { m.requests(files, "open, read and close of each file") })
 	})
+}
+
+// readInOrder reads the files of a farMount as grep -r does, and calls counted after each directory.
+func (m *mount) readInOrder(dirs, files int, counted func()) {
+	m.t.Helper()
+	for d := range dirs {
+		dir := fmt.Sprintf("d%d", d)
+		names := m.list(dir)
+		m.mem.ResetCounts()
+		begin := time.Now()
+		for i, name := range names {
+			if got, want := m.get(dir+"/"+name), fmt.Sprintf("%d %d", d, i); got != want {
+				m.t.Fatalf("%q: %q, want %q", name, got, want)
+			}
+		}
+		if took := time.Since(begin); took > time.Duration(files)*roundTrip/5 {
+			m.t.Errorf("reading %d files took %v", files, took)
+		}
+		counted()
+	}
 }
 
 // Opening files out of order, or one, fetches nothing else.

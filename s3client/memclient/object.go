@@ -74,8 +74,7 @@ func (c *Client) open(ctx context.Context, op, key string) (*object, error) {
 	return o, nil
 }
 
-// describe returns attributes that the caller may change.
-// describe returns what the headers of an answer tell.
+// describe returns what the headers of an answer tell, which the caller may change.
 func (o *object) describe() s3client.ObjectInfo {
 	info := o.info
 	info.Meta = maps.Clone(o.info.Meta)
