@@ -169,20 +169,12 @@ func TestActiveReplicaKilled(t *testing.T) {
 // TestDatabaseFailsOver kills the primary under load and promotes its synchronous standby: the servers find it by
 // themselves, and nothing acknowledged is lost.
 func TestDatabaseFailsOver(t *testing.T) {
-	primary := pgtest.Start(t)
-	standby, err := primary.Standby()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(standby.Stop)
-	r := startActive(t, 3, primary, standby)
+	db := startPair(t)
+	r := startActive(t, 3, db.primary, db.standby)
 	r.writeFresh()
 	waitAcks(t, r.load, 100)
-	primary.Kill()
 	killed := time.Now()
-	if err := standby.Promote(); err != nil {
-		t.Fatal(err)
-	}
+	db.failOver()
 	waitAcks(t, r.load, 1)
 	t.Logf("acknowledged again %v after the primary was killed", time.Since(killed).Round(time.Millisecond))
 	waitAcks(t, r.load, 100)

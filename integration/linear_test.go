@@ -336,6 +336,63 @@ func TestActiveReplicasAreLinearizable(t *testing.T) {
 	r.linear(6*time.Second, func() { r.killOrPause(time.Duration(rand.IntN(1500)) * time.Millisecond) })
 }
 
+// pair is a primary of PostgreSQL and its synchronous standby.
+type pair struct {
+	t                *testing.T
+	primary, standby *pgtest.Node
+}
+
+func startPair(t *testing.T) *pair {
+	t.Helper()
+	primary := pgtest.Start(t)
+	standby, err := primary.Standby()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(standby.Stop)
+	return &pair{t, primary, standby}
+}
+
+// failOver kills the primary and promotes the standby.
+func (p *pair) failOver() {
+	p.t.Helper()
+	p.primary.Kill()
+	if err := p.standby.Promote(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.primary, p.standby = p.standby, p.primary
+}
+
+// mend makes the former primary the standby of the one that it was replaced by.
+func (p *pair) mend() {
+	p.t.Helper()
+	if err := p.standby.Follow(p.primary); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// TestDatabaseFailoverIsLinearizable kills the primary of servers that share a database, and promotes its synchronous
+// standby, while servers are killed and stopped: one is stopped over the failover, in the midst of what it has under way.
+func TestDatabaseFailoverIsLinearizable(t *testing.T) {
+	db := startPair(t)
+	r := startActive(t, 3, db.primary, db.standby)
+	faults := 0
+	r.linear(8*time.Second, func() {
+		switch faults++; faults % 5 {
+		case 2:
+			stopped := r.servers[rand.IntN(len(r.servers))]
+			stopped.Pause()
+			db.failOver()
+			load.Pause(context.Background(), time.Duration(rand.IntN(1500))*time.Millisecond)
+			stopped.Resume()
+		case 0:
+			db.mend()
+		default:
+			r.killOrPause(time.Duration(rand.IntN(1500)) * time.Millisecond)
+		}
+	})
+}
+
 // TestStandbysAreLinearizable does the same with an owner and its standbys: an owner is stopped for longer than they wait.
 func TestStandbysAreLinearizable(t *testing.T) {
 	r := startReplicas(t, 3, harness.ServerOptions{Args: []string{"--patience", "3s"}})

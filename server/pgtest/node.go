@@ -63,29 +63,58 @@ func New(parent string, settings ...string) (*Node, error) {
 // not have.
 func (n *Node) Standby() (*Node, error) {
 	s := &Node{dir: filepath.Join(filepath.Dir(n.dir), "standby")}
-	err := program("pg_basebackup", "-h", "127.0.0.1", "-p", strconv.Itoa(n.Port), "-U", "pail", "-D", s.dir, "-R", "-X", "stream",
+	return s, s.Follow(n)
+}
+
+// Follow makes a node that does not run the synchronous standby of one that does, whatever it was before, and starts it on
+// the port that it had. It returns when the primary acknowledges nothing more that it does not have.
+func (n *Node) Follow(primary *Node) error {
+	if err := os.RemoveAll(n.dir); err != nil {
+		return err
+	}
+	err := program("pg_basebackup", "-h", "127.0.0.1", "-p", strconv.Itoa(primary.Port), "-U", "pail", "-D", n.dir, "-R", "-X", "stream",
 		"-c", "fast", "-d", "application_name=standby")
 	if err == nil {
-		err = s.configure("synchronous_standby_names=''")
+		err = n.configure("synchronous_standby_names=''")
 	}
 	if err == nil {
-		err = n.SQL("alter system set synchronous_standby_names = 'standby'", "alter system set synchronous_commit = remote_apply", "select pg_reload_conf()")
+		err = primary.SQL("alter system set synchronous_standby_names = 'standby'", "alter system set synchronous_commit = remote_apply", "select pg_reload_conf()")
 	}
-	return s, err
+	for deadline := time.Now().Add(startup); err == nil; {
+		if err = primary.SQL(synchronous); err == nil {
+			return nil
+		}
+		if time.Now().Before(deadline) {
+			err = nil // a connection does not see at once what was set
+		}
+	}
+	return err
 }
+
+// synchronous fails when no standby is waited for, and ends when that has what was committed before.
+const synchronous = `do $$ declare here pg_lsn := pg_current_wal_lsn(); begin
+perform from pg_stat_replication where sync_state = 'sync';
+if not found then raise 'no synchronous standby'; end if;
+loop
+	exit when exists (select from pg_stat_replication where replay_lsn >= here);
+	perform pg_sleep(0.01), pg_stat_clear_snapshot();
+end loop;
+end $$`
 
 // Promote makes a standby the one that takes writes.
 func (n *Node) Promote() error { return program("pg_ctl", "promote", "-D", n.dir, "-w") }
 
-// configure appends settings and starts the server on a free port.
+// configure appends settings and starts the server, on a free port the first time.
 func (n *Node) configure(settings ...string) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	n.Port = l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		return err
+	if n.Port == 0 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		n.Port = l.Addr().(*net.TCPAddr).Port
+		if err := l.Close(); err != nil {
+			return err
+		}
 	}
 	settings = append(settings, "listen_addresses='127.0.0.1'", "unix_socket_directories=''", "port="+strconv.Itoa(n.Port))
 	f, err := os.OpenFile(filepath.Join(n.dir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
