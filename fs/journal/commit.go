@@ -1,11 +1,14 @@
 package journal
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // record is what one Put writes.
 type record struct {
 	puts, forgets []change
-	again         bool   // what is in the log already, written once more by reclaim
+	again         bool   // what is in the log already, written once more by reclaim or retract, after what ends others
 	bytes         []byte // with room for the head
 }
 
@@ -15,11 +18,20 @@ func (r *record) encode() {
 		size += 64 + len(r.puts[i].info) + len(r.puts[i].data) + 20*len(r.puts[i].extents)
 	}
 	r.bytes = make([]byte, recordHead, size+32*len(r.forgets))
+	if r.again {
+		r.appendForgets()
+	}
 	for i := range r.puts {
 		r.bytes = appendChange(r.bytes, &r.puts[i])
 		r.puts[i].data = nil
 		r.puts[i].dataAt -= recordHead
 	}
+	if !r.again {
+		r.appendForgets()
+	}
+}
+
+func (r *record) appendForgets() {
 	for i := range r.forgets {
 		r.bytes = appendChange(r.bytes, &r.forgets[i])
 	}
@@ -118,6 +130,9 @@ func (j *Journal) take() (b *batch, closed bool) {
 // write writes a batch, and lets those go on who wait for it.
 func (j *Journal) write(b *batch) {
 	b.err = j.commit(b)
+	if b.there {
+		_ = j.commit(&batch{sync: true}) // to take it back; else the next one does
+	}
 	j.mu.Lock()
 	j.mu.writing = false
 	j.mu.Unlock()
@@ -132,15 +147,28 @@ func (j *Journal) syncLater() {
 	j.batchLocked().sync = true
 }
 
-// certain reports whether every Forget is synced.
+// certain reports whether every Forget is synced, and nothing is on disk that was not acknowledged.
 func (j *Journal) certain() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return len(j.mu.owed)+len(j.mu.unsynced) == 0
+	return j.certainLocked()
 }
 
-// commit writes a batch, and then what is owed: reclaim may be writing an entry again that has ended since.
+func (j *Journal) certainLocked() bool {
+	return len(j.mu.owed)+len(j.mu.unsynced)+len(j.mu.doubtful) == 0
+}
+
+// commit writes a batch, after what takes back that of earlier ones; and then what is owed: reclaim may be writing an entry
+// again that has ended since.
 func (j *Journal) commit(b *batch) error {
+	mine := b.records
+	back, err := j.retract()
+	if err != nil {
+		return err
+	}
+	if len(back) > 0 {
+		b.records, b.sync = slices.Concat(back, mine), true
+	}
 	j.mu.Lock()
 	owed := j.mu.owed
 	j.mu.owed = nil
@@ -160,7 +188,13 @@ func (j *Journal) commit(b *batch) error {
 	}
 	if err != nil {
 		j.mu.owed = append(owed, j.mu.owed...)
+		if b.there {
+			j.doubtLocked(mine)
+		}
 		return err
+	}
+	if len(back) > 0 {
+		j.settledLocked()
 	}
 	for i := range b.records {
 		j.applyLocked(seg, at[i], &b.records[i])
@@ -184,6 +218,9 @@ func (j *Journal) applyLocked(seg *segment, at int64, r *record) {
 		} else {
 			j.putLocked(seg, at+recordHead, &r.puts[i])
 		}
+	}
+	if r.again {
+		return // what it ends is not known here
 	}
 	for _, c := range r.forgets {
 		if e := j.mu.live[c.id]; e != nil && e.seq <= c.seq {

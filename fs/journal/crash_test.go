@@ -36,11 +36,12 @@ func (r *reference) ack(id uint64, state string) {
 	delete(r.ended, id)
 }
 
-// synced says that every Forget so far is durable.
+// synced says that every Forget so far is durable, and that nothing is there which was not acknowledged.
 func (r *reference) synced() {
 	for id := range r.ended {
 		r.ack(id, "")
 	}
+	clear(r.maybe)
 }
 
 // check compares with what a journal has that was opened after a crash.

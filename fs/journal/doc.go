@@ -47,5 +47,6 @@
 // # Errors
 //
 // A write that fails is cut off again. After a failed fsync nobody knows what is on disk: the segment is not written to
-// any more, and what was not synced in it and still matters is repeated in the next one.
+// any more, what was not synced in it and still matters is repeated in the next one, and what was not acknowledged is taken
+// back there before anything else is (retract.go).
 package journal

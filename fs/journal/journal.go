@@ -94,6 +94,7 @@ type Journal struct {
 		batch         *batch         // being gathered; nil: none
 		owed          []change       // Forgets that are not written
 		unsynced      []change       // Forgets that are written but not synced
+		doubtful      []record       // Puts that have failed and may be on disk all the same (retract.go)
 		doomed        []uint64       // data files of entries whose Forget is not synced
 		segments      []*segment     // ascending; the writer appends to the last one if it is open
 	}

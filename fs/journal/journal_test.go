@@ -369,19 +369,14 @@ func TestFailedSyncAcknowledgesNothing(t *testing.T) {
 	j := open(t, fs)
 	put(t, j, 1, "old", "data")
 	fail.Store(true)
-	refs, err := j.Put([]journal.Change{{ID: 1, Info: []byte("new"), Content: bytesOf("other")}})
-	if !errors.Is(err, broken) || len(refs) != 1 {
-		t.Fatalf("a failed sync: %v, %v", refs, err)
+	if _, err := j.Put([]journal.Change{{ID: 1, Info: []byte("new"), Content: bytesOf("other")}}); !errors.Is(err, broken) {
+		t.Fatalf("a failed sync: %v", err)
 	}
 	want(t, j, map[uint64]string{1: "old=0:data;"})
 	fail.Store(false)
 	put(t, j, 2, "next", "data")
-	j.Forget(refs[0], refs[1:]...)
-	if err := j.Barrier(); err != nil {
-		t.Fatal(err)
-	}
 	j2 := open(t, fs.Kill())
-	want(t, j2, map[uint64]string{2: "next=0:data;"})
+	want(t, j2, map[uint64]string{1: "old=0:data;", 2: "next=0:data;"})
 	closed(t, j2)
 	closed(t, j)
 }

@@ -12,19 +12,15 @@ import (
 // copyChunk is how much of a content is in memory when it goes to or comes from a data file.
 const copyChunk = 1 << 20
 
-// Put makes changes, and the end of other entries, durable: all of them when it returns nil. ErrFull: there is no room;
-// everything is as before. The sequence numbers, one for each change, are also there after an error: a change that
-// could not be acknowledged may all the same be there after a crash, and its Ref ends it. An entry has one Put at a time.
+// Put makes changes, and the end of other entries, durable: all of them when it returns nil, with a sequence number for
+// each change. After an error everything is as before; ErrFull: there is no room. A crash of a disk that has failed may
+// show a change that was not acknowledged, but only until the next one is. An entry has one Put at a time.
 func (j *Journal) Put(changes []Change, forget ...Ref) ([]Ref, error) {
 	refs, err := j.put(changes, forget)
 	if !errors.Is(err, ErrFull) || j.Barrier() != nil {
 		return refs, err
 	}
-	again, err := j.put(changes, forget) // the Barrier may have made room
-	if again == nil {
-		again = refs
-	}
-	return again, err
+	return j.put(changes, forget) // the Barrier may have made room
 }
 
 // put is Put with the room that there is.
@@ -41,20 +37,21 @@ func (j *Journal) put(changes []Change, forget []Ref) ([]Ref, error) {
 			return nil, err
 		}
 		if list[i].place == placeFile {
+			list[i].made = true
 			made = append(made, list[i].file)
 		}
 	}
 	refs, b, err := j.enqueue(list, forget)
 	if err != nil {
 		j.removeData(made)
-		return refs, err
+		return nil, err
 	}
 	<-b.done
 	if b.err != nil {
 		if !b.there {
 			j.removeData(made)
 		}
-		return refs, fmt.Errorf("write journal: %w", b.err)
+		return nil, fmt.Errorf("write journal: %w", b.err)
 	}
 	return refs, nil
 }
@@ -80,7 +77,7 @@ func (j *Journal) Forget(ref Ref, with ...Ref) {
 // Barrier makes every Forget before it durable.
 func (j *Journal) Barrier() error {
 	j.mu.Lock()
-	if j.mu.closed || len(j.mu.owed)+len(j.mu.unsynced) == 0 && j.mu.batch == nil && !j.mu.writing {
+	if j.mu.closed || j.certainLocked() && j.mu.batch == nil && !j.mu.writing {
 		j.mu.Unlock()
 		return nil
 	}
@@ -98,11 +95,10 @@ func (j *Journal) forgetLocked(ended []change, ref Ref) ([]change, bool) {
 	switch {
 	case j.mu.coming[ref.ID] > 0 || e != nil && e.seq > ref.Seq:
 		return ended, false
-	case e != nil:
-		j.endLocked(ref.ID, e)
-	case ref.Seq == 0:
+	case e == nil:
 		return ended, false
-	} // else a change that was not acknowledged may be there
+	}
+	j.endLocked(ref.ID, e)
 	return append(ended, change{kind: kindForget, id: ref.ID, seq: ref.Seq}), true
 }
 
@@ -150,7 +146,7 @@ func (j *Journal) enqueue(list []change, forget []Ref) ([]Ref, *batch, error) {
 	rec.encode()
 	if len(rec.bytes)-recordHead > maxPayload {
 		j.arrivedLocked(list)
-		return refs, nil, fmt.Errorf("%w: a record of %d bytes", ErrFull, len(rec.bytes))
+		return nil, nil, fmt.Errorf("%w: a record of %d bytes", ErrFull, len(rec.bytes))
 	}
 	b := j.batchLocked()
 	b.sync = true

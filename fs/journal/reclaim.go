@@ -113,17 +113,10 @@ func (j *Journal) rewrite(old *segment) error {
 		if e.record != old && (e.content.place != placeInline || e.content.segment != old) {
 			continue
 		}
-		c := change{
-			kind: kindPut, id: id, seq: e.seq, info: e.info,
-			place: e.content.place, extents: e.content.extents, file: e.content.file, sum: e.content.sum,
-		}
-		from := e.content
-		if from.place == placeInline {
-			c.data = make([]byte, from.bytes)
-			if err := readFull(from.segment.file, c.data, from.at); err != nil && from.bytes > 0 {
-				j.mu.Unlock()
-				return err
-			}
+		c, err := e.again(id)
+		if err != nil {
+			j.mu.Unlock()
+			return err
 		}
 		rec := record{puts: []change{c}, again: true}
 		rec.encode()
@@ -134,6 +127,22 @@ func (j *Journal) rewrite(old *segment) error {
 		return err
 	}
 	return j.removeDead()
+}
+
+// again is the last change of an entry once more.
+func (e *entry) again(id uint64) (change, error) {
+	from := e.content
+	c := change{
+		kind: kindPut, id: id, seq: e.seq, info: e.info,
+		place: from.place, extents: from.extents, file: from.file, sum: from.sum,
+	}
+	if from.place == placeInline && from.bytes > 0 {
+		c.data = make([]byte, from.bytes)
+		if err := readFull(from.segment.file, c.data, from.at); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }
 
 // readContent calls fn with the bytes of a content, and checks those of a data file. A record was checked by replay.

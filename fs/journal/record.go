@@ -66,6 +66,7 @@ type change struct {
 	data    []byte // inline
 	dataAt  int    // where data begins in the payload
 	file    uint64 // number of the data file
+	made    bool   // for this change
 	sum     uint32 // of its bytes
 }
 

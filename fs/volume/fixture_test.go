@@ -153,6 +153,7 @@ func (m *mount) crash(change ...setup) *mount {
 	m.t.Helper()
 	m.faults.set(func(string, string) error { return errCut })
 	disk := m.disk.Kill()
+	disk.Hook = m.disk.Hook
 	m.dead = true
 	after := mountOn(m.t, m.mem, m.clock, append(change, journaled(m.t, disk))...)
 	after.disk = disk

@@ -39,12 +39,6 @@ func (l *logged) refs() []journal.Ref {
 	return append(l.layers.refs(), l.ref)
 }
 
-// doubt says that a Put was not acknowledged which may be there all the same, with what it ends: the next one must not
-// build on bytes from before. more are entries that it may have made.
-func (l *logged) doubt(more ...journal.Ref) {
-	l.writes, l.layers = unchanged, layers{junk: append(l.layers.refs(), more...)}
-}
-
 // secure makes what was written to n durable: in the journal where there is one, else on the service. A journal without
 // room makes the caller wait for the service.
 func (v *Volume) secure(ctx context.Context, n *Inode) error {
@@ -231,13 +225,6 @@ func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next vers
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err != nil {
-		if len(refs) > 0 { // perhaps it is there all the same, and has to be ended then
-			if !n.mu.log.live() {
-				n.mu.log.changes = unchanged
-			}
-			n.mu.log.ref = refs[0]
-			n.mu.log.doubt(refs[1:]...)
-		}
 		return journalError(err)
 	}
 	if snap != nil {

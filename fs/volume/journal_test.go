@@ -285,6 +285,26 @@ func TestRenamedBeforeItWasSent(t *testing.T) {
 	})
 }
 
+// TestUnsentFileLeavesADirectoryWithoutMarker: a directory that is there only for the keys of another client goes with the
+// last of them, also if a file was here in it for a moment of which the service has never heard.
+func TestUnsentFileLeavesADirectoryWithoutMarker(t *testing.T) {
+	m := newJournaled(t, conditional, ttl(0))
+	m.foreign("b/a/b", "theirs")
+	for _, leave := range []func() error{
+		func() error { return m.rename("b/b", "a") },
+		func() error { return m.unlink("b/b") },
+	} {
+		m.deaf()
+		m.put("b/b", "mine")
+		m.ok(leave())
+		m.faults.set(nil)
+		m.stored()
+		m.names("b", "a")
+	}
+	m.foreignDelete("b/a/b")
+	m.names("", "a")
+}
+
 // TestRenamedDirectoryIsNoOpenFile: directories that were made a moment ago are not looked for as files under their new path.
 func TestRenamedDirectoryIsNoOpenFile(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {

@@ -19,7 +19,6 @@ type layers struct {
 	base  s3client.ETag // of the version that they lie over; "": none
 	first int64         // bytes in the entry itself
 	parts []part
-	junk  []journal.Ref // of parts that were not acknowledged, but may be there
 }
 
 type part struct {
@@ -27,9 +26,8 @@ type part struct {
 	bytes int64
 }
 
-// refs are all parts, and what may be left of others.
 func (l *layers) refs() []journal.Ref {
-	refs := slices.Clone(l.junk)
+	var refs []journal.Ref
 	for _, p := range l.parts {
 		refs = append(refs, p.ref)
 	}
@@ -56,7 +54,6 @@ func (l layers) written(refs []journal.Ref) layers {
 	if len(refs) > 0 {
 		l.parts[len(l.parts)-1].ref = refs[0]
 	}
-	l.junk = nil
 	return l
 }
 

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ type machine struct {
 	handles []refHandle
 	change  setup
 	journal bool
+	broken  atomic.Int64 // syncs of the journal's disk that fail
 }
 
 var paths = []string{"a", "b", "c", "a/a", "a/b", "b/a", "b/b", "a/a/a", "a/b/c", "b/a/b"}
@@ -102,9 +104,11 @@ func (m *machine) expect(what string, err, want error) bool {
 	return want == nil
 }
 
-// keep makes the directory of a path one that stays.
-func (m *machine) keep(p string) {
-	if dir := m.nodes[parentOf(p)]; dir != nil {
+// left says that this mount has taken a path from its directory, which stays from then on; unless the service has never
+// heard of the path, and so need not have heard of the directory.
+func (m *machine) left(p string, pending bool) {
+	dir := m.nodes[parentOf(p)]
+	if dir != nil && (!pending || slices.Contains(m.mem.Keys(), parentOf(p)+"/")) {
 		dir.marker = true
 	}
 }
@@ -142,7 +146,7 @@ func (m *machine) rmdir(*rapid.T) {
 	}
 	if m.expect("rmdir "+p, m.Rmdir(ctx, dir, name), want) {
 		delete(m.nodes, p)
-		m.keep(p)
+		m.left(p, false)
 	}
 }
 
@@ -162,9 +166,7 @@ func (m *machine) unlink(*rapid.T) {
 	pending := m.pending(p)
 	if m.expect("unlink "+p, m.Unlink(ctx, dir, name), want) {
 		delete(m.nodes, p)
-		if !pending {
-			m.keep(p)
-		}
+		m.left(p, pending)
 	}
 }
 
@@ -334,18 +336,50 @@ func (m *machine) rename(*rapid.T) {
 	case dst.dir && len(m.below(to)) > 0:
 		want = volume.ErrNotEmpty
 	}
+	pending := src != nil && !src.dir && m.pending(from)
 	err := m.Rename(ctx, fromDir, fromName, toDir, toName, volume.RenameFlags{})
 	if !m.expect(fmt.Sprintf("rename %s to %s", from, to), err, want) || from == to {
 		return
 	}
+	m.renamed(from, to, pending)
+}
+
+// renamed says that a rename was acknowledged.
+func (m *machine) renamed(from, to string, pending bool) {
+	m.nodes[to] = m.nodes[from]
 	delete(m.nodes, from)
-	m.nodes[to] = src
 	for _, p := range m.below(from) {
 		m.nodes[to+p[len(from):]] = m.nodes[p]
 		delete(m.nodes, p)
 	}
 	if parentOf(from) != parentOf(to) {
-		m.keep(from)
+		m.left(from, pending)
+	}
+}
+
+// failingRename has the journal's disk and the service fail during the rename of a file: then it changes nothing, unless it
+// needs neither.
+func (m *machine) failingRename(*rapid.T) {
+	from, to := m.path(), m.path()
+	fromDir, fromName, ok1 := m.place(from)
+	toDir, toName, ok2 := m.place(to)
+	src, dst := m.at(from), m.at(to)
+	if !m.journal || !ok1 || !ok2 || src == nil || src.dir || dst != nil && dst.dir || from == to || strings.HasPrefix(to, from+"/") {
+		return
+	}
+	pending := m.pending(from)
+	m.broken.Store(rapid.Int64Range(1, 3).Draw(m.rt, "syncs"))
+	m.faults.set(func(op, _ string) error {
+		if op == s3client.OpPut || op == s3client.OpCopy || op == s3client.OpRename || op == s3client.OpDelete {
+			return errCut
+		}
+		return nil
+	})
+	err := m.Rename(ctx, fromDir, fromName, toDir, toName, volume.RenameFlags{})
+	m.faults.set(nil)
+	m.broken.Store(0)
+	if err == nil {
+		m.renamed(from, to, pending)
 	}
 }
 
@@ -441,7 +475,7 @@ func (m *machine) remount(*rapid.T) {
 	m.ok(m.Close(ctx))
 	disk := m.disk
 	if m.journal {
-		disk = disk.Kill()
+		disk = breakable(disk.Kill(), &m.broken)
 		m.mount = mountOn(m.rt, m.mem, m.clock, m.change, journaled(m.rt, disk))
 	} else {
 		m.mount = mountOn(m.rt, m.mem, m.clock, m.change)
@@ -553,7 +587,7 @@ func TestModel(t *testing.T) {
 			o.TTL, o.NegativeTTL, o.MaxEntries = ttl, ttl, size
 		}
 		if m.journal = rapid.Bool().Draw(t, "journal"); m.journal {
-			disk := journaltest.New()
+			disk := breakable(journaltest.New(), &m.broken)
 			m.mount = mountOn(t, newBucket(caps, c), c, m.change, journaled(t, disk))
 			m.disk = disk
 		} else {
@@ -562,7 +596,7 @@ func TestModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"mkdir": m.mkdir, "rmdir": m.rmdir, "unlink": m.unlink, "create": m.create, "open": m.openFile,
 			"write": m.write, "write again": m.write, "read": m.read, "truncate": m.truncate, "flush": m.flush,
-			"close": m.closeFile, "rename": m.rename, "setattr": m.setattr, "setxattr": m.setxattr,
+			"close": m.closeFile, "rename": m.rename, "failing rename": m.failingRename, "setattr": m.setattr, "setxattr": m.setxattr,
 			"foreign put": m.foreignPut, "foreign delete": m.foreignDelete, "remount": m.remount,
 			"": m.check,
 		})
