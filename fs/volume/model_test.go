@@ -378,6 +378,7 @@ func (m *machine) failingRename(*rapid.T) {
 	err := m.Rename(ctx, fromDir, fromName, toDir, toName, volume.RenameFlags{})
 	m.faults.set(nil)
 	m.broken.Store(0)
+	m.ok(m.log.Barrier()) // as the journal does by itself, after a second
 	if err == nil {
 		m.renamed(from, to, pending)
 	}
