@@ -13,10 +13,11 @@ import (
 )
 
 var (
-	_ fusefs.NodeOpener  = (*node)(nil)
-	_ fusefs.NodeCreater = (*node)(nil)
-	_ fusefs.NodeFsyncer = (*node)(nil)
-	_ fusefs.NodeIoctler = (*node)(nil)
+	_ fusefs.NodeOpener   = (*node)(nil)
+	_ fusefs.NodeCreater  = (*node)(nil)
+	_ fusefs.NodeTmpfiler = (*node)(nil)
+	_ fusefs.NodeFsyncer  = (*node)(nil)
+	_ fusefs.NodeIoctler  = (*node)(nil)
 
 	_ fusefs.NodeCopyFileRanger = (*node)(nil)
 )
@@ -80,6 +81,18 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 			return nil, nil, 0, n.fs.errno("create", n.v, err)
 		}
 	}
+	return inode, &handle{n: child, h: h, flags: flags}, child.opened(h.Version()), 0
+}
+
+// Tmpfile implements fusefs.NodeTmpfiler, which is open(2) with O_TMPFILE.
+func (n *node) Tmpfile(ctx context.Context, flags, mode uint32, out *fuse.EntryOut) (*fusefs.Inode, fusefs.FileHandle, uint32, syscall.Errno) {
+	who, mode := creator(ctx, mode)
+	v, h, st, err := n.fs.vol.CreateUnnamed(detached(ctx), n.v, mode&07777, openFlags(flags), who)
+	if err != nil {
+		return nil, nil, 0, n.fs.errno("open without a name", n.v, err)
+	}
+	inode := n.entry(ctx, v, st, out)
+	child := inode.Operations().(*node)
 	return inode, &handle{n: child, h: h, flags: flags}, child.opened(h.Version()), 0
 }
 

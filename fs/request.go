@@ -60,6 +60,13 @@ func (r *requests) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string
 	return r.RawFileSystem.Create(cancel, in, name, out)
 }
 
+// Tmpfile implements fuse.RawFileSystem.
+func (r *requests) Tmpfile(cancel <-chan struct{}, in *fuse.CreateIn, out *fuse.CreateOut) fuse.Status {
+	defer r.nodes.release(cancel)
+	in.Mode = withUmask(in.Mode, in.Umask)
+	return r.RawFileSystem.Tmpfile(cancel, in, out)
+}
+
 // Open implements fuse.RawFileSystem.
 func (r *requests) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	if in.Mode&fuse.OPEN_KILL_SUIDGID != 0 {

@@ -39,6 +39,7 @@ var operations = map[string]operation{
 	"chdir":    {1, 1, onPath(unix.Chdir)},
 	"symlink":  {2, 2, onTwo(unix.Symlink)},
 	"link":     {2, 2, onTwo(unix.Link)},
+	"linkfd":   {2, 2, linkfdCall},
 	"rename":   {2, 3, renameCall},
 	"mknod":    {3, 3, mknodCall},
 	"chown":    {3, 3, chownCall(0)},
@@ -165,6 +166,11 @@ func openCall(a *Actor, args []string) (string, error) {
 	}
 	a.fds[args[0]] = fd
 	return "", nil
+}
+
+// linkfdCall gives the file of a descriptor a name.
+func linkfdCall(a *Actor, args []string) (string, error) {
+	return "", unix.Linkat(a.fd(args[0]), "", unix.AT_FDCWD, args[1], unix.AT_EMPTY_PATH)
 }
 
 func closeCall(a *Actor, args []string) (string, error) {

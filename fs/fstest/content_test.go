@@ -126,8 +126,53 @@ func TestContent(t *testing.T) {
 			open f . O_RDONLY
 			flock f LOCK_EX|LOCK_NB`,
 		"temporary files": `
-			open f . O_TMPFILE|O_RDWR 0600 #= ENOTSUP: a file has a name
+			umask 022
+			open f . O_TMPFILE|O_RDWR 0666
+			fstat f
+			write f "hello"
+			read f 10 0
+			fchmod f 0640
+			fchown f 1000 100
+			futimens f 100.5 200.25
+			ftruncate f 3
+			fsync f
+			mkdir d 0755
+			linkfd f d/a
+			fstat f
+			stat d/a
+			linkfd f d/a
+			write f "more"
+			read f 10 0
+			linkfd f b
+			unlink d/a
+			fstat f
+			unlink b
+			linkfd f c
+			close f
+			open f d O_TMPFILE|O_WRONLY 0600
+			write f "gone"
+			close f
+			list d
+			open f d O_TMPFILE|O_RDWR|O_EXCL 0600
+			linkfd f a
+			close f
+			open f d O_TMPFILE|O_RDWR 0600
+			rmdir d
+			linkfd f e
+			close f
+			u1000 open f . O_TMPFILE|O_RDWR 0600
+			open f e O_TMPFILE|O_RDWR 0600
+			open f missing O_TMPFILE|O_RDWR 0600
 			open f . O_TMPFILE|O_RDONLY 0600`,
+		"temporary files in a directory with an ACL and setgid": `
+			mkdir d 0777
+			chown d 0 500
+			chmod d 02777
+			u1000:100 open f d O_TMPFILE|O_RDWR 0666
+			fstat f
+			u1000:100 linkfd f d/a
+			close f
+			stat d/a`,
 		"copy_file_range": `
 			open f a O_CREAT|O_RDWR 0644
 			open g b O_CREAT|O_RDWR 0644

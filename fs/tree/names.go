@@ -1,6 +1,9 @@
 package tree
 
-import "slices"
+import (
+	"slices"
+	"weak"
+)
 
 // Share gives n the path of another name, and keeps the one that it has as a further name. An inode with several names
 // has its path where no user looks; all of them find it.
@@ -42,6 +45,34 @@ func (t *Table[T]) Promote(n, dir *Node[T], name string) {
 	}
 	n.others = slices.DeleteFunc(n.others, func(e edge[T]) bool { return e == edge[T]{dir, name} })
 	n.parent, n.name = dir, name
+}
+
+// AddUnnamed makes an inode that is in no directory. For Path, it was removed from dir.
+func (t *Table[T]) AddUnnamed(dir *Node[T], make func(*Node[T]) *T) *Node[T] {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sweepIfDueLocked()
+	path, _ := dir.pathLocked()
+	n := &Node[T]{ino: t.freeInoLocked(join(path, "")), parent: dir, removed: true}
+	n.value = make(n)
+	t.mu.inos[n.ino] = weak.Make(n)
+	return n
+}
+
+// Attach gives an inode that is in no directory a name. The live inode that has it loses it, and is returned if it is
+// removed by that.
+func (t *Table[T]) Attach(n, dir *Node[T], name string) (replaced *Node[T]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !n.removed {
+		return nil
+	}
+	if there := dir.childLocked(name); there != nil && t.dropLocked(there, edge[T]{dir, name}) {
+		replaced = there
+	}
+	n.removed, n.parent, n.name = false, dir, name
+	t.linkLocked(dir, name, n)
+	return replaced
 }
 
 // Link gives n a further name. It takes it from the live inode that has it.

@@ -33,6 +33,7 @@ type Inode struct {
 		log     logged
 		stamp   tree.Stamp // of the last change by this mount, or answer that was used
 		removed bool       // by this mount: what handles do to it stays local
+		unnamed bool       // it has never had a name, and is removed until it gets one
 		own     bool       // a directory that this mount has made
 		alone   bool       // and of which the service has nothing: what is not here is nowhere
 		sending func()     // breaks off the attempt in the background that is on its way; nil: there is none

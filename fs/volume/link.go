@@ -11,10 +11,16 @@ import (
 )
 
 // Link gives a file of any kind but a directory a further name; package links says how they are kept. It is
-// ErrPermission on a service that cannot compare versions, and ErrTooManyLinks from links.Max on.
+// ErrPermission on a service that cannot compare versions, and ErrTooManyLinks from links.Max on. A file that was made
+// without a name gets its first one on any service.
 func (v *Volume) Link(ctx context.Context, n, dir *Inode, name string) (Stat, error) {
 	if err := v.writable(); err != nil {
 		return Stat{}, err
+	}
+	if n.unnamed() {
+		if st, err := v.nameFirst(ctx, n, place{dir, name}); !errors.Is(err, errAgain) {
+			return st, err
+		}
 	}
 	if n.isDir() || !v.caps.ConditionalPut {
 		return Stat{}, ErrPermission
