@@ -43,6 +43,7 @@ if [ "${1:-run}" = ha ]; then
 	want /usr/sbin/iptables iptables
 	want /usr/sbin/modprobe kmod
 	want /usr/sbin/dockerd docker.io
+	want /usr/bin/docker-compose docker-compose
 	want /usr/bin/linux.uml user-mode-linux
 	want /usr/bin/ganesha.nfsd nfs-ganesha
 	want /usr/share/doc/nfs-ganesha-vfs nfs-ganesha-vfs

@@ -31,6 +31,34 @@ const patience = 3 * time.Minute
 // startDrill waits until a server serves, and starts the clients.
 func startDrill(t *testing.T, urls []string) *drill {
 	t.Helper()
+	d := newDrill(t, urls)
+	d.writers = d.load.Write(4, 5*time.Second, drillSizes, d.clients...)
+	t.Cleanup(d.writers.Halt)
+	d.waitAcks(t, 10)
+	return d
+}
+
+// startActiveDrill is startDrill for servers that all serve.
+func startActiveDrill(t *testing.T, urls []string) *drill {
+	t.Helper()
+	d := newDrill(t, urls)
+	for i := range urls {
+		d.waitServes(t, i)
+	}
+	if _, err := d.clients[0].CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: aws.String("elsewhere")}); err != nil {
+		t.Fatal(err)
+	}
+	d.writers = d.load.WriteFresh(4, 5*time.Second, drillSizes, d.clients...)
+	t.Cleanup(d.writers.Halt)
+	d.waitAcks(t, 10)
+	return d
+}
+
+var drillSizes = []int{10, 5000, 70_000, 300_000, 6 << 20}
+
+// newDrill waits until a server serves, and makes the bucket.
+func newDrill(t *testing.T, urls []string) *drill {
+	t.Helper()
 	d := &drill{urls: urls, load: load.New("bucket", "")}
 	for _, url := range urls {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -47,9 +75,6 @@ func startDrill(t *testing.T, urls []string) *drill {
 		t.Fatal(err)
 	}
 	t.Logf("served %v after the start", since(begin))
-	d.writers = d.load.Write(4, 5*time.Second, []int{10, 5000, 70_000, 300_000, 6 << 20}, d.clients...)
-	t.Cleanup(d.writers.Halt)
-	d.waitAcks(t, 10)
 	return d
 }
 
@@ -126,18 +151,28 @@ func (d *drill) waitStandby(t *testing.T, server int) {
 	d.poll(t, "a server does not stand by", func() bool { return d.standsBy(server) })
 }
 
-// owner waits until a server owns the directories.
+// owner waits until a server owns the directories; where all serve, any of them.
 func (d *drill) owner(t *testing.T) (owner int) {
 	t.Helper()
 	d.poll(t, "no server owns the directories", func() bool {
 		for owner = range d.urls {
-			if status, _ := d.ask(owner); status == http.StatusForbidden || status == http.StatusNotFound {
+			if d.serves(owner) {
 				return true
 			}
 		}
 		return false
 	})
 	return owner
+}
+
+func (d *drill) serves(server int) bool {
+	status, _ := d.ask(server)
+	return status == http.StatusForbidden || status == http.StatusNotFound
+}
+
+func (d *drill) waitServes(t *testing.T, server int) {
+	t.Helper()
+	d.poll(t, "a server does not serve", func() bool { return d.serves(server) })
 }
 
 func (d *drill) poll(t *testing.T, failure string, done func() bool) {

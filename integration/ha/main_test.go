@@ -40,6 +40,9 @@ func cgroupParent(lab string) string { return "/" + filepath.Base(lab) }
 
 func enclose() (code int) {
 	lab, err := os.MkdirTemp("", "pail-ha-")
+	if err == nil {
+		err = os.Chmod(lab, 0o755) // PostgreSQL does not run as root
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
