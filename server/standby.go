@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	standbyPoll  = 200 * time.Millisecond // between two attempts to take over
-	standbyRetry = 5 * time.Second        // the same after one that failed otherwise than by there being an owner
-	retryAfter   = 1                      // second, for the clients of a standby
+	standbyPoll = 200 * time.Millisecond // between two attempts to take over
+	retryAfter  = 1                      // second, for the clients of a standby
+
+	// After an attempt that failed otherwise than by there being an owner, the pauses are twice as long each time.
+	firstRetry, lastRetry = 100 * time.Millisecond, 5 * time.Second
 )
 
 // run owns the directories or waits for them, in turn, until ctx ends. t is the tenure that is installed, nil to wait.
@@ -40,6 +42,7 @@ func (s *Server) run(ctx context.Context, t *tenure) {
 
 // wait takes the directories over as soon as it can, nil when ctx has ended.
 func (s *Server) wait(ctx context.Context) *tenure {
+	var retry time.Duration
 	for {
 		t, err := s.begin()
 		if err == nil {
@@ -47,8 +50,8 @@ func (s *Server) wait(ctx context.Context) *tenure {
 		}
 		s.standBy(err)
 		pause := standbyPoll
-		if !waits(err) {
-			pause = standbyRetry
+		if retry = nextRetry(retry, err); retry > 0 {
+			pause = retry
 		}
 		select {
 		case <-ctx.Done():
@@ -56,6 +59,14 @@ func (s *Server) wait(ctx context.Context) *tenure {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// nextRetry gives the pause after an attempt that failed, given the one before it; 0 where there is an owner to wait for.
+func nextRetry(last time.Duration, err error) time.Duration {
+	if waits(err) {
+		return 0
+	}
+	return min(max(2*last, firstRetry), lastRetry)
 }
 
 // begin takes the directories over and serves from them.

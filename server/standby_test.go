@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +87,21 @@ func TestStandbyTakesOver(t *testing.T) {
 		if !strings.Contains(w.Body.String(), "\n"+line+"\n") {
 			t.Errorf("no %s in /metrics", line)
 		}
+	}
+}
+
+// TestRetriesOfTakeover: a standby that could have taken over, and failed, tries again soon, and ever more seldom; one that
+// waits for an owner again begins anew.
+func TestRetriesOfTakeover(t *testing.T) {
+	failed := errors.New("input/output error")
+	var pauses []time.Duration
+	last := time.Duration(0)
+	for _, err := range []error{failed, failed, failed, failed, failed, failed, failed, failed, fmt.Errorf("wait: %w", ErrInUse), failed} {
+		last = nextRetry(last, err)
+		pauses = append(pauses, last/time.Millisecond)
+	}
+	if want := []time.Duration{100, 200, 400, 800, 1600, 3200, 5000, 5000, 0, 100}; !slices.Equal(pauses, want) {
+		t.Errorf("pauses of %d ms, want %d", pauses, want)
 	}
 }
 
