@@ -15,7 +15,7 @@ import (
 )
 
 // Extensions are what this server does beyond S3, as the answer to HeadBucket announces them in X-Pail-Extensions.
-const Extensions = "rename-object, rename-prefix, list-metadata, conditional-put, append, notify, usage"
+const Extensions = "rename-object, rename-prefix, list-metadata, conditional-put, complete-metadata, append, notify, usage"
 
 // createConfiguration is the body of CreateBucket.
 type createConfiguration struct {

@@ -54,29 +54,35 @@ func (r *request) checkParameters() error {
 
 // attrs reads what the client says of a new object.
 func (r *request) attrs() (store.Attrs, error) {
-	h := r.http.Header
-	a := store.Attrs{
-		ContentType:        h.Get("Content-Type"),
-		CacheControl:       h.Get("Cache-Control"),
-		ContentDisposition: h.Get("Content-Disposition"),
-		ContentEncoding:    contentEncoding(h.Values("Content-Encoding")),
-		ContentLanguage:    h.Get("Content-Language"),
-		Expires:            h.Get("Expires"),
-		StorageClass:       h.Get("X-Amz-Storage-Class"),
-		WebsiteRedirect:    h.Get("X-Amz-Website-Redirect-Location"),
+	a, err := r.description()
+	if err != nil {
+		return a, err
 	}
-	if a.ContentType == "" {
-		a.ContentType = defaultContentType
-	}
+	a.StorageClass = r.header("X-Amz-Storage-Class")
+	a.WebsiteRedirect = r.header("X-Amz-Website-Redirect-Location")
 	if err := checkStorageClass(a.StorageClass); err != nil {
 		return a, err
 	}
 	if w := a.WebsiteRedirect; w != "" && !strings.HasPrefix(w, "/") && !strings.HasPrefix(w, "http://") && !strings.HasPrefix(w, "https://") {
 		return a, s3err.New(s3err.InvalidRedirectLocation)
 	}
-	var err error
-	if a.Tags, err = r.headerTags(); err != nil {
-		return a, err
+	a.Tags, err = r.headerTags()
+	return a, err
+}
+
+// description reads those attributes that say what the content is: its headers and the user's metadata.
+func (r *request) description() (a store.Attrs, err error) {
+	h := r.http.Header
+	a = store.Attrs{
+		ContentType:        h.Get("Content-Type"),
+		CacheControl:       h.Get("Cache-Control"),
+		ContentDisposition: h.Get("Content-Disposition"),
+		ContentEncoding:    contentEncoding(h.Values("Content-Encoding")),
+		ContentLanguage:    h.Get("Content-Language"),
+		Expires:            h.Get("Expires"),
+	}
+	if a.ContentType == "" {
+		a.ContentType = defaultContentType
 	}
 	a.Meta, err = userMetadata(h)
 	return a, err

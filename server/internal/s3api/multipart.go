@@ -145,6 +145,9 @@ func (r *request) completeInput() (store.CompleteInput, error) {
 	if in.Cond, err = r.writeConditions(); err != nil {
 		return in, err
 	}
+	if in.Attrs, err = r.replacedAttrs(); err != nil {
+		return in, err
+	}
 	if v := r.header("X-Amz-Mp-Object-Size"); v != "" {
 		n, ok := parseSize(v)
 		if !ok {
@@ -166,6 +169,29 @@ func (r *request) completeInput() (store.CompleteInput, error) {
 	}
 	in.Parts, err = c.parts()
 	return in, err
+}
+
+// replacedAttrs reads what x-amz-metadata-directive has replaced of what was said at the beginning of an upload; nil is
+// nothing.
+func (r *request) replacedAttrs() (*store.Attrs, error) {
+	replace, err := r.replacesMetadata()
+	if err != nil || !replace {
+		return nil, err
+	}
+	a, err := r.description()
+	return &a, err
+}
+
+// replacesMetadata reads x-amz-metadata-directive.
+func (r *request) replacesMetadata() (bool, error) {
+	switch d := r.header("X-Amz-Metadata-Directive"); d {
+	case "", "COPY":
+		return false, nil
+	case "REPLACE":
+		return true, nil
+	default:
+		return false, invalidArgument("x-amz-metadata-directive", d, "Unknown metadata directive.")
+	}
 }
 
 // objectChecksum reads the checksum that the finished object must have. Here x-amz-checksum-* is about the object and

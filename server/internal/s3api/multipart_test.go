@@ -297,3 +297,52 @@ func TestCompositeUploadsListTheirChecksums(t *testing.T) {
 	s.want("another algorithm's", whole("X-Amz-Checksum-Sha1: EfatjsUqKYSrqv18O1FlA3hcIHI="), 400, "InvalidRequest")
 	s.want("of the whole object", whole("X-Amz-Checksum-Crc32: jNwWgw=="), 200, "")
 }
+
+func TestCompleteWithMetadata(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	if _, err := s.s3.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{
+		Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}}}); err != nil {
+		t.Fatal(err)
+	}
+	begin := func() (id, body string) {
+		id = s.upload("k", "X-Amz-Meta-Old: 1", "Content-Type: text/old", "Cache-Control: old", "X-Amz-Storage-Class: STANDARD_IA",
+			"X-Amz-Tagging: color=red", "X-Amz-Server-Side-Encryption: AES256", "X-Amz-Website-Redirect-Location: /there", "X-Amz-Acl: public-read")
+		part := s.do("PUT", path("k")+"?partNumber=1&uploadId="+id, "one")
+		s.want("part", part, 200, "")
+		return id, completeBody(part.header.Get("Etag"))
+	}
+	replace := []string{"X-Amz-Metadata-Directive: REPLACE", "X-Amz-Meta-New: 2", "Content-Type: text/new", "Content-Language: de",
+		"X-Amz-Storage-Class: GLACIER", "X-Amz-Tagging: color=blue", "X-Amz-Website-Redirect-Location: /elsewhere"}
+	id, body := begin()
+	complete := func(headers ...string) answer { return s.do("POST", path("k")+"?uploadId="+id, body, headers...) }
+	s.want("too large", complete("X-Amz-Metadata-Directive: REPLACE", "X-Amz-Meta-A: "+strings.Repeat("x", 2048)), 400, "MetadataTooLarge")
+	s.want("unknown directive", complete("X-Amz-Metadata-Directive: MERGE"), 400, "InvalidArgument")
+	s.want("replace", complete(replace...), 200, "")
+	check := func(want map[string]string) {
+		t.Helper()
+		h := s.do("HEAD", path("k"), "")
+		for name, value := range want {
+			if got := h.header.Get(name); got != value {
+				t.Errorf("%s is %q, want %q", name, got, value)
+			}
+		}
+	}
+	check(map[string]string{"X-Amz-Meta-Old": "", "X-Amz-Meta-New": "2", "Content-Type": "text/new", "Cache-Control": "", "Content-Language": "de",
+		"X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Tagging-Count": "1", "X-Amz-Server-Side-Encryption": "AES256", "X-Amz-Website-Redirect-Location": "/there"})
+	if tags := s.do("GET", path("k")+"?tagging", "").body; !strings.Contains(tags, "red") {
+		t.Errorf("the tags are %s", tags)
+	}
+	if list := s.do("GET", path("k")+"?acl", "").body; !strings.Contains(list, "AllUsers") {
+		t.Errorf("the ACL is %s", list)
+	}
+	s.want("again", complete(replace...), 200, "")
+	s.want("again, with other metadata", complete("X-Amz-Metadata-Directive: REPLACE", "X-Amz-Meta-New: 3"), 404, "NoSuchUpload")
+	s.want("again, as it was begun", complete(), 200, "")
+
+	id, body = begin()
+	s.want("keep", complete("X-Amz-Meta-New: 2", "X-Amz-Metadata-Directive: COPY"), 200, "")
+	check(map[string]string{"X-Amz-Meta-Old": "1", "X-Amz-Meta-New": "", "Content-Type": "text/old", "Cache-Control": "old"})
+	id, body = begin()
+	s.want("nothing but the directive", complete("X-Amz-Metadata-Directive: REPLACE"), 200, "")
+	check(map[string]string{"X-Amz-Meta-Old": "", "Cache-Control": "", "Content-Type": "binary/octet-stream"})
+}

@@ -87,13 +87,14 @@ func (r *request) copyInput() (store.CopyInput, error) {
 	if err != nil {
 		return in, err
 	}
-	switch d := r.header("X-Amz-Metadata-Directive"); d {
-	case "", "COPY":
-		in.StorageClass, in.WebsiteRedirect = attrs.StorageClass, attrs.WebsiteRedirect
-	case "REPLACE":
+	replace, err := r.replacesMetadata()
+	switch {
+	case err != nil:
+		return in, err
+	case replace:
 		in.Replace = &attrs
 	default:
-		return in, invalidArgument("x-amz-metadata-directive", d, "Unknown metadata directive.")
+		in.StorageClass, in.WebsiteRedirect = attrs.StorageClass, attrs.WebsiteRedirect
 	}
 	if in.ReplaceTags, err = r.copiedTags(attrs.Tags); err != nil {
 		return in, err

@@ -5,6 +5,8 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
+	"maps"
+	"reflect"
 	"strings"
 	"time"
 
@@ -15,8 +17,8 @@ import (
 // maxExtents bounds the pieces of one object: its manifest is a few megabytes then.
 const maxExtents = 1 << 18
 
-// CompleteUpload makes the object of the parts. Repeated after success with the same parts, it returns the same object
-// again, for at least a day.
+// CompleteUpload makes the object of the parts. Repeated after success with the same parts and attributes, it returns the
+// same object again, for at least a day.
 func (s *Store) CompleteUpload(ctx context.Context, in CompleteInput) (Object, error) {
 	if err := checkList(in.Parts); err != nil {
 		return Object{}, err
@@ -67,7 +69,7 @@ func checkList(parts []CompletedPart) error {
 	return nil
 }
 
-// completedBefore gives the answer of an earlier completion with the same parts.
+// completedBefore gives the answer of an earlier completion with the same parts and attributes.
 func (x *tx) completedBefore(u uploadRef, in CompleteInput) (*objectRow, error) {
 	done, err := load(x, meta.CompletedKey(u.id), decodeCompleted)
 	if err != nil {
@@ -82,7 +84,7 @@ func (x *tx) completedBefore(u uploadRef, in CompleteInput) (*objectRow, error) 
 		h.Write(sum)
 	}
 	if done.bucket != u.bucket.id || done.key != in.Key || done.object.parts != len(in.Parts) ||
-		[16]byte(h.Sum(nil)) != done.object.etag {
+		[16]byte(h.Sum(nil)) != done.object.etag || !in.describes(done.object.attrs) {
 		return nil, ErrNoSuchUpload
 	}
 	return done.object, nil
@@ -138,7 +140,7 @@ func (x *tx) listedParts(id meta.ID, u *uploadRow, listed []CompletedPart) ([]*p
 
 // assemble makes the object's row, without body and time.
 func assemble(u *uploadRow, in CompleteInput, parts []*partRow) (*objectRow, error) {
-	row := &objectRow{parts: len(parts), owner: u.owner, attrs: u.attrs, extra: u.extra}
+	row := &objectRow{parts: len(parts), owner: u.owner, attrs: in.attrs(u.attrs), extra: u.extra}
 	h := md5.New()
 	for _, p := range parts {
 		row.size += p.size
@@ -174,6 +176,24 @@ func assemble(u *uploadRow, in CompleteInput, parts []*partRow) (*objectRow, err
 	}
 	row.sum, row.sumType = sum, sumType
 	return row, nil
+}
+
+// attrs are those of the object, where begun are the upload's.
+func (in *CompleteInput) attrs(begun Attrs) Attrs {
+	if in.Attrs == nil {
+		return begun
+	}
+	a := *in.Attrs
+	a.StorageClass, a.WebsiteRedirect, a.Tags = begun.StorageClass, begun.WebsiteRedirect, begun.Tags
+	return a
+}
+
+// describes reports whether an object with attributes a is what in asks for.
+func (in *CompleteInput) describes(a Attrs) bool {
+	want := in.attrs(a)
+	same := maps.Equal(want.Meta, a.Meta)
+	want.Meta, a.Meta = nil, nil
+	return same && reflect.DeepEqual(want, a)
 }
 
 func allHave(a checksum.Algorithm, parts []*partRow) bool {

@@ -137,7 +137,8 @@ type CompletedPart struct {
 }
 
 // CompleteInput makes an object of parts. Checksum, ChecksumType and Size are what the client expects of the whole
-// object, each compared when it is set.
+// object, each compared when it is set. Attrs, if not nil, takes the place of what CreateUpload was told, but for storage
+// class, website redirect and tags.
 type CompleteInput struct {
 	Bucket, Key, UploadID string
 	Parts                 []CompletedPart
@@ -145,6 +146,7 @@ type CompleteInput struct {
 	Checksum              *checksum.Sum
 	ChecksumType          string
 	Size                  *int64
+	Attrs                 *Attrs
 }
 
 // PartsQuery asks for a page of the parts after part number After. Max 0 gives an empty page.

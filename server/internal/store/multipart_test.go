@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -332,5 +333,31 @@ func TestListParts(t *testing.T) {
 			t.Errorf("%+v, %v", up, err)
 		}
 		e.AbortUpload(ctx, "b", "k", id)
+	})
+}
+
+func TestCompleteWithOtherAttributes(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		id, err := e.CreateUpload(ctx, UploadInput{Bucket: "b", Key: "k", Attrs: Attrs{ContentType: "old", StorageClass: "GLACIER",
+			Meta: map[string]string{"old": "1"}, Tags: []Tag{{Key: "a", Value: "b"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := CompleteInput{Bucket: "b", Key: "k", UploadID: id, Parts: []CompletedPart{e.part("k", id, 1, data(10, 1))},
+			Attrs: &Attrs{ContentType: "new", Meta: map[string]string{"new": "2"}}}
+		for range 2 { // the second is a repetition
+			o, err := e.CompleteUpload(ctx, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := Attrs{ContentType: "new", StorageClass: "GLACIER", Meta: map[string]string{"new": "2"}, Tags: []Tag{{Key: "a", Value: "b"}}}
+			if !reflect.DeepEqual(o.Attrs, want) {
+				t.Errorf("the attributes are %+v", o.Attrs)
+			}
+		}
+		in.Attrs = &Attrs{ContentType: "newer"}
+		if _, err := e.CompleteUpload(ctx, in); !errors.Is(err, ErrNoSuchUpload) {
+			t.Errorf("repeated with other attributes: %v", err)
+		}
 	})
 }
