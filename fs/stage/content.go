@@ -29,6 +29,7 @@ const (
 	kindBase     kind = iota // in the base only
 	kindData                 // here only
 	kindSaved                // the same, and the file's user has a copy
+	kindWatched              // the same as kindData, not changed since Watch
 	kindZero                 // zeros, here only
 	kindSame                 // here, and the same in the base
 	kindSameZero             // zeros, and the same in the base
@@ -37,7 +38,7 @@ const (
 // public is the kind as an upload sees it.
 func (k kind) public() Kind {
 	switch k {
-	case kindData, kindSaved:
+	case kindData, kindSaved, kindWatched:
 		return Data
 	case kindZero:
 		return Zero
@@ -46,12 +47,12 @@ func (k kind) public() Kind {
 }
 
 // local reports whether the bytes lie in the file's local storage.
-func (k kind) local() bool { return k == kindData || k == kindSaved || k == kindSame }
+func (k kind) local() bool { return k.public() == Data || k == kindSame }
 
 // committed is the kind once the content has become the base.
 func (k kind) committed() kind {
 	switch k {
-	case kindData, kindSaved:
+	case kindData, kindSaved, kindWatched:
 		return kindSame
 	case kindZero:
 		return kindSameZero
@@ -61,11 +62,14 @@ func (k kind) committed() kind {
 
 // saved is the kind once the file's user has a copy of the content.
 func (k kind) saved() kind {
-	if k == kindData {
+	if k.unsaved() {
 		return kindSaved
 	}
 	return k
 }
+
+// unsaved reports whether the bytes are not even with the file's user.
+func (k kind) unsaved() bool { return k == kindData || k == kindWatched }
 
 // content maps every offset of a file to a kind: a mark holds from its offset to that of the next one, the last to
 // size. Marks lie in chunks, so that a change among millions of them moves only a few.
@@ -254,6 +258,19 @@ func (c *content) spans(off, end int64) iter.Seq[span] {
 			off = to
 		}
 	}
+}
+
+// all reports whether [off, end) lies within the content, and is of kinds that is says yes to.
+func (c *content) all(off, end int64, is func(kind) bool) bool {
+	if off < 0 || off >= end || end > c.size {
+		return false
+	}
+	for s := range c.spans(off, end) {
+		if !is(s.kind) {
+			return false
+		}
+	}
+	return true
 }
 
 // extents is the whole content as an upload sees it.

@@ -81,6 +81,7 @@ func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 	end := off + int64(len(p))
 	if err := f.storeLocked(p, off, end); err != nil {
+		f.unwatchLocked(off, end) // what was there may be damaged
 		return 0, err
 	}
 	f.content.set(off, end, kindData)

@@ -21,6 +21,9 @@ type model struct {
 	want  []byte
 	dirty bool
 	saved []byte // a copy, brought up to date by saves alone
+
+	watchedAt int64  // what Watch was told last
+	watched   []byte // and the bytes that were there
 }
 
 func TestFileBehavesLikeAByteSlice(t *testing.T) {
@@ -41,7 +44,7 @@ func TestFileBehavesLikeAByteSlice(t *testing.T) {
 		m.want = rapid.SliceOfN(rapid.Byte(), 0, 256).Draw(rt, "base")
 		m.f = area.NewFile(&bytesBase{data: bytes.Clone(m.want)}, int64(len(m.want)))
 		rt.Repeat(map[string]func(*rapid.T){
-			"write": m.write, "truncate": m.truncate, "punch": m.punch, "commit": m.commit, "save": m.save, "": m.check,
+			"write": m.write, "truncate": m.truncate, "punch": m.punch, "commit": m.commit, "save": m.save, "watch": m.watch, "": m.check,
 		})
 		if err := errors.Join(m.f.Close(), area.Close()); err != nil {
 			rt.Fatal(err)
@@ -142,6 +145,34 @@ func (m *model) save(t *rapid.T) {
 	}
 }
 
+func (m *model) watch(t *rapid.T) {
+	off, n := rapid.Int64Range(0, 300).Draw(t, "watch off"), rapid.Int64Range(1, 100).Draw(t, "watch n")
+	if !m.f.Watch(off, n) {
+		return
+	}
+	m.watchedAt, m.watched = off, bytes.Clone(m.want[off:off+n])
+	if !m.f.Watched(off, n) {
+		t.Fatal("what is watched has changed at once")
+	}
+}
+
+// checkWatched: what Watched says has not changed is as it was, and can be read; else it cannot.
+func (m *model) checkWatched(t *rapid.T) {
+	n := int64(len(m.watched))
+	if n == 0 {
+		return
+	}
+	got, err := io.ReadAll(m.f.WatchedReader(context.Background(), m.watchedAt, n))
+	switch {
+	case !m.f.Watched(m.watchedAt, n):
+		if !errors.Is(err, ErrChanged) {
+			t.Fatalf("the reader of what has changed says %v", err)
+		}
+	case err != nil || !bytes.Equal(got, m.watched) || !bytes.Equal(got, m.want[m.watchedAt:m.watchedAt+n]):
+		t.Fatalf("what is watched and has not changed reads as %q, %v; it was %q", got, err, m.watched)
+	}
+}
+
 func (m *model) checkExtents(t *rapid.T, s *Snapshot) {
 	end, last := int64(0), Kind(255)
 	for _, e := range s.Extents() {
@@ -165,6 +196,7 @@ func (m *model) checkExtents(t *rapid.T, s *Snapshot) {
 }
 
 func (m *model) check(t *rapid.T) {
+	m.checkWatched(t)
 	if m.f.Size() != int64(len(m.want)) || m.f.Dirty() != m.dirty {
 		t.Fatalf("size %d, dirty %v; want %d, %v", m.f.Size(), m.f.Dirty(), len(m.want), m.dirty)
 	}
@@ -205,7 +237,7 @@ func (c *content) broken() string {
 func TestContentBehavesLikeAListOfKinds(t *testing.T) {
 	for seed := range uint64(30) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
-		kinds := 2 + rnd.IntN(5)
+		kinds := 2 + rnd.IntN(6)
 		var c content
 		var want []kind
 		set := func(longest int) {

@@ -28,9 +28,14 @@ func (s *Snapshot) Unsaved() []Extent {
 	defer f.mu.RUnlock()
 	var list []Extent
 	for one := range f.content.spans(0, f.content.size) {
-		if one.kind == kindData {
-			list = append(list, Extent{Off: one.off, Len: one.end - one.off, Kind: Data})
+		if !one.kind.unsaved() {
+			continue
 		}
+		if last := len(list) - 1; last >= 0 && list[last].Off+list[last].Len == one.off {
+			list[last].Len += one.end - one.off
+			continue
+		}
+		list = append(list, Extent{Off: one.off, Len: one.end - one.off, Kind: Data})
 	}
 	return list
 }
