@@ -61,8 +61,9 @@ type Upload interface {
 	// CopyPart makes part n from a range of src in the same bucket, provided src still has the ETag ifMatch. ErrUnsupported:
 	// the service cannot copy from this key.
 	CopyPart(ctx context.Context, n int, src string, r Range, ifMatch ETag) (Part, error)
-	// Complete makes the object visible. parts are in ascending order of N.
-	Complete(ctx context.Context, parts []Part) (ObjectInfo, error)
+	// Complete makes the object visible. parts are in ascending order of N. as, if not nil, takes the place of the options
+	// that the upload was begun with; its metadata and headers do only where Capabilities.CompleteMetadata is set.
+	Complete(ctx context.Context, parts []Part, as *PutOptions) (ObjectInfo, error)
 	// Abort frees what was sent; aborting an upload that is gone is no error.
 	Abort(ctx context.Context) error
 }
@@ -85,6 +86,8 @@ type Capabilities struct {
 	RenameObject   bool // RenameObject, as S3 Express and pail's own server have it
 	RenamePrefix   bool // RenameObject of a whole prefix, atomically
 	ListMetadata   bool // listings can carry user metadata
+
+	CompleteMetadata bool // CompleteMultipartUpload can say what the object's metadata is
 }
 
 // Exclusive reports whether a PUT can be kept from replacing an object.

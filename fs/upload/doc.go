@@ -5,9 +5,13 @@
 // on the condition that the version is still in place). The plan of parts is a pure function (plan.go) of the extents
 // and S3's limits. Part bodies read straight from the file's local data; nothing is buffered here.
 //
+// A Stream is the multipart upload of a file that is still being written, where the service takes the metadata at its end:
+// parts that are whole are sent while others are written, those that change later are sent again. Its parts lie on a grid
+// (grid.go), as the size is not known yet.
+//
 // Copy copies an object inside the service, by CopyObject or, above a limit, by parallel UploadPartCopy.
 //
 // The object that was there stays until the new one is complete. Whatever fails ends the upload: the other parts are
 // cancelled and waited for, the upload is aborted on a context of its own, and the error that came first is returned.
-// Nothing is retried here (package s3client/retry does).
+// Nothing is retried here (package s3client/retry does) but the aborting, as what is left behind costs its owner money.
 package upload

@@ -2,15 +2,11 @@ package upload
 
 import (
 	"context"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"pail/s3client"
 )
-
-// abortTimeout bounds the clean-up of a failed upload, which goes on when the caller's context has ended.
-const abortTimeout = 30 * time.Second
 
 // storePart stores the n-th part (from 1) of a plan.
 type storePart func(ctx context.Context, up s3client.Upload, n int, p part) (s3client.Part, error)
@@ -24,7 +20,8 @@ func (u *Uploader) run(ctx context.Context, key string, opt s3client.PutOptions,
 	done, err := u.storeAll(ctx, up, parts, store)
 	if err == nil {
 		var info s3client.ObjectInfo
-		if info, err = up.Complete(ctx, done); err == nil {
+		if info, err = up.Complete(ctx, done, nil); err == nil {
+			u.tidy()
 			return info, nil
 		}
 	}
@@ -50,14 +47,4 @@ func (u *Uploader) storeAll(ctx context.Context, up s3client.Upload, parts []par
 		return nil, err
 	}
 	return done, ctx.Err()
-}
-
-// abort frees what was sent. A failure leaves parts in the service that its lifecycle rules remove; the error that led
-// here is the one to report.
-func (u *Uploader) abort(ctx context.Context, key string, up s3client.Upload) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
-	defer cancel()
-	if err := up.Abort(ctx); err != nil {
-		u.log.Warn("multipart upload left behind", "key", key, "upload", up.ID(), "err", err)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 
 	"pail/fs/readahead"
 	"pail/fs/stage"
@@ -25,6 +26,7 @@ const (
 // nearest that it does.
 type Options struct {
 	Client             s3client.Client
+	MinPartSize        int64 // what the service takes of all parts but the last; s3client.MinPartSize by default
 	PartSize           int64 // of sent parts; grows for objects that need more than s3client.MaxParts of them
 	MultipartThreshold int64 // objects up to this size are one PUT
 	CopyPartSize       int64 // of parts copied inside the service
@@ -43,7 +45,7 @@ type Snapshot interface {
 	Reader(ctx context.Context, off, n int64) io.ReadSeeker
 }
 
-// Uploader stores files in one bucket. It is safe for concurrent use, and holds nothing that needs closing.
+// Uploader stores files in one bucket. It is safe for concurrent use. Settle ends it.
 type Uploader struct {
 	client          s3client.Client
 	threshold       int64
@@ -54,18 +56,25 @@ type Uploader struct {
 	noMix           bool
 	noCopy          bool
 	log             *slog.Logger
+
+	work sync.WaitGroup // uploads that are aborted in the background
+	mu   struct {       // a leaf
+		sync.Mutex
+		left []leftUpload
+	}
 }
 
 // New returns an Uploader.
 func New(o Options) *Uploader {
-	partSize := within(s3client.MinPartSize, o.PartSize, s3client.MaxPartSize, DefaultPartSize)
-	copySize := within(s3client.MinPartSize, o.CopyPartSize, s3client.MaxCopySize, DefaultCopyPartSize)
+	minPart := within(1, o.MinPartSize, s3client.MaxPartSize, s3client.MinPartSize)
+	partSize := within(minPart, o.PartSize, s3client.MaxPartSize, DefaultPartSize)
+	copySize := within(minPart, o.CopyPartSize, s3client.MaxCopySize, DefaultCopyPartSize)
 	u := &Uploader{
 		client:          o.Client,
 		threshold:       within(0, o.MultipartThreshold, s3client.MaxPartSize, DefaultMultipartThreshold),
 		singleCopyLimit: within(minRangeSource, o.SingleCopyLimit, s3client.MaxCopySize, DefaultSingleCopyLimit),
 		lim: limits{
-			min: s3client.MinPartSize, max: s3client.MaxPartSize, maxCopy: s3client.MaxCopySize,
+			min: minPart, max: s3client.MaxPartSize, maxCopy: s3client.MaxCopySize,
 			count: s3client.MaxParts, send: partSize, copied: copySize,
 		},
 		parallel:    o.Parallel,

@@ -24,6 +24,7 @@ type faulty struct {
 	onPart     func(n int) error
 	onCopyPart func(n int) error
 	onComplete func() error
+	onAbort    func() error
 	aborts     atomic.Int32
 	flying     atomic.Int32
 	most       atomic.Int32
@@ -64,17 +65,22 @@ func (u *faultyUpload) CopyPart(ctx context.Context, n int, src string, r s3clie
 	return u.Upload.CopyPart(ctx, n, src, r, ifMatch)
 }
 
-func (u *faultyUpload) Complete(ctx context.Context, parts []s3client.Part) (s3client.ObjectInfo, error) {
+func (u *faultyUpload) Complete(ctx context.Context, parts []s3client.Part, as *s3client.PutOptions) (s3client.ObjectInfo, error) {
 	if u.f.onComplete != nil {
 		if err := u.f.onComplete(); err != nil {
 			return s3client.ObjectInfo{}, err
 		}
 	}
-	return u.Upload.Complete(ctx, parts)
+	return u.Upload.Complete(ctx, parts, as)
 }
 
 func (u *faultyUpload) Abort(ctx context.Context) error {
 	u.f.aborts.Add(1)
+	if u.f.onAbort != nil {
+		if err := u.f.onAbort(); err != nil {
+			return err
+		}
+	}
 	return u.Upload.Abort(ctx)
 }
 

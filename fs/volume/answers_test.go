@@ -416,12 +416,12 @@ type lateUpload struct {
 	c *lateVersion
 }
 
-func (u *lateUpload) Complete(ctx context.Context, parts []s3client.Part) (s3client.ObjectInfo, error) {
+func (u *lateUpload) Complete(ctx context.Context, parts []s3client.Part, as *s3client.PutOptions) (s3client.ObjectInfo, error) {
 	if store := u.c.store; store != nil {
 		u.c.store = nil
 		store()
 	}
-	return u.Upload.Complete(ctx, parts)
+	return u.Upload.Complete(ctx, parts, as)
 }
 
 func TestUnlinkOfAnOpenFileThatAnotherClientReplaced(t *testing.T) {
@@ -526,7 +526,7 @@ func (c *otherETag) Copy(ctx context.Context, dst, src string, opt s3client.Copy
 	if err != nil {
 		return s3client.ObjectInfo{}, err
 	}
-	if _, err := up.Complete(ctx, []s3client.Part{part}); err != nil {
+	if _, err := up.Complete(ctx, []s3client.Part{part}, nil); err != nil {
 		return s3client.ObjectInfo{}, err
 	}
 	return s3client.ObjectInfo{}, errCut

@@ -128,7 +128,7 @@ func TestCompleteWithoutETag(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := up.Complete(t.Context(), []s3client.Part{part})
+	info, err := up.Complete(t.Context(), []s3client.Part{part}, nil)
 	first := md5.Sum([]byte("x"))
 	if want := fmt.Sprintf("%x-1", md5.Sum(first[:])); err != nil || string(info.ETag) != want {
 		t.Errorf("ETag %s, %v; want %s", info.ETag, err, want)

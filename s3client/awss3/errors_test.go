@@ -70,7 +70,7 @@ func TestErrorBodyWithStatus200(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = u.Complete(t.Context(), []s3client.Part{{N: 1, ETag: "e"}})
+	_, err = u.Complete(t.Context(), []s3client.Part{{N: 1, ETag: "e"}}, nil)
 	wantErr(t, err, s3client.ErrUnavailable)
 	_, err = u.CopyPart(t.Context(), 1, "s", s3client.Range{Len: 5}, "")
 	wantErr(t, err, s3client.ErrUnavailable)

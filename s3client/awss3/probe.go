@@ -74,6 +74,8 @@ func parseExtensions(value string) s3client.Capabilities {
 			caps.ListMetadata = true
 		case "conditional-put":
 			caps.ConditionalPut = true
+		case "complete-metadata":
+			caps.CompleteMetadata = true
 		}
 	}
 	return caps
@@ -133,7 +135,7 @@ func (c *Client) probeConditions(ctx context.Context, key string) (bool, error) 
 	}
 	part, err := up.Part(ctx, 1, bytes.NewReader([]byte{0}))
 	if err == nil {
-		_, err = up.Complete(ctx, []s3client.Part{part})
+		_, err = up.Complete(ctx, []s3client.Part{part}, nil)
 	}
 	if err == nil {
 		return false, nil

@@ -1,8 +1,10 @@
 package awss3_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -124,5 +126,36 @@ func TestContractOfTheStackOverBadConnections(t *testing.T) {
 		if got, err := c.Head(t.Context(), key+"-moved"); err != nil || got.ETag != info.ETag {
 			t.Errorf("Head: %+v, error %v", got, err)
 		}
+	}
+}
+
+// TestCompletionWithMetadataKeepsTheRest: storage class and encryption are those that the upload was begun with.
+func TestCompletionWithMetadataKeepsTheRest(t *testing.T) {
+	for name, encryption := range map[string]awss3.Encryption{
+		"customer key": {CustomerKeys: [][]byte{bytes.Repeat([]byte{1}, 32)}}, "S3": {SSES3: true}, "none": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := servertest.New(t, servertest.Options{TLS: true})
+			c := newClient(t, awss3.Options{
+				Bucket: "bucket", Endpoint: srv.URL, StorageClass: "STANDARD_IA", Encryption: encryption,
+				Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, ""), HTTP: awss3.HTTPOptions{CABundle: srv.CAFile},
+			})
+			u, err := c.NewUpload(t.Context(), "k", s3client.PutOptions{Meta: s3client.Meta{"old": "1"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			part, err := u.Part(t.Context(), 1, strings.NewReader("content"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			as := s3client.PutOptions{Meta: s3client.Meta{"new": "2"}, System: s3client.System{ContentType: "text/new", ContentEncoding: "gzip"}, IfNoneMatch: true}
+			if _, err := u.Complete(t.Context(), []s3client.Part{part}, &as); err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.Head(t.Context(), "k")
+			if err != nil || got.StorageClass != "STANDARD_IA" || got.System != as.System || !maps.Equal(got.Meta, as.Meta) {
+				t.Errorf("Head returned %+v, %v", got, err)
+			}
+		})
 	}
 }

@@ -153,11 +153,12 @@ func (u *upload) CopyPart(ctx context.Context, n int, src string, rng s3client.R
 }
 
 // Complete makes the object visible.
-func (u *upload) Complete(ctx context.Context, parts []s3client.Part) (s3client.ObjectInfo, error) {
+func (u *upload) Complete(ctx context.Context, parts []s3client.Part, as *s3client.PutOptions) (s3client.ObjectInfo, error) {
 	r := u.c.newRequest(s3client.OpComplete, http.MethodPost, u.key)
 	r.query = "uploadId=" + escapeQuery(u.id)
-	set(r.header, "Content-Type", "application/xml")
-	setConditions(r.header, u.opt.IfMatch, u.opt.IfNoneMatch)
+	if err := u.setFinal(r, as); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
 	u.c.writeKey().set(r.header)
 	size, known := sizeOf(parts)
 	if known {
@@ -184,6 +185,21 @@ func (u *upload) Complete(ctx context.Context, parts []s3client.Part) (s3client.
 		info.Size = size
 	}
 	return info, nil
+}
+
+// setFinal adds what a completion says of the object. With other metadata than at the beginning, Content-Type is the object's.
+func (u *upload) setFinal(r *request, as *s3client.PutOptions) error {
+	if as == nil {
+		set(r.header, "Content-Type", "application/xml")
+		setConditions(r.header, u.opt.IfMatch, u.opt.IfNoneMatch)
+		return nil
+	}
+	set(r.header, "X-Amz-Metadata-Directive", "REPLACE")
+	setConditions(r.header, as.IfMatch, as.IfNoneMatch)
+	if err := u.c.setMeta(r, as.Meta); err != nil {
+		return err
+	}
+	return u.c.setSystem(r, as.System)
 }
 
 // multipartETag computes what the ETag of an object of these parts is, for services that do not tell it (Ceph's RGW 16):

@@ -257,7 +257,7 @@ func TestUploadSendsChecksumsAndSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := u.Complete(t.Context(), []s3client.Part{p})
+	info, err := u.Complete(t.Context(), []s3client.Part{p}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

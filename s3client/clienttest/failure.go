@@ -23,7 +23,7 @@ func (s *suite) cancelled() {
 		"List":      func() error { _, err := s.c.List(ctx, s3client.ListQuery{}); return err },
 		"NewUpload": func() error { _, err := s.c.NewUpload(ctx, "k", s3client.PutOptions{}); return err },
 		"Part":      func() error { _, err := u.Part(ctx, 1, strings.NewReader("y")); return err },
-		"Complete":  func() error { _, err := u.Complete(ctx, []s3client.Part{{N: 1, ETag: "x"}}); return err },
+		"Complete":  func() error { _, err := u.Complete(ctx, []s3client.Part{{N: 1, ETag: "x"}}, nil); return err },
 		"Abort":     func() error { return u.Abort(ctx) },
 	}
 	for name, call := range calls {

@@ -61,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) s3client.Client) {
 		{"MultipartAbort", (*suite).abort},
 		{"MultipartRefusals", (*suite).completeRefusals},
 		{"MultipartConditions", (*suite).completeConditions},
+		{"MultipartMetadata", (*suite).completeMetadata},
 		{"UploadsList", (*suite).uploadsList},
 		{"UploadsListPages", (*suite).uploadsListPages},
 		{"CancelledContext", (*suite).cancelled},

@@ -35,7 +35,7 @@ func (s *suite) part(u s3client.Upload, n int, content string) s3client.Part {
 
 func (s *suite) complete(u s3client.Upload, parts ...s3client.Part) s3client.ObjectInfo {
 	s.Helper()
-	info, err := u.Complete(s.ctx, parts)
+	info, err := u.Complete(s.ctx, parts, nil)
 	if err != nil {
 		s.Fatalf("Complete: %v", err)
 	}
@@ -140,6 +140,31 @@ func (s *suite) resume() {
 	}
 }
 
+func (s *suite) completeMetadata() {
+	if !s.caps.CompleteMetadata {
+		s.Skip("the service takes no metadata with a completion")
+	}
+	u := s.newUpload("k", s3client.PutOptions{Meta: s3client.Meta{"old": "1"}, System: s3client.System{ContentType: "text/old", CacheControl: "old"}, IfNoneMatch: true})
+	p := s.part(u, 1, "x")
+	there := s.put("k", "in the way", s3client.PutOptions{})
+	as := s3client.PutOptions{Meta: s3client.Meta{"new": "2"}, System: s3client.System{ContentType: "text/new"}, IfMatch: there.ETag}
+	if _, err := u.Complete(s.ctx, []s3client.Part{p}, &as); err != nil {
+		s.Fatal(err)
+	}
+	got := s.head("k")
+	if !maps.Equal(got.Meta, as.Meta) || got.System != as.System {
+		s.Errorf("Head returned %+v", got)
+	}
+	u = s.newUpload("k", s3client.PutOptions{})
+	p = s.part(u, 1, "late")
+	_, err := u.Complete(s.ctx, []s3client.Part{p}, &as)
+	s.wantErr(err, s3client.ErrPrecondition)
+	s.complete(u, p)
+	if got = s.head("k"); len(got.Meta) > 0 {
+		s.Errorf("without metadata, Head returned %+v", got)
+	}
+}
+
 func (s *suite) abort() {
 	u := s.newUpload("k", s3client.PutOptions{})
 	p := s.part(u, 1, "x")
@@ -151,7 +176,7 @@ func (s *suite) abort() {
 	}
 	_, err := u.Part(s.ctx, 2, strings.NewReader("y"))
 	s.wantErr(err, s3client.ErrNotFound)
-	_, err = u.Complete(s.ctx, []s3client.Part{p})
+	_, err = u.Complete(s.ctx, []s3client.Part{p}, nil)
 	s.wantErr(err, s3client.ErrNotFound)
 	_, err = s.c.Head(s.ctx, "k")
 	s.wantErr(err, s3client.ErrNotFound)
@@ -165,7 +190,7 @@ func (s *suite) completeRefusals() {
 	for name, parts := range map[string][]s3client.Part{
 		"a small first part": {one, two}, "a wrong order": {two, one}, "a forged ETag": {forged}, "an unknown part": {{N: 9, ETag: two.ETag}}, "no parts": {},
 	} {
-		if _, err := u.Complete(s.ctx, parts); err == nil {
+		if _, err := u.Complete(s.ctx, parts, nil); err == nil {
 			s.Fatalf("Complete took %s", name)
 		} else {
 			s.wantErr(err, s3client.ErrInvalid)
@@ -180,7 +205,7 @@ func (s *suite) completeConditions() {
 	old := s.put("k", "in the way", s3client.PutOptions{}).ETag
 	u := s.newUpload("k", s3client.PutOptions{IfNoneMatch: true})
 	p := s.part(u, 1, "x")
-	_, err := u.Complete(s.ctx, []s3client.Part{p})
+	_, err := u.Complete(s.ctx, []s3client.Part{p}, nil)
 	s.wantErr(err, s3client.ErrPrecondition)
 	s.wantContent("k", "in the way")
 
@@ -190,7 +215,7 @@ func (s *suite) completeConditions() {
 
 	u = s.newUpload("k", s3client.PutOptions{IfMatch: old})
 	p = s.part(u, 1, "late")
-	_, err = u.Complete(s.ctx, []s3client.Part{p})
+	_, err = u.Complete(s.ctx, []s3client.Part{p}, nil)
 	s.wantErr(err, s3client.ErrPrecondition)
 	s.wantContent("k", "replaced")
 }

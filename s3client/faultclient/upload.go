@@ -50,8 +50,8 @@ func (u *upload) CopyPart(ctx context.Context, n int, src string, r s3client.Ran
 	return part, err
 }
 
-func (u *upload) Complete(ctx context.Context, parts []s3client.Part) (info s3client.ObjectInfo, err error) {
-	err = u.c.do(ctx, s3client.OpComplete, u.keys, nil, func() (err error) { info, err = u.Upload.Complete(ctx, parts); return err })
+func (u *upload) Complete(ctx context.Context, parts []s3client.Part, as *s3client.PutOptions) (info s3client.ObjectInfo, err error) {
+	err = u.c.do(ctx, s3client.OpComplete, u.keys, nil, func() (err error) { info, err = u.Upload.Complete(ctx, parts, as); return err })
 	return info, err
 }
 

@@ -122,7 +122,7 @@ func (h *handle) uploadLocked(op string) (*upload, error) {
 }
 
 // Complete makes the object visible.
-func (h *handle) Complete(ctx context.Context, parts []s3client.Part) (s3client.ObjectInfo, error) {
+func (h *handle) Complete(ctx context.Context, parts []s3client.Part, as *s3client.PutOptions) (s3client.ObjectInfo, error) {
 	const op = s3client.OpComplete
 	if err := h.c.begin(ctx, op, h.key); err != nil {
 		return s3client.ObjectInfo{}, err
@@ -137,7 +137,17 @@ func (h *handle) Complete(ctx context.Context, parts []s3client.Part) (s3client.
 	if code != "" {
 		return s3client.ObjectInfo{}, h.c.fail(op, h.key, code, 400, s3client.ErrInvalid)
 	}
-	info, err := h.c.storeLocked(op, h.key, newObject(h.key, data, etag, u.meta, u.sys), h.cond)
+	meta, sys, cond := u.meta, u.sys, h.cond
+	if as != nil {
+		cond = condition{as.IfMatch, as.IfNoneMatch}
+	}
+	if as != nil && h.c.b.mu.caps.CompleteMetadata {
+		if meta, err = h.c.cleanMeta(op, h.key, as.Meta); err != nil {
+			return s3client.ObjectInfo{}, err
+		}
+		sys = as.System
+	}
+	info, err := h.c.storeLocked(op, h.key, newObject(h.key, data, etag, meta, sys), cond)
 	if err == nil {
 		delete(h.c.b.mu.uploads, h.id)
 	}

@@ -119,7 +119,7 @@ func TestLostAnswerToAComplete(t *testing.T) {
 				t.Fatal(err)
 			}
 			lose(faults, s3client.OpComplete)
-			info, err := u.Complete(t.Context(), []s3client.Part{p})
+			info, err := u.Complete(t.Context(), []s3client.Part{p}, nil)
 			if err != nil || info.Size != 7 || !strings.HasSuffix(string(info.ETag), "-1") {
 				t.Errorf("Complete returned %+v, error %v", info, err)
 			}
@@ -128,10 +128,28 @@ func TestLostAnswerToAComplete(t *testing.T) {
 				t.Fatal(err)
 			}
 			faults.Add(faultclient.Fault{Op: s3client.OpComplete, Do: faultclient.Fail(nil)})
-			if _, err := u.Complete(t.Context(), []s3client.Part{p}); !errors.Is(err, s3client.ErrNotFound) {
+			if _, err := u.Complete(t.Context(), []s3client.Part{p}, nil); !errors.Is(err, s3client.ErrNotFound) {
 				t.Errorf("error is %v", err)
 			}
 		})
+	}
+}
+
+// What the completion says of the object is what it is known by, not what the upload was begun with.
+func TestLostAnswerToACompleteWithMetadata(t *testing.T) {
+	c, faults, _ := newStack(Options{})
+	u, err := c.NewUpload(t.Context(), "k", s3client.PutOptions{Meta: meta("1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := u.Part(t.Context(), 1, strings.NewReader("content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lose(faults, s3client.OpComplete)
+	info, err := u.Complete(t.Context(), []s3client.Part{p}, &s3client.PutOptions{Meta: meta("2"), IfNoneMatch: true})
+	if err != nil || info.Meta["ctime"] != meta("2")["ctime"] {
+		t.Errorf("Complete returned %+v, error %v", info, err)
 	}
 }
 
@@ -164,7 +182,7 @@ func TestLostAnswerToAChangeOfMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, err := u.Complete(t.Context(), []s3client.Part{p})
+	old, err := u.Complete(t.Context(), []s3client.Part{p}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

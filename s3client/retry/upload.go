@@ -44,11 +44,15 @@ func (u *upload) CopyPart(ctx context.Context, n int, src string, r s3client.Ran
 	return part, err
 }
 
-func (u *upload) Complete(ctx context.Context, parts []s3client.Part) (info s3client.ObjectInfo, err error) {
+func (u *upload) Complete(ctx context.Context, parts []s3client.Part, as *s3client.PutOptions) (info s3client.ObjectInfo, err error) {
+	meta := u.opt.Meta
+	if as != nil {
+		meta = as.Meta
+	}
 	err = u.c.run(ctx, call{
-		try: func() (err error) { info, err = u.Upload.Complete(ctx, parts); return err },
+		try: func() (err error) { info, err = u.Upload.Complete(ctx, parts, as); return err },
 		resolve: func(err error, began time.Time) error {
-			ours, head := u.c.completed(ctx, u.key, parts, u.opt.Meta, began)
+			ours, head := u.c.completed(ctx, u.key, parts, meta, began)
 			if !ours {
 				return err
 			}

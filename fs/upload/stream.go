@@ -1,0 +1,243 @@
+package upload
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"pail/fs/readahead"
+	"pail/fs/stage"
+	"pail/s3client"
+)
+
+// Stream is the upload of a file that is still being written. Parts that are whole are sent in the background, and Commit
+// sends the rest, what has changed since, and the metadata. It needs s3client.Capabilities.CompleteMetadata. Parts are read
+// from the file's local data when they are sent, so nothing is buffered, and no writer waits.
+//
+// Methods are safe for concurrent use. Commit or Abort end it; both may be called several times, and then do what is said
+// there of a stream that is over.
+type Stream struct {
+	u    *Uploader
+	file *stage.File
+	key  string
+	opt  s3client.PutOptions
+	grid grid
+
+	ctx   context.Context // of the requests; ends with stop
+	stop  context.CancelCauseFunc
+	slots chan struct{} // one token for each part in flight
+	work  sync.WaitGroup
+
+	once     sync.Once // guards the beginning
+	upload   s3client.Upload
+	beginErr error
+
+	mu struct { // a leaf
+		sync.Mutex
+		parts map[int]*sending
+		begun bool
+		over  bool // nothing is sent any more but by Commit
+	}
+}
+
+// sending is a part that is sent. The fields are valid once done is closed.
+type sending struct {
+	done chan struct{}
+	part s3client.Part
+	err  error
+}
+
+var errStreamOver = errors.New("the upload is over")
+
+// NewStream returns the upload of a file as key, which begins with the first part that is sent; nil where there is no
+// multipart upload. opt is what a listing of unfinished uploads may show.
+func (u *Uploader) NewStream(file *stage.File, key string, opt s3client.PutOptions) *Stream {
+	if u.noMultipart {
+		return nil
+	}
+	s := &Stream{u: u, file: file, key: key, opt: opt, grid: newGrid(u.lim), slots: make(chan struct{}, u.parallel)}
+	s.ctx, s.stop = context.WithCancelCause(context.Background())
+	s.mu.parts = map[int]*sending{}
+	return s
+}
+
+// Streams reports whether a file that is written up to end becomes a multipart upload whatever is written later.
+func (u *Uploader) Streams(end int64) bool { return !u.noMultipart && end > u.threshold }
+
+// Passed says that end is behind bytes that were just written. The parts before it that are whole are sent: back to one that
+// was sent before, or has bytes that were not written.
+func (s *Stream) Passed(end int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.over {
+		return
+	}
+	last := s.grid.before(end)
+	n := last
+	for ; n > 0 && s.mu.parts[n] == nil; n-- {
+		if p := s.grid.cell(n); !s.file.Watch(p.off, p.len) {
+			break
+		}
+	}
+	for n++; n <= last; n++ {
+		p := numbered{s.grid.cell(n), n}
+		s.mu.begun = true
+		s.mu.parts[n] = s.send(nil, func(up s3client.Upload) (s3client.Part, error) {
+			return s.sendPart(s.ctx, up, p, s.file.WatchedReader(s.ctx, p.off, p.len))
+		})
+	}
+}
+
+// send stores a part in the background, once another attempt of the same has ended, if there was one.
+func (s *Stream) send(earlier *sending, store func(s3client.Upload) (s3client.Part, error)) *sending {
+	one := &sending{done: make(chan struct{})}
+	s.work.Go(func() {
+		defer close(one.done)
+		if earlier != nil {
+			<-earlier.done
+		}
+		one.part, one.err = s.inSlot(store)
+		if one.err != nil && !errors.Is(one.err, stage.ErrChanged) {
+			s.stop(one.err) // the others need not go on
+		}
+	})
+	return one
+}
+
+// begin begins the upload, once. It is not broken off: nobody would know the upload that the service may have begun.
+func (s *Stream) begin() (s3client.Upload, error) {
+	s.once.Do(func() { s.upload, s.beginErr = s.u.client.NewUpload(context.WithoutCancel(s.ctx), s.key, s.opt) })
+	return s.upload, s.beginErr
+}
+
+// inSlot stores a part when its turn has come.
+func (s *Stream) inSlot(store func(s3client.Upload) (s3client.Part, error)) (s3client.Part, error) {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-s.ctx.Done():
+	}
+	if s.ctx.Err() != nil {
+		return s3client.Part{}, context.Cause(s.ctx)
+	}
+	up, err := s.begin()
+	if err != nil {
+		return s3client.Part{}, err
+	}
+	return store(up)
+}
+
+func (s *Stream) sendPart(ctx context.Context, up s3client.Upload, p numbered, r io.ReadSeeker) (s3client.Part, error) {
+	b := &body{ReadSeeker: r}
+	done, err := up.Part(ctx, p.n, b)
+	return done, b.explain(err)
+}
+
+// Commit is Uploader.Commit for a snapshot of the file: it sends what was not sent yet, or has changed since. Where the
+// stream is over, or the service has lost it, or the file is not one for it any more, or has another key, that is what it
+// does. It ends the stream.
+func (s *Stream) Commit(ctx context.Context, key string, snap Snapshot, base *s3client.ObjectInfo, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	u := s.u
+	whole := func() (s3client.ObjectInfo, error) {
+		s.Abort()
+		return u.Commit(ctx, key, snap, base, opt)
+	}
+	if !s.take() || key != s.key || !u.Streams(snap.Size()) || snap.Size() > s.grid.size() {
+		return whole()
+	}
+	info, err := s.finish(ctx, snap, base, opt)
+	switch {
+	case err == nil:
+		s.end()
+		u.tidy()
+		return complete(info, key, snap.Size(), opt), nil
+	case ctx.Err() == nil && s.lost(err):
+		u.log.Debug("a file is sent again, as the upload that began while it was written has failed", "key", key, "err", err)
+		return whole()
+	}
+	s.Abort()
+	return s3client.ObjectInfo{}, err
+}
+
+// take ends the sending in the background; it reports false if there is nothing to go on with.
+func (s *Stream) take() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	usable := s.mu.begun && !s.mu.over && s.ctx.Err() == nil
+	s.mu.over = true
+	return usable
+}
+
+// lost reports whether an error says nothing of the object, but only of this upload.
+func (s *Stream) lost(err error) bool {
+	var e *s3client.Error
+	return errors.As(err, &e) && e.Code == "NoSuchUpload" || errors.Is(err, s3client.ErrUnsupported)
+}
+
+// finish sends what is missing and completes the upload.
+func (s *Stream) finish(ctx context.Context, snap Snapshot, base *s3client.ObjectInfo, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	defer context.AfterFunc(ctx, func() { s.stop(context.Cause(ctx)) })()
+	lim := s.u.lim
+	if s.u.noMix || s.u.noCopy || !copyable(base) {
+		lim.copied = 0
+	}
+	var all []*sending
+	for _, p := range s.grid.parts(snap.Size(), snap.Extents(), lim) {
+		all = append(all, s.part(ctx, p, snap, base))
+	}
+	s.work.Wait()
+	parts := make([]s3client.Part, len(all))
+	for i, one := range all {
+		parts[i] = one.part
+		if one.err != nil {
+			return s3client.ObjectInfo{}, cmp.Or(context.Cause(s.ctx), one.err)
+		}
+	}
+	up, err := s.begin()
+	if err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return up.Complete(ctx, parts, &opt)
+}
+
+// part returns the part that was sent, or sends it.
+func (s *Stream) part(ctx context.Context, p numbered, snap Snapshot, base *s3client.ObjectInfo) *sending {
+	s.mu.Lock()
+	earlier := s.mu.parts[p.n]
+	s.mu.Unlock()
+	if earlier != nil && !p.copied && p.len == s.grid.cell(p.n).len && s.file.Watched(p.off, p.len) {
+		return earlier
+	}
+	return s.send(earlier, func(up s3client.Upload) (s3client.Part, error) {
+		if p.copied {
+			return up.CopyPart(s.ctx, p.n, base.Key, s3client.Range{Off: p.off, Len: p.len}, base.ETag)
+		}
+		return s.sendPart(s.ctx, up, p, snap.Reader(readahead.Until(s.ctx, p.end()), p.off, p.len))
+	})
+}
+
+// Abort gives the upload up, in the background; of one that is complete there is nothing to give up.
+func (s *Stream) Abort() {
+	if !s.end() {
+		return
+	}
+	s.u.work.Go(func() {
+		s.work.Wait()
+		s.once.Do(func() { s.beginErr = errStreamOver }) // no part has come so far
+		if s.beginErr == nil {
+			s.u.abort(context.Background(), s.key, s.upload)
+		}
+	})
+}
+
+// end stops everything; it reports whether there may be an upload.
+func (s *Stream) end() (begun bool) {
+	s.mu.Lock()
+	begun = s.mu.begun
+	s.mu.over, s.mu.begun = true, false
+	s.mu.Unlock()
+	s.stop(errStreamOver)
+	return begun
+}
