@@ -99,7 +99,7 @@ func serve(dir string, in io.Reader, out io.Writer) error {
 // begin makes an empty bucket.
 func (b *bucket) begin(order string) (err error) {
 	b.memory, b.disk = time.Second, nil
-	opt := memclient.Options{}
+	opt := memclient.Options{MinPartSize: 1}
 	switch order {
 	case able:
 		opt.Capabilities = memclient.Full()
@@ -161,7 +161,7 @@ func (b *bucket) mount() error {
 	}
 	v, err := volume.New(volume.Options{
 		Client: b.line, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool, Journal: j,
-		Upload:   upload.New(upload.Options{Client: b.line}),
+		Upload:   upload.New(b.uploads()),
 		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755},
 		TTL:      b.memory, NegativeTTL: b.memory, Log: log,
 	})
@@ -180,6 +180,16 @@ func (b *bucket) mount() error {
 		_ = errors.Join(pool.Close(), area.Close()) // nothing is left in them
 	}
 	return nil
+}
+
+// uploads has files of some kilobytes sent in parts, so that most are sent while they are written, if that is what the mount
+// does.
+func (b *bucket) uploads() upload.Options {
+	opt := upload.Options{Client: b.line}
+	if _, small := b.client.(*memclient.Client); small {
+		opt.MinPartSize, opt.PartSize, opt.MultipartThreshold = 1, 700, 1500
+	}
+	return opt
 }
 
 func (b *bucket) unmount() error {

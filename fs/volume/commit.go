@@ -9,6 +9,7 @@ import (
 	"pail/fs/readahead"
 	"pail/fs/stage"
 	"pail/fs/tree"
+	"pail/fs/upload"
 	"pail/s3client"
 )
 
@@ -113,6 +114,8 @@ type version struct {
 	sent    attempts // whose answers are missing, of the content or of what it replaces
 	held    held     // what its entry in the journal says of the bytes
 	kept    bool     // the journal has the bytes
+
+	stream *upload.Stream // has sent a part of the bytes; may be over
 }
 
 // storeContent stores the bytes of c with n's attributes. All that n's path leads to stays as it is until the service
@@ -144,7 +147,9 @@ func (v *Volume) freeze(ctx context.Context, n *Inode, c *content) (*stage.Snaps
 	if err != nil {
 		return nil, version{}, localError(err)
 	}
-	return snap, v.nextVersion(n, c), nil
+	next := v.nextVersion(n, c)
+	next.stream = n.takeStream(c)
+	return snap, next, nil
 }
 
 // storeSnapshot stores a snapshot of c as the next version.
@@ -192,6 +197,9 @@ func (v *Volume) send(ctx context.Context, snap *stage.Snapshot, next version) (
 	if v.caps.ConditionalPut {
 		opt.IfNoneMatch = !next.stored
 		opt.IfMatch = next.expect.ETag
+	}
+	if next.stream != nil {
+		return next.stream.Commit(ctx, next.key, snap, base, opt)
 	}
 	return v.opt.Upload.Commit(ctx, next.key, snap, base, opt)
 }

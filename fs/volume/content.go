@@ -8,6 +8,7 @@ import (
 
 	"pail/fs/readahead"
 	"pail/fs/stage"
+	"pail/fs/upload"
 	"pail/s3client"
 )
 
@@ -25,6 +26,7 @@ type content struct {
 	stored bool                // false: there is no object yet
 	src    readahead.Source    // base's bytes
 	file   *stage.File         // nil until the first change
+	stream *upload.Stream      // of what is written to file; nil until that is large
 	body   []byte              // of what is no file, until it is stored
 	aside  aside               // the copy that src reads, if the object was removed while it was open
 
@@ -108,6 +110,7 @@ func (n *Inode) abandonLocked() {
 		return
 	}
 	c.abandoned = true
+	c.dropStreamLocked()
 	n.mu.content, n.mu.dirty = nil, false
 	n.v.mu.Lock()
 	delete(n.v.mu.open, n)

@@ -23,6 +23,9 @@
 // failed commit leaves the data as it is, for the next Flush, Fsync or Close; where no writing handle is left, for the next
 // of the attempts in the background, which come less and less often, down to once in a minute.
 //
+// A large file is sent while it is written, where the service takes the attributes at the end of an upload (stream.go): the
+// commit sends what is missing, and what has changed since. Only a commit makes an object of it.
+//
 // If another client was quicker, both versions are kept: the local one goes to NAME.conflict-TIME-RANDOM beside the
 // other, and every writing handle gets ErrStale once. If another client removed the file, the local version is stored
 // again: what was written here later exists nowhere else.

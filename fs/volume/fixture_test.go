@@ -65,7 +65,7 @@ type setup func(*volume.Options, *upload.Options)
 var plain = s3client.Capabilities{}
 
 func newBucket(caps s3client.Capabilities, c *clock) *memclient.Client {
-	return memclient.New(memclient.Options{Capabilities: caps, Now: c.Now})
+	return memclient.New(memclient.Options{Capabilities: caps, Now: c.Now, MinPartSize: 1})
 }
 
 func newMount(t tb, caps s3client.Capabilities, change ...setup) *mount {

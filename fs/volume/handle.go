@@ -124,8 +124,8 @@ func readError(err error) error {
 	return localError(err)
 }
 
-// WriteAt writes p at off, or at the end of a file opened to append. Nothing is sent before Flush or Fsync; while these
-// are sending, it waits.
+// WriteAt writes p at off, or at the end of a file opened to append. It waits for nothing but a Flush or Fsync that is
+// sending; what a large file has got whole may be sent before these, in the background.
 func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if !h.flags.Write {
 		return 0, ErrBadHandle
@@ -151,7 +151,11 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	if err != nil || n == 0 {
 		return n, localError(err)
 	}
-	return n, h.changed()
+	if err := h.changed(); err != nil {
+		return n, err
+	}
+	h.passed(file, off+int64(n))
+	return n, nil
 }
 
 // changed notes that the bytes have been changed. It says ErrStale if the content was abandoned meanwhile.
@@ -191,6 +195,11 @@ func (h *Handle) Truncate(ctx context.Context, size int64) error {
 	}
 	if err := file.Truncate(ctx, size); err != nil {
 		return localError(err)
+	}
+	if !h.n.v.opt.Upload.Streams(size) {
+		h.n.mu.Lock()
+		h.c.dropStreamLocked()
+		h.n.mu.Unlock()
 	}
 	return h.changed()
 }

@@ -584,8 +584,12 @@ func TestModel(t *testing.T) {
 		size := rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "cache")
 		c := newClock()
 		m := &machine{rt: t, nodes: map[string]*refNode{}}
-		m.change = func(o *volume.Options, _ *upload.Options) {
+		part := rapid.SampledFrom([]int64{0, 1, 7}).Draw(t, "part") // 0: all files are small
+		m.change = func(o *volume.Options, u *upload.Options) {
 			o.TTL, o.NegativeTTL, o.MaxEntries = ttl, ttl, size
+			if part > 0 {
+				u.MinPartSize, u.PartSize, u.MultipartThreshold = 1, part, 2*part
+			}
 		}
 		if m.journal = rapid.Bool().Draw(t, "journal"); m.journal {
 			disk := breakable(journaltest.New(), &m.broken)

@@ -217,17 +217,21 @@ func TestShortOutages(t *testing.T) {
 	}
 }
 
+// noDisk gives room bytes of memory for what is written, and none on the disk.
+func noDisk(room int64) setup {
+	return func(o *volume.Options, _ *upload.Options) {
+		area, err := stage.New(stage.Options{MemoryPerFile: room, MemoryTotal: room, KeepFree: math.MaxInt64 / 2})
+		if err != nil {
+			panic(err)
+		}
+		o.Stage = area
+	}
+}
+
 // TestNoLocalRoom writes more than memory and disk may take of what is not stored: the writer is told, and what went before is
 // kept, and stored.
 func TestNoLocalRoom(t *testing.T) {
 	const room = 100 << 10
-	full := func(o *volume.Options, _ *upload.Options) {
-		area, err := stage.New(stage.Options{MemoryPerFile: room, MemoryTotal: room, KeepFree: math.MaxInt64 / 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Stage = area
-	}
 	inBothModes(t, func(t *testing.T, m *mount, broken *brittle, _ bool) {
 		broken.Add(faultclient.Fault{Op: s3client.OpPut, Times: 1, Do: faultclient.Fail(nil)})
 		data := strings.Repeat("d", room/2)
@@ -249,7 +253,7 @@ func TestNoLocalRoom(t *testing.T) {
 		if m.object("f") != data || m.object("other") != "" || m.object("more") != data {
 			t.Errorf("the service has %d, %d and %d bytes", len(m.object("f")), len(m.object("other")), len(m.object("more")))
 		}
-	}, full)
+	}, noDisk(room))
 }
 
 // TestBodiesThatEndEarly has answers to reads end too early: nobody sees a half.

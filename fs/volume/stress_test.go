@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"pail/fs/attr"
+	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
 )
@@ -27,9 +28,15 @@ var allowed = []error{
 func TestConcurrentOperations(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
 		t.Run("stored at close", func(t *testing.T) { concurrently(t, newMount(t, caps)) })
+		t.Run("sent in parts", func(t *testing.T) { concurrently(t, newMount(t, caps, tinyParts)) })
 		t.Run("removed later", func(t *testing.T) { concurrently(t, newMount(t, caps, lazyUnlink, ttl(0))) })
 		t.Run("journaled", func(t *testing.T) { concurrently(t, newJournaled(t, caps, lazyUnlink)) })
 	})
+}
+
+// tinyParts makes files of some bytes large ones.
+func tinyParts(_ *volume.Options, u *upload.Options) {
+	u.MinPartSize, u.PartSize, u.MultipartThreshold = 1, 10, 20
 }
 
 func concurrently(t *testing.T, m *mount) {

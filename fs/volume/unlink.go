@@ -186,6 +186,9 @@ func (v *Volume) removed(n *Inode) {
 	n.mu.removed, n.mu.leaving, n.mu.dirty = true, false, false
 	n.mu.stamp = v.names.Begin()
 	n.mu.obj.attr.Ctime = v.opt.Now()
+	if c := n.mu.content; c != nil {
+		c.dropStreamLocked()
+	}
 	n.mu.Unlock()
 	v.table.Remove(n.node)
 	v.settleJournal(n)

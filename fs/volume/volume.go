@@ -120,6 +120,10 @@ func (v *Volume) Close(ctx context.Context) error {
 	if settleErr := v.removals.settle(ctx, all); settleErr != nil {
 		err = errors.Join(err, fmt.Errorf("wait for the removals that are on their way: %w", settleErr))
 	}
+	v.dropStreams()
+	if settleErr := v.opt.Upload.Settle(ctx); settleErr != nil {
+		v.log.Warn("multipart uploads are left behind; 'pail -u' lists and removes such", "error", settleErr)
+	}
 	return err
 }
 
