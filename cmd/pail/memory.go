@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	fuse "pail/fs"
+	"pail/fs/volume"
 )
 
 // defaultMemory is what a mount takes when nothing is said, unless the machine is small.
@@ -19,9 +20,6 @@ type budget struct {
 	stage     int64 // data written and not yet sent
 }
 
-// nameMemory is about what the mount remembers of a name, with the metadata of an object that was written here.
-const nameMemory = 1500
-
 // memoryBudget shares out limit bytes, or a share of the machine's memory for 0. The names that may be remembered come on
 // top, and the files that the kernel knows: where they alone are more than the collector's aim, it runs all the time and
 // frees nothing.
@@ -32,7 +30,7 @@ func memoryBudget(limit int64, names int) budget {
 			limit = min(limit, max(total/4, 64<<20))
 		}
 	}
-	return budget{heap: limit*5/8 + int64(names)*nameMemory + fuse.NodeMemory, readahead: limit * 3 / 8, stage: limit / 8}
+	return budget{heap: limit*5/8 + int64(names)*volume.NameMemory + fuse.NodeMemory, readahead: limit * 3 / 8, stage: limit / 8}
 }
 
 // machineMemory returns the memory of the machine or of the process's control group, whichever is less; 0 if unknown.

@@ -16,7 +16,7 @@ import (
 // Defaults of Options.
 const (
 	DefaultTTL         = time.Second
-	DefaultMaxEntries  = 100_000
+	DefaultMaxEntries  = 200_000
 	DefaultParallel    = 8
 	DefaultHeads       = 64
 	DefaultFreeSpace   = 1 << 50 // what statfs says is free when nothing is known

@@ -26,7 +26,7 @@ type Volume struct {
 	started time.Time // what directories without attributes show as their time
 
 	table *tree.Table[Inode]
-	names *tree.Cache[object]
+	names names
 	paths *pathLocks
 
 	glances  *glances
@@ -62,9 +62,9 @@ func New(opt Options) (*Volume, error) {
 	v := &Volume{
 		opt: opt, caps: opt.Caps, keys: opt.Keys, log: opt.Log,
 		started: opt.Now(),
-		names: tree.NewCache[object](tree.CacheOptions{
+		names: names{tree.NewCache[packed](tree.CacheOptions{
 			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now,
-		}),
+		})},
 		paths: newPathLocks(), glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
 	}
 	v.client = watchful{opt.Client, &v.removals}

@@ -19,6 +19,21 @@ type listing struct {
 	encoded   bool // keys are URL-encoded
 	truncated bool
 	marker    string // NextMarker, of version 1
+
+	texts map[string]string // of the metadata, of which objects have much the same
+}
+
+// same is text as a string that the page has once.
+func (l *listing) same(text []byte) string {
+	if s, ok := l.texts[string(text)]; ok {
+		return s
+	}
+	if l.texts == nil {
+		l.texts = map[string]string{}
+	}
+	s := string(text)
+	l.texts[s] = s
+	return s
 }
 
 func parseList(body []byte, v1 bool) (s3client.ListPage, error) {
@@ -113,8 +128,8 @@ func (l *listing) metadata(info *s3client.ObjectInfo) {
 		if !ok {
 			break
 		}
-		header := strings.ToLower(string(name))
-		value := l.x.string()
+		header := strings.ToLower(l.same(name))
+		value := l.same(l.x.text())
 		whole = whole && !strings.ContainsRune(value, utf8.RuneError)
 		if name, ok := strings.CutPrefix(header, "x-amz-meta-"); ok {
 			meta[name] = value

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 		Bucket: "b", Mountpoint: "/m", Profile: "default", Endpoint: "https://s3.amazonaws.com", ServicePath: "/",
 		Region: "us-east-1", DefaultPermissions: true, MIMEFile: "/etc/mime.types", VerifyHostname: true,
 		Retries: 5, ConnectTimeout: 30 * time.Second, ReadWriteTimeout: 120 * time.Second, MaxRequests: 10, MaxHeads: 64,
-		CacheEntries: 100000, AttrTTL: 10 * time.Second, NegativeCache: true,
+		CacheEntries: 200000, AttrTTL: 10 * time.Second, NegativeCache: true,
 		KernelAttrTTL: -time.Second, KernelEntryTTL: -time.Second, KernelNegativeTTL: -time.Second,
 		TempDir: "/tmp", KeepFreePercent: 10, MultipartSize: 10 << 20, MultipartThreshold: 25 << 20,
 		CopyPartSize: 512 << 20, SingleCopyLimit: 512 << 20, Xattrs: true, LogLevel: slog.LevelWarn, LogTime: true,

@@ -50,7 +50,7 @@ func cacheOptions() []option {
 		// time costs requests for stat and ls only.
 		seconds(g, "stat_cache_expire", "10", "time until attributes are asked for again, so that changes by others are seen; "+
 			"open() always asks (s3fs: 900)", 0, func(m *Mount) *time.Duration { return &m.AttrTTL }),
-		number(g, "max_stat_cache_size", "100000", "names to remember", 0, 1<<30, func(m *Mount) *int { return &m.CacheEntries }),
+		number(g, "max_stat_cache_size", "200000", "names to remember", 0, 1<<30, func(m *Mount) *int { return &m.CacheEntries }),
 		enable,
 		negative("disable_negative_cache", "disable_noobj_cache", false, "do not"),
 		kernel("attr_timeout", "time the kernel keeps attributes; else one second",
