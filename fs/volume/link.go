@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"pail/fs/attr"
 	"pail/fs/links"
@@ -209,20 +210,22 @@ func (v *Volume) share(ctx context.Context, n *Inode, home, at string) (second l
 	first := links.Pointer{Key: v.keys.File(to), Name: links.NewName()}
 	second = links.Pointer{Key: first.Key, Name: links.NewName()}
 	list := links.Names{Keys: map[string]string{first.Name: v.keys.File(home), second.Name: v.keys.File(at)}}
+	made := []string{first.Key, first.List()}
 	if _, err := v.client.Put(ctx, first.List(), bytes.NewReader(list.Encode()), s3client.PutOptions{IfNoneMatch: true}); err != nil {
+		v.sweep(ctx, err, made[1:])
 		return second, err
 	}
 	moved, err := v.copyToShare(ctx, first.Key, o)
 	if err != nil {
-		return second, v.unmade(ctx, home, err, first.List())
+		v.sweep(ctx, err, made)
+		return second, v.unmade(home, err)
 	}
 	name, err := v.putPointer(ctx, v.keys.File(home), first, o, s3client.PutOptions{IfMatch: o.info.ETag})
 	if err != nil {
-		made := []string{first.Key, first.List()}
-		if !v.stillThere(ctx, o.info) {
-			made = nil // the name may lead to it: perhaps the answer to an earlier attempt got lost
+		if refused(err) && v.stillThere(ctx, o.info) { // else the name may lead to it, or a request that does so be on its way
+			v.sweep(ctx, err, made)
 		}
-		return second, v.unmade(ctx, home, err, made...)
+		return second, v.unmade(home, err)
 	}
 	there := v.placeOf(to)
 	v.table.Share(n.node, there.dir.node, there.name)
@@ -253,16 +256,22 @@ func (v *Volume) stillThere(ctx context.Context, info s3client.ObjectInfo) bool 
 	return err == nil && now.ETag == info.ETag
 }
 
-// unmade removes what was made for a file that could not be given a second name. Where it is not certain that the
-// service has refused, it is left: a request that is still on its way may need it.
-func (v *Volume) unmade(ctx context.Context, home string, err error, keys ...string) error {
+// sweepFor is how long the removal of what is of no use may hold up the failure that it comes from.
+const sweepFor = 10 * time.Second
+
+// sweep removes what was, or may have been, made for a file that could not be given a second name, and to which nothing
+// leads. What a service that is away keeps of it is found by fsck.
+func (v *Volume) sweep(ctx context.Context, cause error, keys []string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepFor)
+	defer cancel()
+	if err := v.client.Delete(ctx, keys...); err != nil {
+		v.log.Warn("what was made for a hard link may be left behind", "keys", keys, "cause", cause, "error", err)
+	}
+}
+
+// unmade says what became of a file that could not be given a second name.
+func (v *Volume) unmade(home string, err error) error {
 	v.names.Forget(home)
-	if !refused(err) {
-		return err
-	}
-	if undo := v.deleteKeys(ctx, keys...); undo != nil {
-		v.log.Warn("what was made for a hard link is left behind", "keys", keys, "error", undo)
-	}
 	if errors.Is(err, s3client.ErrPrecondition) || notFound(err) {
 		err = errors.Join(errAgain, err)
 	}

@@ -3,6 +3,7 @@ package volume_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -428,6 +429,32 @@ func TestHardLinksInARenameCutOff(t *testing.T) {
 					t.Errorf("%q is left", key)
 				}
 			}
+		})
+	}
+}
+
+// TestFailedLinkLeavesNothing loses the answer to one of the requests that a second name takes, before anything leads to
+// what they make.
+func TestFailedLinkLeavesNothing(t *testing.T) {
+	for _, lost := range []string{"after " + s3client.OpPut, "after " + s3client.OpCopy} {
+		t.Run(lost, func(t *testing.T) {
+			m := newMount(t, conditional)
+			m.put("a", "content")
+			failed := false
+			m.faults.set(func(op, _ string) error {
+				if op == lost && !failed {
+					failed = true
+					return errCut
+				}
+				return nil
+			})
+			m.want(m.link("a", "b"), errCut)
+			m.faults.set(nil)
+			if keys := m.mem.Keys(); !slices.Equal(keys, []string{"a"}) {
+				t.Errorf("the service has %q", keys)
+			}
+			m.ok(m.link("a", "b"))
+			m.second().whole("linked after all", []string{"a", "b"}, nil)
 		})
 	}
 }
