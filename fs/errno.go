@@ -100,6 +100,23 @@ func (f *filesystem) errno(op string, v *volume.Inode, err error) syscall.Errno 
 	return errno
 }
 
+// refuse is errno for what wants room. A program that goes on writing to a full disk is logged once, until it gets room again.
+func (n *node) refuse(op string, err error) syscall.Errno {
+	errno := toErrno(err)
+	full := errno == syscall.ENOSPC || errno == syscall.EFBIG
+	if full && n.refused.Swap(uint32(errno)) == uint32(errno) {
+		return errno
+	}
+	return n.fs.errno(op, n.v, err)
+}
+
+// admitted says that there was room.
+func (n *node) admitted() {
+	if n.refused.Load() != 0 {
+		n.refused.Store(0)
+	}
+}
+
 // panicHandler answers a request whose handler panicked.
 func panicHandler(log *slog.Logger) func(any) fuse.Status {
 	return func(reason any) fuse.Status {

@@ -47,8 +47,9 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
 	n, err := h.h.WriteAt(detached(ctx), data, off)
 	if err != nil && n == 0 {
-		return 0, h.n.fs.errno("write", h.n.v, err)
+		return 0, h.n.refuse("write", err)
 	}
+	h.n.admitted()
 	if err := h.n.lose(detached(ctx), h.h, loss(ctx)); err != nil {
 		return 0, h.n.fs.errno("write", h.n.v, err)
 	}
@@ -66,7 +67,7 @@ func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) sy
 		return syscall.EOPNOTSUPP
 	}
 	if err := h.h.Allocate(detached(ctx), how, int64(off), int64(size)); err != nil {
-		return h.n.fs.errno("fallocate", h.n.v, err)
+		return h.n.refuse("fallocate", err)
 	}
 	if err := h.n.lose(detached(ctx), h.h, loss(ctx)); err != nil {
 		return h.n.fs.errno("fallocate", h.n.v, err)

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,6 +27,8 @@ type node struct {
 	v  *volume.Inode
 
 	holds int // requests that are about to make the node known; guarded by fs.nodes.mu
+
+	refused atomic.Uint32 // the errno that the last attempt to write was refused with, for lack of room; 0: it was not
 
 	mu struct {
 		sync.Mutex

@@ -45,7 +45,7 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	}
 	st, err := n.fs.vol.Setattr(detached(ctx), n.v, set, h)
 	if err != nil {
-		return n.fs.errno("setattr", n.v, err)
+		return n.refuse("setattr", err)
 	}
 	n.tell(&out.Attr, st)
 	out.SetTimeout(n.fs.attrTimeout) // go-fuse does it for Getattr only

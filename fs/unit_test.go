@@ -185,3 +185,33 @@ func TestTimesOfAccessAreKeptAsTheOptionsSay(t *testing.T) {
 		}
 	}
 }
+
+// TestFullDiskIsLoggedOnce has a program go on writing where there is no room.
+func TestFullDiskIsLoggedOnce(t *testing.T) {
+	var out bytes.Buffer
+	_, f := unmounted(t, 0)
+	f.log = slog.New(slog.NewTextHandler(&out, nil))
+	n := &node{fs: f, v: f.vol.Root()}
+	lines := func(want int, what string) {
+		t.Helper()
+		if got := strings.Count(out.String(), "request failed"); got != want {
+			t.Errorf("%s: %d lines, want %d: %s", what, got, want, out.String())
+		}
+	}
+	for range 100 {
+		if errno := n.refuse("write", volume.ErrTooBig); errno != syscall.EFBIG {
+			t.Fatal(errno)
+		}
+	}
+	lines(1, "too big, again and again")
+	for range 100 {
+		n.refuse("write", volume.ErrNoSpace)
+	}
+	lines(2, "another reason")
+	n.admitted()
+	n.refuse("write", volume.ErrNoSpace)
+	lines(3, "after there was room")
+	n.refuse("write", volume.ErrStale)
+	n.refuse("write", volume.ErrStale)
+	lines(5, "what is no lack of room")
+}
