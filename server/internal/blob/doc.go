@@ -28,7 +28,7 @@
 // Sync still makes them durable, and what is not aligned goes the usual way.
 //
 // Writer and Blob hold no buffer but a checksum table of 4 bytes a chunk while writing; copying goes through a few
-// 256 KiB buffers that are kept for ever, because fresh memory costs more than copying does.
+// 512 KiB buffers that are kept for ever, because fresh memory costs more than copying does.
 //
 // # Sending
 //

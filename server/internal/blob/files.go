@@ -29,7 +29,7 @@ var _ Store = (*Files)(nil)
 
 // copyBuffer is the length of the buffers that reads go through; a multiple of ChunkSize, and small enough that what was
 // read and verified is still in a core's cache when it is sent.
-const copyBuffer = 256 << 10
+const copyBuffer = 512 << 10
 
 // Open opens or makes the store in dir. It fails when it cannot write there.
 func Open(dir string, opt Options) (*Files, error) {

@@ -20,6 +20,7 @@ type question struct {
 	version string
 	upload  string // of actions on an upload
 	created bool   // the object is about to be made: its own list does not matter yet
+	read    bool   // the operation reads the object, and asks its list then (request.permit)
 }
 
 // authorize refuses what the request's identity may not do, as far as URL and headers tell. Without credentials, only a
@@ -58,6 +59,7 @@ func (r *request) authorizeOperation() error {
 	if r.op.scope == onBucket && r.op.name != "PostObject" {
 		q.key = ""
 	}
+	q.read = r.site == nil && (r.op.name == "GetObject" || r.op.name == "HeadObject")
 	if err := r.require(q); err != nil {
 		return err
 	}
@@ -290,7 +292,12 @@ func (r *request) allowed(a *access, q question) (bool, error) {
 		return owner || byPolicy && q.action != "", nil
 	}
 	if p, ok := objectPermission(q.action); ok && !q.created {
-		return r.objectAllows(a, q, p, owner, byPolicy)
+		o := objectQuestion{question: q, permission: p, owner: owner, byPolicy: byPolicy}
+		if q.read {
+			r.pending = &o
+			return true, nil
+		}
+		return r.objectAllows(a, o)
 	}
 	if owner || byPolicy {
 		return true, nil
@@ -317,28 +324,71 @@ func (r *request) ask(a *access, q question) policy.Decision {
 		Values: func(key string) []string { return r.conditionValues(a, q, key) }})
 }
 
-// objectAllows decides about an object that may be another account's. Of one that is not there, whoever may list learns
-// that.
-func (r *request) objectAllows(a *access, q question, p acl.Permission, owner, byPolicy bool) (bool, error) {
+// objectQuestion is a question that only the object itself can answer, since it may be another account's.
+type objectQuestion struct {
+	question
+	permission acl.Permission // that the object's list must grant
+	owner      bool           // the identity owns the bucket
+	byPolicy   bool           // the bucket's policy allows it
+}
+
+// objectAllows looks the object up and decides. Of one that is not there, whoever may list learns that.
+func (r *request) objectAllows(a *access, q objectQuestion) (bool, error) {
 	o, err := r.api.store.HeadObject(r.http.Context(), q.bucket, q.key, store.ReadInput{VersionID: q.version})
 	if err != nil {
 		e, _ := From(err)
 		if e.Status >= 500 {
 			return false, err
 		}
-		return owner || r.mayList(a), nil
+		return q.owner || r.mayList(a), nil
 	}
-	if !r.identity.Anonymous && o.Owner == r.identity.CanonicalID || o.Owner == a.bucket.Owner && (owner || byPolicy) {
+	return r.listAllows(a, q, o.Owner, o.ACL)
+}
+
+// listAllows decides by the object's owner and list.
+func (r *request) listAllows(a *access, q objectQuestion, owner string, encoded []byte) (bool, error) {
+	if !r.identity.Anonymous && owner == r.identity.CanonicalID || owner == a.bucket.Owner && (q.owner || q.byPolicy) {
 		return true, nil
 	}
-	list, err := acl.Decode(o.ACL, o.Owner)
+	list, err := acl.Decode(encoded, owner)
 	if err != nil {
 		return false, err
 	}
 	if a.ignorePublic() {
 		list = list.WithoutPublic()
 	}
-	return list.Allows(r.accountID(), p), nil
+	return list.Allows(r.accountID(), q.permission), nil
+}
+
+// permit answers the pending question by the object that is about to be read; it is the Permit of a read. A look-up
+// before the read would cost as much again, and could be of another object than the one that is then read.
+func (r *request) permit(owner string, encoded []byte) error {
+	if r.pending == nil {
+		return nil
+	}
+	ok, err := r.listAllows(r.access, *r.pending, owner, encoded)
+	if err == nil && !ok {
+		err = s3err.New(s3err.AccessDenied)
+	}
+	r.pending = nil
+	return err
+}
+
+// refused is the error of a read. One that failed before the pending question came up is told only to whoever may know.
+func (r *request) refused(err error) error {
+	if r.pending == nil {
+		return err
+	}
+	q := *r.pending
+	r.pending = nil
+	ok, failed := r.objectAllows(r.access, q)
+	switch {
+	case failed != nil:
+		return failed
+	case !ok:
+		return s3err.New(s3err.AccessDenied)
+	}
+	return err
 }
 
 // ownsTarget lets the owner of an object set what no list of grants covers, and whoever began an upload end it.

@@ -26,7 +26,7 @@ type reading struct {
 
 func (r *request) reading() (reading, error) {
 	g := reading{in: readInput(r), rng: r.header("Range"), checksum: strings.EqualFold(r.header("X-Amz-Checksum-Mode"), "ENABLED")}
-	g.in.Cond = r.readConditions()
+	g.in.Cond, g.in.Permit = r.readConditions(), r.permit
 	var err error
 	if g.in.Customer, err = r.customerKey(customerPrefix); err != nil {
 		return g, err
@@ -50,7 +50,7 @@ func (r *request) reading() (reading, error) {
 func getObject(r *request) error {
 	g, err := r.reading()
 	if err != nil {
-		return err
+		return r.refused(err)
 	}
 	obj, err := r.api.store.GetObject(r.http.Context(), r.bucket, r.key, g.in)
 	if err != nil {
@@ -90,7 +90,7 @@ func (r *request) copyOut(obj *store.ObjectReader, s span) error {
 func headObject(r *request) error {
 	g, err := r.reading()
 	if err != nil {
-		return err
+		return r.refused(err)
 	}
 	obj, err := r.api.store.HeadObject(r.http.Context(), r.bucket, r.key, g.in)
 	if err != nil {
@@ -110,6 +110,7 @@ func headObject(r *request) error {
 
 // readError adds to NotModified what a cache needs of the object, by asking for it without conditions.
 func (r *request) readError(g reading, err error) error {
+	err = r.refused(err)
 	e, _ := From(err)
 	if e.Code != s3err.NotModified {
 		return err

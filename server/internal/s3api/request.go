@@ -33,9 +33,10 @@ type request struct {
 	opName      string // op.name, or "Unknown"
 
 	identity sigauth.Identity
-	access   *access     // of the bucket; nil where the request is about none
-	hide     func() bool // whether a missing key must look like one that is not allowed; nil: never
-	given    bodyValues  // what the body gives an object
+	access   *access         // of the bucket; nil where the request is about none
+	hide     func() bool     // whether a missing key must look like one that is not allowed; nil: never
+	pending  *objectQuestion // that a read answers by the object it finds; nil: none
+	given    bodyValues      // what the body gives an object
 	payload  *sigauth.Payload
 	code     string // of the error answered
 	size     int64  // of the object that is answered or was made, if it is sized

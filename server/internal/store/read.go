@@ -25,6 +25,11 @@ func (s *Store) lookup(r meta.Reader, bucket, key string, in ReadInput, pieces b
 	if err != nil {
 		return t, err
 	}
+	if in.Permit != nil {
+		if err := in.Permit(v.row.owner, v.row.extra.ACL); err != nil {
+			return t, err
+		}
+	}
 	t.row = v.row
 	if err := in.Cond.forRead(t.row); err != nil {
 		return t, err

@@ -117,4 +117,8 @@ type ReadInput struct {
 	Parts      bool
 	Customer   *sse.CustomerKey // of GetObject, where the object's encryption needs one
 	Cond       Conditions
+
+	// Permit, if it is set, decides whether the object that was found may be read, before anything else is told of it. It
+	// sees the very object that is answered, however often the key is written meanwhile. Its error is the read's.
+	Permit func(owner string, acl []byte) error
 }
