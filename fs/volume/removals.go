@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,10 +45,11 @@ type removalBatch struct {
 
 // removal is a file that is gone for this mount, and its key.
 type removal struct {
-	dir     *Inode
-	at, key string
-	over    chan struct{} // closed when all is done here: the path is free for others only then
-	unlock  func()        // of the path
+	dir    *Inode
+	at     string
+	what   s3client.Version
+	over   chan struct{} // closed when all is done here: the path is free for others only then
+	unlock func()        // of the path
 }
 
 // row is the removals in a directory.
@@ -111,7 +112,7 @@ func (v *Volume) queueRemoval(ctx context.Context, r removal) error {
 		b := q.mu.queued
 		if len(b.list) < s3client.MaxDeleteKeys {
 			b.list = append(b.list, r)
-			b.keys[r.key] = struct{}{}
+			b.keys[r.what.Key] = struct{}{}
 			q.mu.Unlock()
 			return nil
 		}
@@ -174,7 +175,7 @@ func (v *Volume) sendBatch(b *removalBatch) {
 	failed := v.removeKeys(ctx, b)
 	for _, r := range b.list {
 		<-r.over
-		if err := failed[r.key]; err != nil {
+		if err := v.overtaken(r.at, failed[r.what.Key]); err != nil {
 			v.comesBack(r, err)
 		}
 		r.unlock()
@@ -184,28 +185,50 @@ func (v *Volume) sendBatch(b *removalBatch) {
 // removeKeys removes the keys of a batch, and returns why some are still there. Services that know no request for many
 // keys get one for each.
 func (v *Volume) removeKeys(ctx context.Context, b *removalBatch) (failed map[string]error) {
-	keys := make([]string, len(b.list))
+	list := make([]s3client.Version, len(b.list))
 	for i, r := range b.list {
-		keys[i] = r.key
+		list[i] = r.what
 	}
-	failed = s3client.NotRemoved(v.opt.Client.Delete(ctx, keys...), keys)
+	failed = s3client.NotRemoved(s3client.DeleteVersions(ctx, v.opt.Client, list...), s3client.KeysOf(list))
 	var mu sync.Mutex
 	var work errgroup.Group
 	work.SetLimit(v.opt.Parallel)
-	for key, err := range maps.Clone(failed) {
-		if !refusesMany(err) {
-			continue
-		}
+	list = slices.DeleteFunc(list, func(what s3client.Version) bool {
+		err := failed[what.Key]
+		return err == nil || !refusesMany(err)
+	})
+	for _, what := range list {
 		work.Go(func() error {
-			err := v.opt.Client.Delete(ctx, key)
+			err := s3client.DeleteVersions(ctx, v.opt.Client, what)
 			mu.Lock()
 			defer mu.Unlock()
-			failed[key] = err
+			failed[what.Key] = err
 			return nil
 		})
 	}
 	_ = work.Wait() // the functions return nil
 	return failed
+}
+
+// removedVersion is what the removal of a file takes, if it does not succeed at once: not what another client makes in its
+// place. What was sent without an answer may have any ETag. The caller has the gate.
+func (v *Volume) removedVersion(n *Inode, o *object, key string) s3client.Version {
+	what := s3client.Version{Key: key, Late: true}
+	if v.caps.ConditionalPut && !n.sent() {
+		what.ETag = o.info.ETag
+	}
+	return what
+}
+
+// overtaken is the outcome of a removal: where it came so late that another client has made something under the name
+// meanwhile, that stays.
+func (v *Volume) overtaken(at string, err error) error {
+	if !errors.Is(err, s3client.ErrPrecondition) {
+		return err
+	}
+	v.names.Forget(at)
+	v.log.Info("a removal came late; what another client has made under the name stays", "path", at)
+	return nil
 }
 
 // refusesMany reports whether a service does not take requests for many keys.

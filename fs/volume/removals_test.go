@@ -342,3 +342,42 @@ func TestQueuedRemovalTakesNoNewFile(t *testing.T) {
 		t.Errorf("the new file has %q", got)
 	}
 }
+
+// overtakenRemovals is a client whose removals come late: another client has replaced one file before.
+type overtakenRemovals struct {
+	s3client.Client
+	m   *mount
+	key string
+}
+
+func (c overtakenRemovals) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	for _, what := range list {
+		if what.Key == c.key {
+			c.m.foreign(c.key, "theirs")
+		}
+	}
+	return s3client.DeleteVersions(ctx, c.m.mem, list...)
+}
+
+// TestLateRemovalLeavesTheNewFileOfAnother removes files, alone and with others, when another client has made one anew.
+func TestLateRemovalLeavesTheNewFileOfAnother(t *testing.T) {
+	for taken := range 5 { // the first two are removed alone
+		late := &overtakenRemovals{}
+		m := newMount(t, conditional, lazyUnlink, func(o *volume.Options, _ *upload.Options) {
+			late.Client = o.Client
+			o.Client = late
+		})
+		dir, names := m.dirOf(5)
+		late.m, late.key = m, "d/"+names[taken]
+		m.rm(dir, names)
+		m.ok(m.SyncDir(ctx, dir))
+		m.names("d", names[taken])
+		if got := m.get("d/" + names[taken]); got != "theirs" {
+			t.Errorf("it has %q", got)
+		}
+		m.want(m.rmdir("d"), volume.ErrNotEmpty)
+		late.key = ""
+		m.ok(m.unlink("d/" + names[taken]))
+		m.ok(m.rmdir("d"))
+	}
+}

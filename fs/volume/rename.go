@@ -430,6 +430,13 @@ func (v *Volume) deleteKeys(ctx context.Context, keys ...string) error {
 	return v.client.Delete(ctx, keys...)
 }
 
+// deleteVersion is deleteKeys for a version of a key.
+func (v *Volume) deleteVersion(ctx context.Context, what s3client.Version) error {
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	return s3client.DeleteVersions(ctx, v.opt.Client, what)
+}
+
 // movePrefix moves all keys below src, in one atomic request where the service can.
 func (v *Volume) movePrefix(ctx context.Context, dst, src string) error {
 	if !v.caps.RenamePrefix {

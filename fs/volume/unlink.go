@@ -62,19 +62,27 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 		return err
 	}
 	defer open()
+	var late error // the removal came after another client's file
 	remove := func(key string) error {
 		v.endJournaled()
-		return v.deleteKeys(ctx, key)
+		err := v.deleteVersion(ctx, v.removedVersion(n, o, key))
+		if errors.Is(err, s3client.ErrPrecondition) {
+			late, err = err, nil
+		}
+		return err
 	}
 	_, beside := v.keys.ClashAlias(at) // once the directory is gone, its key has another path
 	if v.removesLater(dir) && !n.isOpen() && !beside {
 		remove = func(key string) error {
-			err := v.queueRemoval(ctx, removal{dir: dir, at: at, key: key, over: over, unlock: unlock})
+			err := v.queueRemoval(ctx, removal{dir: dir, at: at, what: v.removedVersion(n, o, key), over: over, unlock: unlock})
 			queued = err == nil
 			return err
 		}
 	}
-	return v.unlinkGated(ctx, p, n, at, remove)
+	if err := v.unlinkGated(ctx, p, n, at, remove); err != nil {
+		return err
+	}
+	return v.overtaken(at, late)
 }
 
 // unlinkName removes one of the names of a file with several.

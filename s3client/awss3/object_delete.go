@@ -14,22 +14,27 @@ import (
 
 // Delete removes keys.
 func (c *Client) Delete(ctx context.Context, keys ...string) error {
-	if len(keys) == 1 {
-		return c.deleteOne(ctx, keys[0])
+	return c.DeleteVersions(ctx, s3client.AnyVersion(keys...)...)
+}
+
+// DeleteVersions removes keys that have certain versions.
+func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	if len(list) == 1 {
+		return c.deleteOne(ctx, list[0])
 	}
 	var errs []error
-	keys, odd := splitXML(keys)
-	for _, key := range odd {
-		if err := c.deleteOne(ctx, key); err != nil {
+	list, odd := splitXML(list)
+	for _, v := range odd {
+		if err := c.deleteOne(ctx, v); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	for len(keys) > 0 {
-		n := min(len(keys), s3client.MaxDeleteKeys)
-		if err := c.deleteBatch(ctx, keys[:n]); err != nil {
+	for len(list) > 0 {
+		n := min(len(list), s3client.MaxDeleteKeys)
+		if err := c.deleteBatch(ctx, list[:n]); err != nil {
 			errs = append(errs, err)
 		}
-		keys = keys[n:]
+		list = list[n:]
 	}
 	if len(errs) == 1 {
 		return errs[0]
@@ -37,10 +42,13 @@ func (c *Client) Delete(ctx context.Context, keys ...string) error {
 	return errors.Join(errs...)
 }
 
-func (c *Client) deleteOne(ctx context.Context, key string) error {
-	r, err := c.newObjectRequest(s3client.OpDelete, http.MethodDelete, key)
+func (c *Client) deleteOne(ctx context.Context, v s3client.Version) error {
+	r, err := c.newObjectRequest(s3client.OpDelete, http.MethodDelete, v.Key)
 	if err != nil {
 		return err
+	}
+	if v.ETag != "" {
+		set(r.header, "If-Match", v.ETag.Header())
 	}
 	resp, err := c.do(ctx, r)
 	if err != nil {
@@ -53,11 +61,11 @@ func (c *Client) deleteOne(ctx context.Context, key string) error {
 	return nil
 }
 
-func (c *Client) deleteBatch(ctx context.Context, keys []string) error {
+func (c *Client) deleteBatch(ctx context.Context, list []s3client.Version) error {
 	r := c.newRequest(s3client.OpDeleteMany, http.MethodPost, "")
 	r.query, r.needMD5 = "delete", true
 	set(r.header, "Content-Type", "application/xml")
-	if err := c.setBody(r, bytes.NewReader(deleteBody(keys))); err != nil {
+	if err := c.setBody(r, bytes.NewReader(deleteBody(list))); err != nil {
 		return err
 	}
 	resp, err := c.do(ctx, r)
@@ -76,17 +84,17 @@ func (c *Client) deleteBatch(ctx context.Context, keys []string) error {
 }
 
 // splitXML sets keys apart that XML 1.0 cannot hold, to be removed one by one.
-func splitXML(keys []string) (plain, odd []string) {
-	i := slices.IndexFunc(keys, func(key string) bool { return !isXMLText(key) })
+func splitXML(list []s3client.Version) (plain, odd []s3client.Version) {
+	i := slices.IndexFunc(list, func(v s3client.Version) bool { return !isXMLText(v.Key) })
 	if i < 0 {
-		return keys, nil
+		return list, nil
 	}
-	plain = append(plain, keys[:i]...)
-	for _, key := range keys[i:] {
-		if isXMLText(key) {
-			plain = append(plain, key)
+	plain = append(plain, list[:i]...)
+	for _, v := range list[i:] {
+		if isXMLText(v.Key) {
+			plain = append(plain, v)
 		} else {
-			odd = append(odd, key)
+			odd = append(odd, v)
 		}
 	}
 	return plain, odd
@@ -101,13 +109,19 @@ func isXMLText(s string) bool {
 	return true
 }
 
-func deleteBody(keys []string) []byte {
+func deleteBody(list []s3client.Version) []byte {
 	var b bytes.Buffer
 	b.WriteString(`<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>`)
-	for _, key := range keys {
+	for _, v := range list {
 		b.WriteString("<Object><Key>")
-		_ = xml.EscapeText(&b, []byte(key)) // a bytes.Buffer takes everything
-		b.WriteString("</Key></Object>")
+		_ = xml.EscapeText(&b, []byte(v.Key)) // a bytes.Buffer takes everything
+		b.WriteString("</Key>")
+		if v.ETag != "" {
+			b.WriteString("<ETag>")
+			_ = xml.EscapeText(&b, []byte(v.ETag.Header()))
+			b.WriteString("</ETag>")
+		}
+		b.WriteString("</Object>")
 	}
 	b.WriteString("</Delete>")
 	return b.Bytes()

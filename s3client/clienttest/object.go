@@ -262,6 +262,36 @@ func (s *suite) delete() {
 	}
 }
 
+func (s *suite) deleteVersions() {
+	if _, ok := s.c.(s3client.VersionDeleter); !ok || !s.caps.ConditionalPut {
+		s.Skip("it removes without conditions")
+	}
+	wrong := s.put("other", "another", s3client.PutOptions{}).ETag
+	var list []s3client.Version
+	for i, etag := range []s3client.ETag{"", "right", wrong} {
+		key := fmt.Sprintf("d/%d <&>", i)
+		info := s.put(key, "x", s3client.PutOptions{})
+		if etag == "right" {
+			etag = info.ETag
+		}
+		list = append(list, s3client.Version{Key: key, ETag: etag})
+	}
+	list = append(list, s3client.Version{Key: "missing", ETag: wrong})
+	err := s3client.DeleteVersions(s.ctx, s.c, list...)
+	s.wantErr(err, s3client.ErrPrecondition)
+	if left := s3client.NotRemoved(err, s3client.KeysOf(list)); len(left) != 1 || left[list[2].Key] == nil {
+		s.Errorf("not removed are %v", left)
+	}
+	s.wantErr(s3client.DeleteVersions(s.ctx, s.c, list[2]), s3client.ErrPrecondition)
+	s.head(list[2].Key)
+	if err := s3client.DeleteVersions(s.ctx, s.c, list[3]); err != nil {
+		s.Errorf("a missing key: %v", err)
+	}
+	if keys, _, _ := s.listAll(s3client.ListQuery{Prefix: "d/"}); len(keys) != 1 {
+		s.Errorf("left are %q", keys)
+	}
+}
+
 func (s *suite) deleteMany() {
 	var keys []string
 	for i := range 7 {

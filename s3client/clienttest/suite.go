@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) s3client.Client) {
 		{"RenamePrefix", (*suite).renamePrefix},
 		{"Delete", (*suite).delete},
 		{"DeleteMany", (*suite).deleteMany},
+		{"DeleteVersions", (*suite).deleteVersions},
 		{"OddKeys", (*suite).oddKeys},
 		{"LongKey", (*suite).longKey},
 		{"ListPages", (*suite).listPages},

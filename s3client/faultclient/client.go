@@ -167,6 +167,15 @@ func (c *Client) Delete(ctx context.Context, keys ...string) error {
 	return c.do(ctx, op, keys, nil, func() error { return c.next.Delete(ctx, keys...) })
 }
 
+// DeleteVersions removes keys that have certain versions.
+func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	op := s3client.OpDeleteMany
+	if len(list) == 1 {
+		op = s3client.OpDelete
+	}
+	return c.do(ctx, op, s3client.KeysOf(list), nil, func() error { return s3client.DeleteVersions(ctx, c.next, list...) })
+}
+
 // List returns one page. The key that rules see is the prefix.
 func (c *Client) List(ctx context.Context, q s3client.ListQuery) (page s3client.ListPage, err error) {
 	err = c.do(ctx, s3client.OpList, []string{q.Prefix}, nil, func() (err error) { page, err = c.next.List(ctx, q); return err })

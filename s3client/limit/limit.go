@@ -122,6 +122,15 @@ func (c *Client) Delete(ctx context.Context, keys ...string) error {
 	return c.do(ctx, s3client.OpDeleteMany, "", func() error { return c.next.Delete(ctx, keys...) })
 }
 
+// DeleteVersions removes keys that have certain versions.
+func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	op, key := s3client.OpDeleteMany, ""
+	if len(list) == 1 {
+		op, key = s3client.OpDelete, list[0].Key
+	}
+	return c.do(ctx, op, key, func() error { return s3client.DeleteVersions(ctx, c.next, list...) })
+}
+
 // List returns one page.
 func (c *Client) List(ctx context.Context, q s3client.ListQuery) (page s3client.ListPage, err error) {
 	err = c.do(ctx, s3client.OpList, "", func() (err error) { page, err = c.next.List(ctx, q); return err })

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/hex"
+	"errors"
 	"io"
 	"maps"
 	"strings"
@@ -238,21 +239,32 @@ func (c *Client) sourceLocked(op, dst, src string, ifMatch s3client.ETag) (*obje
 
 // Delete removes objects.
 func (c *Client) Delete(ctx context.Context, keys ...string) error {
-	for batch := keys; len(batch) > 0; {
+	return c.DeleteVersions(ctx, s3client.AnyVersion(keys...)...)
+}
+
+// DeleteVersions removes objects that have certain versions; as of a service that knows no conditions, any.
+func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	var errs []error
+	for batch := list; len(batch) > 0; {
 		n := min(len(batch), s3client.MaxDeleteKeys)
 		op, key := s3client.OpDeleteMany, ""
-		if len(keys) == 1 {
-			op, key = s3client.OpDelete, keys[0]
+		if len(list) == 1 {
+			op, key = s3client.OpDelete, list[0].Key
 		}
 		if err := c.begin(ctx, op, key); err != nil {
 			return err
 		}
 		c.b.mu.Lock()
-		for _, k := range batch[:n] {
-			c.b.removeLocked(k)
+		for _, v := range batch[:n] {
+			o := c.b.mu.objects[v.Key]
+			if o != nil && v.ETag != "" && c.b.mu.caps.ConditionalPut && o.info.ETag != v.ETag {
+				errs = append(errs, c.fail(op, v.Key, "PreconditionFailed", 412, s3client.ErrPrecondition))
+				continue
+			}
+			c.b.removeLocked(v.Key)
 		}
 		c.b.mu.Unlock()
 		batch = batch[n:]
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -202,6 +202,23 @@ func (c *Client) Delete(ctx context.Context, keys ...string) error {
 	}})
 }
 
+// DeleteVersions removes keys that have certain versions. Where the caller says so, the first attempt takes whatever they
+// have, and those after it, which may come minutes later, only what he has seen.
+func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	now := slices.Clone(list)
+	for i := range now {
+		if now[i].Late {
+			now[i].ETag = ""
+		}
+	}
+	return c.run(ctx, call{try: func() error {
+		err := s3client.DeleteVersions(ctx, c.next, now...)
+		left := s3client.NotRemoved(err, s3client.KeysOf(now))
+		now = slices.DeleteFunc(slices.Clone(list), func(v s3client.Version) bool { return left[v.Key] == nil })
+		return err
+	}})
+}
+
 // List returns one page.
 func (c *Client) List(ctx context.Context, q s3client.ListQuery) (page s3client.ListPage, err error) {
 	err = c.run(ctx, call{try: func() (err error) { page, err = c.next.List(ctx, q); return err }})

@@ -132,6 +132,51 @@ func TestDeleteTriesAgainWhatIsThere(t *testing.T) {
 	}
 }
 
+// throttled is a client that removes nothing at first; another client replaces all objects but one meanwhile.
+type throttled struct {
+	*memclient.Client
+	stays string
+	calls int
+}
+
+func (c *throttled) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	if c.calls++; c.calls > 1 {
+		return c.Client.DeleteVersions(ctx, list...)
+	}
+	for _, v := range list {
+		if v.Key == c.stays {
+			continue
+		}
+		if _, err := c.Put(ctx, v.Key, strings.NewReader("new"), s3client.PutOptions{}); err != nil {
+			return err
+		}
+	}
+	return &s3client.Error{Op: s3client.OpDeleteMany, Err: s3client.ErrThrottled}
+}
+
+// TestLateRemovalTakesNoNewObject: the first attempt takes whatever is there, those after it what was to be removed.
+func TestLateRemovalTakesNoNewObject(t *testing.T) {
+	mem := memclient.New(memclient.Options{Capabilities: s3client.Capabilities{ConditionalPut: true}})
+	var list []s3client.Version
+	for _, key := range []string{"a", "b", "c"} {
+		info, err := mem.Put(t.Context(), key, strings.NewReader("old"), s3client.PutOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, s3client.Version{Key: key, ETag: info.ETag, Late: true})
+	}
+	c := New(&throttled{Client: mem, stays: "b"}, Options{Clock: newClock()})
+	if err := c.DeleteVersions(t.Context(), list...); !errors.Is(err, s3client.ErrPrecondition) {
+		t.Errorf("the error is %v", err)
+	}
+	if got := strings.Join(mem.Keys(), " "); got != "a c" {
+		t.Errorf("left are %q", got)
+	}
+	if err := c.DeleteVersions(t.Context(), list...); err != nil || len(mem.Keys()) > 0 {
+		t.Errorf("at once: %v, left are %q", err, mem.Keys())
+	}
+}
+
 func TestWaitsGrowAndEndAtTheDeadline(t *testing.T) {
 	clock := newClock()
 	c, faults, _ := newStack(Options{Attempts: 1000, Base: time.Second, Max: 8 * time.Second, Deadline: time.Minute, Clock: clock})
