@@ -36,20 +36,31 @@ func Check(ctx context.Context, opt Options, progress func(CheckProgress)) (repo
 		return report, fmt.Errorf("directory %s: %w", opt.DataDir, ErrNoStore)
 	}
 	s := newServer(opt)
-	take := s.take
+	take := s.checkDirs
 	if opt.Database != "" {
-		take = s.takeDatabase
+		take = s.checkDatabase
 	}
-	t, err := take()
-	if err != nil {
-		if errors.Is(err, meta.ErrDamaged) {
-			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	opened := false
+	err = take(ctx, func(ctx context.Context, t *tenure) error {
+		opened = true
+		if err := t.openStore(s.opt, store.Options{NoSweep: true}); err != nil {
+			return err
 		}
-		return report, err
+		report, err = t.store.Check(ctx, store.CheckOptions{Bytes: true, Progress: progress})
+		return err
+	})
+	if !opened && errors.Is(err, meta.ErrDamaged) {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return report, err
+}
+
+// checkDirs lets check have the directories.
+func (s *Server) checkDirs(ctx context.Context, check func(context.Context, *tenure) error) (err error) {
+	t, err := s.take()
+	if err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	if err := t.openStore(s.opt, store.Options{NoSweep: true}); err != nil {
-		return report, err
-	}
-	return t.store.Check(ctx, store.CheckOptions{Bytes: true, Progress: progress})
+	return check(ctx, t)
 }

@@ -21,7 +21,7 @@ func (s *Server) connect() (*tenure, error) {
 		err = t.openDatabase(s.opt)
 	}
 	if err == nil {
-		err = t.openStore(s.opt, store.Options{AccountQuota: accountQuota(s.opt.Keys), Shared: true})
+		err = inUse(t.openStore(s.opt, store.Options{AccountQuota: accountQuota(s.opt.Keys), Shared: true}))
 	}
 	if err != nil {
 		return nil, errors.Join(err, t.close())
@@ -43,20 +43,29 @@ func (t *tenure) openDatabase(opt Options) error {
 	return t.openBlobs(opt)
 }
 
-// takeDatabase is openDatabase for who wants it alone: ErrInUse while a server uses it.
-func (s *Server) takeDatabase() (*tenure, error) {
+func inUse(err error) error {
+	if errors.Is(err, store.ErrInUse) {
+		return fmt.Errorf("PostgreSQL database: %w", ErrInUse)
+	}
+	return err
+}
+
+// checkDatabase lets check have the database, of which no server begins to serve meanwhile: ErrInUse when one does already.
+func (s *Server) checkDatabase(ctx context.Context, check func(context.Context, *tenure) error) (err error) {
 	t := &tenure{}
-	err := t.openDatabase(s.opt)
-	if err == nil {
-		var used bool
-		if used, err = store.InUse(context.Background(), t.db); used {
-			err = fmt.Errorf("PostgreSQL database: %w", ErrInUse)
-		}
+	defer func() { err = errors.Join(err, t.close()) }()
+	if err := t.openDatabase(s.opt); err != nil {
+		return err
 	}
+	held, release, err := store.Exclude(ctx, t.db)
 	if err != nil {
-		return nil, errors.Join(err, t.close())
+		return inUse(err)
 	}
-	return t, nil
+	err = check(held, t)
+	if held.Err() != nil && ctx.Err() == nil {
+		err = inUse(context.Cause(held))
+	}
+	return errors.Join(err, release())
 }
 
 // pairDatabase makes sure that the data directory belongs to the database, and marks new ones, as pairDirs does.

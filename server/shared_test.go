@@ -45,6 +45,30 @@ func readiness(t *testing.T, s *Server) (status int, checks map[string]string, a
 	return w.Code, checks, answer
 }
 
+// TestNoServerStartsDuringACheck: where a database is checked, a server does not begin to serve, or stands by until the check
+// has ended.
+func TestNoServerStartsDuringACheck(t *testing.T) {
+	opt := shared(pgtest.Address("postgres", pgtest.Start(t)), t.TempDir())
+	if err := openWith(t, opt).Close(); err != nil {
+		t.Fatal(err)
+	}
+	var standby *Server
+	err := newServer(opt).checkDatabase(context.Background(), func(context.Context, *tenure) error {
+		if _, err := New(opt); !errors.Is(err, ErrInUse) {
+			t.Errorf("start during a check: %v", err)
+		}
+		opt.Standby = true
+		if standby = openWith(t, opt); standby.Serving() {
+			t.Error("a standby serves during a check")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-standby.Owned()
+}
+
 // TestServersShareADatabase also ends the database under a server, and begins it again.
 func TestServersShareADatabase(t *testing.T) {
 	node := pgtest.Start(t)

@@ -95,7 +95,7 @@ func (o *serveOptions) sayReady(ctx context.Context, s *server.Server, on listen
 	if !s.Serving() {
 		why := "another server owns " + o.metadata
 		if o.database != "" {
-			why = "the database cannot be reached"
+			why = "the database cannot be reached or is being checked"
 		}
 		tell("standing by: " + why)
 		for _, l := range on.s3 {

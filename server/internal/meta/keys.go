@@ -44,6 +44,9 @@ func FormatKey() []byte { return append([]byte{tableFormat}, "format"...) }
 // that tells.
 func PairKey() []byte { return append([]byte{tableFormat}, "pair"...) }
 
+// ExclusionKey is the key of the row of who has the database alone, which several share otherwise.
+func ExclusionKey() []byte { return append([]byte{tableFormat}, "exclusion"...) }
+
 // BucketKey is the key of a bucket. With a prefix of names, it is the prefix of their keys.
 func BucketKey(name string) []byte { return append([]byte{tableBucket}, name...) }
 

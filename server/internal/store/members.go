@@ -128,49 +128,27 @@ func (s *Store) beat(ctx context.Context) error {
 	return nil
 }
 
-// InUse reports whether a Store that shares the database is alive. It waits for a sign of life, where one may come.
-func InUse(ctx context.Context, db meta.DB) (bool, error) {
-	before, err := readMembers(ctx, db)
-	if err != nil || len(before) == 0 {
-		return false, err
-	}
-	look := time.NewTicker(beatInterval / 4)
-	defer look.Stop()
-	for began := time.Now(); time.Since(began) < 3*beatInterval; {
-		select {
-		case <-ctx.Done():
-			return false, ctx.Err()
-		case <-look.C:
-		}
-		now, err := readMembers(ctx, db)
-		if err != nil {
-			return false, err
-		}
-		for id, row := range now {
-			if before[id] != row {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
-}
-
-func readMembers(ctx context.Context, db meta.DB) (map[meta.ID]memberRow, error) {
-	seen := map[meta.ID]memberRow{}
-	err := db.View(ctx, func(r meta.Reader) error {
-		it := r.Iter(meta.Members.Bounds())
-		defer it.Close()
-		for ok := it.First(); ok; ok = it.Next() {
-			id, _ := meta.KeyID(it.Key())
-			row, err := decodeRecord(it.Key(), it.Value(), decodeMember)
-			if err != nil {
-				return err
-			}
-			seen[id] = row
-		}
-		return it.Err()
+func readMembers(ctx context.Context, db meta.DB) (seen map[meta.ID]memberRow, err error) {
+	err = db.View(ctx, func(r meta.Reader) (err error) {
+		seen, err = membersIn(r)
+		return err
 	})
 	return seen, storeError(err)
+}
+
+func membersIn(r meta.Reader) (map[meta.ID]memberRow, error) {
+	seen := map[meta.ID]memberRow{}
+	it := r.Iter(meta.Members.Bounds())
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		id, _ := meta.KeyID(it.Key())
+		row, err := decodeRecord(it.Key(), it.Value(), decodeMember)
+		if err != nil {
+			return nil, err
+		}
+		seen[id] = row
+	}
+	return seen, it.Err()
 }
 
 // update notes what was seen, and gives the members that seem to be dead.

@@ -113,7 +113,11 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 func (s *Store) join(ctx, running context.Context) error {
 	s.shared, s.hub.mu.down = true, true
 	s.members = members{id: s.newID(), others: map[meta.ID]*member{}}
-	if err := s.beat(ctx); err != nil {
+	err := s.enter(ctx, beatInterval)
+	if err == nil {
+		err = s.beat(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, s.Close())
 	}
 	s.background.Go(func() { s.keepMember(running) })
