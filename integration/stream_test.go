@@ -28,8 +28,6 @@ type streamed struct {
 	data   []byte
 }
 
-const streamedPart = 5 << 20
-
 // newStreamed mounts a bucket with small parts and makes the file; options are further words of -o.
 func newStreamed(t *testing.T, options ...string) *streamed {
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true})

@@ -68,6 +68,12 @@ type Upload interface {
 	Abort(ctx context.Context) error
 }
 
+// Summed is what a body may offer besides: the checksum of all its bytes, if it is known without reading them.
+type Summed interface {
+	// Checksum returns the CRC64NVME in base64; "" where it is not known. Services refuse a body that has another.
+	Checksum() string
+}
+
 // Limits of S3 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 const (
 	MaxParts      = 10_000

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"sync"
 
 	"pail/fs/readahead"
@@ -36,9 +35,10 @@ type Stream struct {
 
 	mu struct { // a leaf
 		sync.Mutex
-		parts map[int]*sending
-		begun bool
-		over  bool // nothing is sent any more but by Commit
+		parts   map[int]*sending
+		running running
+		begun   bool
+		over    bool // nothing is sent any more but by Commit
 	}
 }
 
@@ -59,22 +59,23 @@ func (u *Uploader) NewStream(file *stage.File, key string, opt s3client.PutOptio
 	}
 	s := &Stream{u: u, file: file, key: key, opt: opt, grid: newGrid(u.lim), slots: make(chan struct{}, u.parallel)}
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
-	s.mu.parts = map[int]*sending{}
+	s.mu.parts, s.mu.running.grid = map[int]*sending{}, s.grid
 	return s
 }
 
 // Streams reports whether a file that is written up to end becomes a multipart upload whatever is written later.
 func (u *Uploader) Streams(end int64) bool { return !u.noMultipart && end > u.threshold }
 
-// Passed says that end is behind bytes that were just written. The parts before it that are whole are sent: back to one that
-// was sent before, or has bytes that were not written.
-func (s *Stream) Passed(end int64) {
+// Wrote says that p was just written at off; no other write to the file may come before Wrote has returned. The parts before
+// the end of it that are whole are sent: back to one that was sent before, or has bytes that were not written.
+func (s *Stream) Wrote(p []byte, off int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.over {
 		return
 	}
-	last := s.grid.before(end)
+	sums := s.mu.running.add(p, off)
+	last := s.grid.before(off + int64(len(p)))
 	n := last
 	for ; n > 0 && s.mu.parts[n] == nil; n-- {
 		if p := s.grid.cell(n); !s.file.Watch(p.off, p.len) {
@@ -83,11 +84,19 @@ func (s *Stream) Passed(end int64) {
 	}
 	for n++; n <= last; n++ {
 		p := numbered{s.grid.cell(n), n}
+		r := &body{ReadSeeker: s.file.WatchedReader(s.ctx, p.off, p.len), sum: sums[n]}
 		s.mu.begun = true
 		s.mu.parts[n] = s.send(nil, func(up s3client.Upload) (s3client.Part, error) {
-			return s.sendPart(s.ctx, up, p, s.file.WatchedReader(s.ctx, p.off, p.len))
+			return s.sendPart(up, p, r)
 		})
 	}
+}
+
+// Disturbed says that the file was changed otherwise than by a write that succeeded.
+func (s *Stream) Disturbed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.running.valid = false
 }
 
 // send stores a part in the background, once another attempt of the same has ended, if there was one.
@@ -129,9 +138,8 @@ func (s *Stream) inSlot(store func(s3client.Upload) (s3client.Part, error)) (s3c
 	return store(up)
 }
 
-func (s *Stream) sendPart(ctx context.Context, up s3client.Upload, p numbered, r io.ReadSeeker) (s3client.Part, error) {
-	b := &body{ReadSeeker: r}
-	done, err := up.Part(ctx, p.n, b)
+func (s *Stream) sendPart(up s3client.Upload, p numbered, b *body) (s3client.Part, error) {
+	done, err := up.Part(s.ctx, p.n, b)
 	return done, b.explain(err)
 }
 
@@ -185,7 +193,7 @@ func (s *Stream) finish(ctx context.Context, snap Snapshot, base *s3client.Objec
 	}
 	var all []*sending
 	for _, p := range s.grid.parts(snap.Size(), snap.Extents(), lim) {
-		all = append(all, s.part(ctx, p, snap, base))
+		all = append(all, s.part(p, snap, base))
 	}
 	s.work.Wait()
 	parts := make([]s3client.Part, len(all))
@@ -203,7 +211,7 @@ func (s *Stream) finish(ctx context.Context, snap Snapshot, base *s3client.Objec
 }
 
 // part returns the part that was sent, or sends it.
-func (s *Stream) part(ctx context.Context, p numbered, snap Snapshot, base *s3client.ObjectInfo) *sending {
+func (s *Stream) part(p numbered, snap Snapshot, base *s3client.ObjectInfo) *sending {
 	s.mu.Lock()
 	earlier := s.mu.parts[p.n]
 	s.mu.Unlock()
@@ -214,7 +222,7 @@ func (s *Stream) part(ctx context.Context, p numbered, snap Snapshot, base *s3cl
 		if p.copied {
 			return up.CopyPart(s.ctx, p.n, base.Key, s3client.Range{Off: p.off, Len: p.len}, base.ETag)
 		}
-		return s.sendPart(s.ctx, up, p, snap.Reader(readahead.Until(s.ctx, p.end()), p.off, p.len))
+		return s.sendPart(up, p, &body{ReadSeeker: snap.Reader(readahead.Until(s.ctx, p.end()), p.off, p.len)})
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/minio/crc64nvme"
 	"pgregory.net/rapid"
 
 	"pail/fs/stage"
@@ -97,7 +98,7 @@ func TestStreamSendsANumberOfPartsAtOnce(t *testing.T) {
 		if _, err := f.WriteAt(t.Context(), data[off:off+mib], int64(off)); err != nil {
 			t.Fatal(err)
 		}
-		s.Passed(int64(off + mib))
+		s.Wrote(data[off:off+mib], int64(off))
 	}
 	close(hold)
 	snap, err := f.Snapshot(t.Context())
@@ -140,10 +141,11 @@ func TestCommitOfAStreamEndsWithItsContext(t *testing.T) {
 		return nil
 	}
 	s := u.NewStream(f, "k", s3client.PutOptions{})
-	if _, err := f.WriteAt(t.Context(), random(12*mib), 0); err != nil {
+	data := random(12 * mib)
+	if _, err := f.WriteAt(t.Context(), data, 0); err != nil {
 		t.Fatal(err)
 	}
-	s.Passed(12 * mib)
+	s.Wrote(data, 0)
 	snap, err := f.Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -188,5 +190,43 @@ func TestUploadsThatCannotBeAbortedAreTriedAgain(t *testing.T) {
 				t.Errorf("left are %+v, %v", page.Uploads, err)
 			}
 		})
+	}
+}
+
+// The checksums of cells that are written in order are right; of others there are none.
+func TestRunningChecksums(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := grid{first: 10, most: 10, count: 8}
+		r := running{grid: g}
+		file := make([]byte, 200)
+		next := 0
+		for range rapid.IntRange(1, 40).Draw(t, "writes") {
+			off := next
+			if rapid.IntRange(0, 5).Draw(t, "elsewhere") == 0 {
+				off = rapid.IntRange(0, 100).Draw(t, "off")
+			}
+			p := rapid.SliceOfN(rapid.Byte(), 0, 25).Draw(t, "p")
+			next = off + len(p)
+			if next > 150 {
+				break
+			}
+			if copy(file[off:], p); rapid.IntRange(0, 9).Draw(t, "disturbed") == 0 {
+				file[rapid.IntRange(0, 100).Draw(t, "changed")]++
+				r.add(p, int64(off))
+				r.valid = false
+				continue
+			}
+			for n, sum := range r.add(p, int64(off)) {
+				cell := g.cell(n)
+				if want := encodeSum(crc64nvme.Checksum(file[cell.off:cell.end()])); sum != want {
+					t.Fatalf("the checksum of cell %d is %s, want %s", n, sum, want)
+				}
+			}
+		}
+	})
+	g := grid{first: 10, most: 10, count: 8}
+	r := running{grid: g}
+	if r.add([]byte("01234"), 0); len(r.add([]byte("56789012345678901234"), 5)) != 2 {
+		t.Error("cells that were written in order have no checksums")
 	}
 }

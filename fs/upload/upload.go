@@ -190,8 +190,12 @@ func complete(info s3client.ObjectInfo, key string, size int64, opt s3client.Put
 // body remembers why reading the content failed, as the client need not hand that error on.
 type body struct {
 	io.ReadSeeker
+	sum string // "" where it is not known
 	err error
 }
+
+// Checksum implements s3client.Summed.
+func (b *body) Checksum() string { return b.sum }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadSeeker.Read(p)

@@ -37,5 +37,6 @@ func (h *Handle) Allocate(ctx context.Context, how Allocation, off, n int64) err
 			return localError(err)
 		}
 	}
+	h.disturbed(file.Size())
 	return h.changed()
 }

@@ -148,13 +148,17 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 		return 0, ErrTooBig
 	}
 	n, err := file.WriteAt(ctx, p, off)
-	if err != nil || n == 0 {
+	if err != nil {
+		h.disturbed(file.Size())
 		return n, localError(err)
+	}
+	if n == 0 {
+		return 0, nil
 	}
 	if err := h.changed(); err != nil {
 		return n, err
 	}
-	h.passed(file, off+int64(n))
+	h.wrote(file, p[:n], off)
 	return n, nil
 }
 
@@ -196,11 +200,7 @@ func (h *Handle) Truncate(ctx context.Context, size int64) error {
 	if err := file.Truncate(ctx, size); err != nil {
 		return localError(err)
 	}
-	if !h.n.v.opt.Upload.Streams(size) {
-		h.n.mu.Lock()
-		h.c.dropStreamLocked()
-		h.n.mu.Unlock()
-	}
+	h.disturbed(size)
 	return h.changed()
 }
 

@@ -2,8 +2,11 @@ package awss3_test
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/minio/crc64nvme"
 
 	"pail/s3client"
 	"pail/s3client/awss3"
@@ -157,5 +162,50 @@ func TestCompletionWithMetadataKeepsTheRest(t *testing.T) {
 				t.Errorf("Head returned %+v, %v", got, err)
 			}
 		})
+	}
+}
+
+// known is a body that knows its checksum.
+type known struct {
+	*strings.Reader
+	sum  string
+	read int
+}
+
+func (k *known) Checksum() string { return k.sum }
+
+func (k *known) Read(p []byte) (int, error) {
+	n, err := k.Reader.Read(p)
+	k.read += n
+	return n, err
+}
+
+// WriteTo hides that of the reader, which would not count.
+func (k *known) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, struct{ io.Reader }{k}) }
+
+// TestBodyThatKnowsItsChecksumIsReadOnce, and the service holds it against what arrives.
+func TestBodyThatKnowsItsChecksumIsReadOnce(t *testing.T) {
+	srv := servertest.New(t, servertest.Options{})
+	c := newClient(t, awss3.Options{Bucket: "bucket", Endpoint: srv.URL, Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, "")})
+	u, err := c.NewUpload(t.Context(), "k", s3client.PutOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("content", 100_000)
+	sum := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, crc64nvme.Checksum([]byte(text))))
+	body := &known{Reader: strings.NewReader(text), sum: sum}
+	part, err := u.Part(t.Context(), 1, body)
+	if err != nil || part.Checksum != sum {
+		t.Fatalf("the part is %+v, %v", part, err)
+	}
+	if body.read != len(text) {
+		t.Errorf("%d bytes were read of %d", body.read, len(text))
+	}
+	wrong := &known{Reader: strings.NewReader(text + "x"), sum: sum}
+	if _, err := u.Part(t.Context(), 2, wrong); !errors.Is(err, s3client.ErrIntegrity) {
+		t.Errorf("a body with another checksum: %v", err)
+	}
+	if _, err := u.Complete(t.Context(), []s3client.Part{part}, nil); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -81,9 +81,12 @@ func (c *Client) sumsFor(r *request) sumKinds {
 	return k
 }
 
-// sum computes them in one pass and rewinds.
+// sum computes them in one pass, unless the body knows them, and rewinds.
 func (b *body) sum(k sumKinds) error {
 	b.checksum, b.md5, b.payload = "", "", unsignedPayload
+	if b.checksum = b.known(k); b.checksum != "" {
+		return nil
+	}
 	var hashes []io.Writer
 	var crc, md, sha hash.Hash
 	if k.crc {
@@ -114,6 +117,15 @@ func (b *body) sum(k sumKinds) error {
 		b.payload = hex.EncodeToString(sha.Sum(nil))
 	}
 	return nil
+}
+
+// known returns the checksum if the body has it, and nothing else is asked for.
+func (b *body) known(k sumKinds) string {
+	summed, ok := b.r.(s3client.Summed)
+	if !ok || b.start != 0 || b.size == 0 || k != (sumKinds{crc: true}) {
+		return ""
+	}
+	return summed.Checksum()
 }
 
 // feed writes the body into hashes. Bodies in memory (io.WriterTo) are not copied.

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
 	"maps"
 	"strings"
 	"time"
+
+	"github.com/minio/crc64nvme"
 
 	"pail/s3client"
 )
@@ -115,7 +119,15 @@ func (c *Client) readBody(ctx context.Context, op, key string, r io.Reader) ([]b
 	if err != nil {
 		return nil, c.fail(op, key, "", 0, err)
 	}
+	if summed, ok := r.(s3client.Summed); ok && summed.Checksum() != "" && summed.Checksum() != checksum(data) {
+		return nil, c.fail(op, key, "BadDigest", 400, s3client.ErrIntegrity)
+	}
 	return data, nil
+}
+
+// checksum is the CRC64NVME of data as S3 writes it.
+func checksum(data []byte) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, crc64nvme.Checksum(data)))
 }
 
 func newObject(key string, data []byte, etag s3client.ETag, meta s3client.Meta, sys s3client.System) *object {
