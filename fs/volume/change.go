@@ -158,8 +158,11 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 	if n.unsavedLocked() { // written to meanwhile
 		_ = n.applyLocked(fn) // has just succeeded
 	}
-	if n.mu.touched.Equal(touched) {
+	switch {
+	case n.mu.touched.Equal(touched):
 		n.mu.touched = time.Time{} // stored
+	case !n.mu.touched.After(a.Ctime): // too late for what was stored, but before its time
+		n.mu.touched = a.Ctime.Add(1)
 	}
 	if n.mu.accessed.Equal(accessed) {
 		n.mu.accessed = time.Time{}

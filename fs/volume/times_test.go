@@ -2,9 +2,13 @@ package volume_test
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
 	"pail/s3client/memclient"
@@ -97,6 +101,74 @@ func TestRootMarkerIsNoDirectory(t *testing.T) {
 		m.names("", "f", "~pail-raw")
 		if got := m.get("~pail-raw/below"); got != "y" {
 			t.Errorf("it holds %q", got)
+		}
+	})
+}
+
+// TestEntryMadeWhileTheModeChanges makes an entry in the moment in which the new attributes of its directory are put together:
+// the time of modification that the entry gives the directory is seen, and stored.
+func TestEntryMadeWhileTheModeChanges(t *testing.T) {
+	c := newClock()
+	var making atomic.Bool
+	var m *mount
+	m = mountOn(t, newBucket(conditional, c), c, func(o *volume.Options, _ *upload.Options) {
+		o.Now = func() time.Time {
+			pc, _, _, _ := runtime.Caller(1)
+			if strings.Contains(runtime.FuncForPC(pc).Name(), ".apply.") && making.CompareAndSwap(true, false) {
+				m.put("d/f", "x")
+			}
+			return c.Now()
+		}
+	})
+	m.mkdir("d")
+	before := m.stat("d").Mtime
+	n, _, err := m.walk("d")
+	m.ok(err)
+	mode := uint32(0o711)
+	making.Store(true)
+	_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+	m.ok(err)
+	if got := m.stat("d"); !got.Mtime.After(before) || got.Mode&0o777 != mode {
+		t.Errorf("mode %o, modified at %v, before at %v", got.Mode, got.Mtime, before)
+	}
+	if got := m.again().stat("d"); !got.Mtime.After(before) {
+		t.Errorf("the service has %v, before %v", got.Mtime, before)
+	}
+}
+
+// TestDirectoryTimesSurviveLostAnswers has the answers get lost, or the requests, that change a directory after an entry of it.
+func TestDirectoryTimesSurviveLostAnswers(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		for _, kept := range []time.Duration{0, time.Minute} {
+			for _, when := range []string{"", "after "} {
+				for _, m := range []*mount{newMount(t, caps, ttl(kept)), newJournaled(t, caps, ttl(kept))} {
+					m.mkdir("d")
+					m.stored()
+					m.put("d/f", "x")
+					want := m.stat("d").Mtime
+					n, _, err := m.walk("d")
+					m.ok(err)
+					m.faults.set(func(op, key string) error {
+						if strings.HasPrefix(op, when) && key == "d/" && op != s3client.OpHead {
+							return errCut
+						}
+						return nil
+					})
+					mode := uint32(0o711)
+					_, _ = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+					m.faults.set(nil)
+					m.clock.advance(2 * time.Minute)
+					if got := m.stat("d"); !got.Mtime.Equal(want) {
+						t.Errorf("lost %q, kept %v: modified at %v, want %v", when+"request", kept, got.Mtime, want)
+					}
+					_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+					m.ok(err)
+					m.stored()
+					if got := m.again().stat("d"); !got.Mtime.Equal(want) || got.Mode&0o777 != mode {
+						t.Errorf("lost %q, kept %v: at the end mode %o, modified at %v, want %v", when+"request", kept, got.Mode, got.Mtime, want)
+					}
+				}
+			}
 		}
 	})
 }
