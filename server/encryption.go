@@ -1,13 +1,16 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"pail/server/internal/keyring"
+	"pail/server/internal/meta"
 	"pail/server/internal/sse"
+	"pail/server/internal/store"
 )
 
 // Files below the metadata directory.
@@ -51,6 +54,19 @@ func (o *Options) requireKeys() error {
 		return err
 	}
 	return m.Require()
+}
+
+// forgetKeys has the database forget the master keys that an operator took out of the record, before the first server starts.
+func (o *Options) forgetKeys(db meta.DB) error {
+	m, err := keyring.OpenMaster(o.masterKeys(), o.masterKeyRecord(), o.Log)
+	if err != nil {
+		return err
+	}
+	recorded, err := m.Recorded()
+	if err != nil {
+		return err
+	}
+	return store.ForgetMasterKeys(context.Background(), db, recorded)
 }
 
 // RotateMasterKey adds a master key for what is encrypted from now on, by a running server too, and gives its name. Of

@@ -21,6 +21,9 @@ func (s *Server) connect() (*tenure, error) {
 		err = t.openDatabase(s.opt)
 	}
 	if err == nil {
+		err = s.opt.forgetKeys(t.db)
+	}
+	if err == nil {
 		err = inUse(t.openStore(s.opt, store.Options{AccountQuota: accountQuota(s.opt.Keys), Shared: true}))
 	}
 	if err != nil {

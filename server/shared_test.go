@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,6 +69,57 @@ func TestNoServerStartsDuringACheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-standby.Owned()
+}
+
+// TestFirstUseOfDifferentMasterKeys: of two servers with different files of master keys, which begin to encrypt at the same
+// moment, one does not; when an operator has taken the other's key out of the record, and all servers are started again, it does.
+func TestFirstUseOfDifferentMasterKeys(t *testing.T) {
+	address, dir := pgtest.Address("postgres", pgtest.Start(t)), t.TempDir()
+	var servers [2]*Server
+	var names [2]string
+	var errs [2]error
+	var group sync.WaitGroup
+	with := func(i int) Options {
+		opt := shared(address, dir)
+		opt.MasterKeyFile = filepath.Join(dir, fmt.Sprint("keys", i))
+		return opt
+	}
+	for i := range servers {
+		servers[i] = openWith(t, with(i))
+	}
+	encrypt := func(s *Server) (name string, err error) {
+		name, _, err = s.current.Load().keys.Master.Current()
+		return name, err
+	}
+	for i, s := range servers {
+		group.Go(func() { names[i], errs[i] = encrypt(s) })
+	}
+	group.Wait()
+	winner := 0
+	if errs[0] != nil {
+		winner = 1
+	}
+	if loser := errs[1-winner]; errs[winner] != nil || loser == nil || !strings.Contains(loser.Error(), names[winner]) {
+		t.Fatalf("two first uses: %v, %v", errs[winner], loser)
+	}
+	if _, err := encrypt(servers[winner]); err != nil {
+		t.Error(err)
+	}
+	for _, s := range servers {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record := filepath.Join(dir, "data", "config", masterKeyRecord)
+	if _, err := New(with(1 - winner)); err == nil || !strings.Contains(err.Error(), record) {
+		t.Fatalf("start with the other keys: %v", err)
+	}
+	if err := os.Remove(record); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := encrypt(openWith(t, with(1-winner))); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestServersShareADatabase also ends the database under a server, and begins it again.

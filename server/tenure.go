@@ -162,6 +162,11 @@ func (t *tenure) openStore(opt Options, with store.Options) (err error) {
 	if t.keys, err = opt.openKeys(); err != nil {
 		return err
 	}
+	if with.Shared {
+		t.keys.Master.Share(func(name string, has func(string) bool) (string, error) {
+			return store.ClaimMasterKey(context.Background(), t.db, name, has)
+		})
+	}
 	with.Keys = t.keys
 	s, err := store.Open(context.Background(), with)
 	if err != nil {

@@ -26,6 +26,7 @@ type Master struct {
 	path   string
 	record record
 	log    *slog.Logger
+	claim  Claim // nil: no other process has a file of its own
 
 	mu struct {
 		sync.Mutex
@@ -33,6 +34,16 @@ type Master struct {
 		durable string                    // the key that is known to be on disk
 	}
 }
+
+// Claim notes, for processes that may have different files of master keys, that a key is used from now on. Where another is
+// used that the caller does not have, it gives that one's name in place.
+type Claim func(name string, has func(name string) bool) (lacks string, err error)
+
+// Share has each key claimed before its first use. It is called before the Master is used.
+func (m *Master) Share(claim Claim) { m.claim = claim }
+
+// Recorded gives the names of the keys that were used.
+func (m *Master) Recorded() ([]string, error) { return m.record.read() }
 
 // OpenMaster reads the file at path, if there is one. recordPath is the path of a file that says, from the first use of a key
 // on, which were used: then none is made anymore in place of a file that is gone. "" keeps no record. log is as with OpenRing.
@@ -80,12 +91,26 @@ func (m *Master) Current() (name string, secret [32]byte, err error) {
 		if err := makeDurable(m.path); err != nil {
 			return "", secret, fmt.Errorf("file of master keys: %w", err)
 		}
-		if err := m.record.add(e.name); err != nil {
+		if err := m.first(e.name, keys); err != nil {
 			return "", secret, fmt.Errorf("recording that there is a master key: %w", err)
 		}
 		m.mu.durable = e.name
 	}
 	return e.name, e.secret, nil
+}
+
+// first claims and records a key before its first use.
+func (m *Master) first(name string, keys *list) error {
+	if m.claim != nil {
+		lacks, err := m.claim(name, func(name string) bool { _, ok := keys.find(name); return ok })
+		if err != nil {
+			return err
+		}
+		if lacks != "" {
+			return m.record.missing(m.path, lacks)
+		}
+	}
+	return m.record.add(name)
 }
 
 // makeFirst makes the file, unless somebody else just did.

@@ -47,6 +47,9 @@ func PairKey() []byte { return append([]byte{tableFormat}, "pair"...) }
 // ExclusionKey is the key of the row of who has the database alone, which several share otherwise.
 func ExclusionKey() []byte { return append([]byte{tableFormat}, "exclusion"...) }
 
+// MasterKeysKey is the key of the row that names the master keys that were used, where several processes use the database.
+func MasterKeysKey() []byte { return append([]byte{tableFormat}, "master-keys"...) }
+
 // BucketKey is the key of a bucket. With a prefix of names, it is the prefix of their keys.
 func BucketKey(name string) []byte { return append([]byte{tableBucket}, name...) }
 

@@ -33,7 +33,8 @@ func isUsed(r meta.Reader) (bool, error) {
 	defer it.Close()
 	for ok := it.First(); ok; ok = it.Next() {
 		switch key := it.Key(); {
-		case bytes.Equal(key, meta.FormatKey()), bytes.Equal(key, meta.PairKey()), bytes.Equal(key, meta.ExclusionKey()):
+		case bytes.Equal(key, meta.FormatKey()), bytes.Equal(key, meta.PairKey()), bytes.Equal(key, meta.ExclusionKey()),
+			bytes.Equal(key, meta.MasterKeysKey()):
 		case meta.Table(key[0]) == meta.Members, meta.Table(key[0]) == meta.Graves:
 		default:
 			return true, nil
