@@ -61,9 +61,9 @@ lint: ## gofmt, vet, staticcheck
 fmt: ## gofmt the tree
 	gofmt -w cmd fs s3client server integration
 
-bench: build ## Go benchmarks of each layer, and a table of mounts beside s3fs and rclone (bin/bench.md)
+bench: build ## Go benchmarks of each layer, and tables of mounts and servers beside others (bin/bench.md, bin/servers.md)
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./fs/... ./s3client/... ./server/...
-	PAIL_BENCH_TABLE=$(CURDIR)/bin/bench.md $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench
+	PAIL_BENCH_TABLE=$(CURDIR)/bin/bench.md PAIL_BENCH_SERVERS=$(CURDIR)/bin/servers.md $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench
 
 install: build ## install pail, its mount helpers and its manual page under DESTDIR/PREFIX
 	install -D -m 0755 bin/pail '$(DESTDIR)$(PREFIX)/bin/pail'

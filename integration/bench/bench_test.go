@@ -36,13 +36,7 @@ func BenchmarkMount(b *testing.B) {
 			}
 		})
 	}
-	text := results.String()
-	fmt.Printf("\n%s\n", text)
-	if path := os.Getenv("PAIL_BENCH_TABLE"); path != "" {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			b.Error(err)
-		}
-	}
+	writeTable(b, results.String(), "PAIL_BENCH_TABLE")
 }
 
 // figures are what one run cost.
