@@ -414,3 +414,43 @@ func TestBarrierWaitsForAForgetOnItsWay(t *testing.T) {
 	close(wait)
 	both.Wait()
 }
+
+// TestViewReadsAnywhere compares views with what was put, also after the entry has ended.
+func TestViewReadsAnywhere(t *testing.T) {
+	fs := journaltest.New()
+	j := open(t, fs, small)
+	defer closed(t, j)
+	file := []byte(strings.Repeat("0123456789", 100))
+	for id, extents := range [][]journal.Extent{
+		{}, {{Off: 3, Len: 5}, {Off: 20, Len: 2}}, {{Off: 0, Len: 500}, {Off: 500, Len: 7}, {Off: 600, Len: 400}},
+	} {
+		refs, err := j.Put([]journal.Change{{ID: uint64(id + 1), Content: &journal.Content{Extents: extents, Data: bytes.NewReader(file)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := j.View(uint64(id + 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Forget(refs[0])
+		if err := j.Barrier(); err != nil {
+			t.Fatal(err)
+		}
+		want := make([]byte, len(file))
+		for _, x := range extents {
+			copy(want[x.Off:x.Off+x.Len], file[x.Off:])
+		}
+		for off := range len(file) {
+			for _, n := range []int{0, 1, 7, 300} {
+				n = min(n, len(file)-off)
+				p := make([]byte, n)
+				if err := v.Fill(p, int64(off)); err != nil || !bytes.Equal(p, want[off:off+n]) {
+					t.Fatalf("entry %d, %d bytes at %d: %q, %v", id, n, off, p, err)
+				}
+			}
+		}
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -9,6 +9,8 @@
 // Options.MemoryPerFile or the budget is used up. Either way a byte lives at its own file offset, so that a file whose
 // content is wholly local can later be handed to the kernel as it is.
 //
+// What is elsewhere on the local disk already is borrowed, and copied only when somebody writes to the file.
+//
 // An upload takes a Snapshot. It freezes the content: writers of that file wait (their context may end the wait),
 // readers go on. Release(true) says that the frozen content is now an object; from then on all of it counts as
 // unchanged (Base in Extents), although what is here is still read from here. Rebase names the object. The order that

@@ -288,6 +288,9 @@ func (f *File) storeLocked(p []byte, off, end int64) error {
 		copy(f.local.mem[off:end], p)
 		return nil
 	}
+	if err := f.local.own(f.area, &f.content); err != nil {
+		return err
+	}
 	fresh, old := f.splitLocked(off, end)
 	if err := f.area.reserveDisk(total(fresh)); err != nil {
 		return err

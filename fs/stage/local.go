@@ -1,6 +1,10 @@
 package stage
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"io"
+)
 
 // minMemory is the smallest memory buffer; buffers double from there.
 const minMemory = 4 << 10
@@ -8,8 +12,9 @@ const minMemory = 4 << 10
 // local is the storage of the bytes of one file that are here: a memory buffer, or a sparse file, each byte at its own
 // offset. Which bytes are valid is told by the file's content, never by the storage. Guarded by File.mu.
 type local struct {
-	mem  []byte // its capacity is taken from the area's budget
-	file diskFile
+	mem    []byte // its capacity is taken from the area's budget
+	file   diskFile
+	lender io.Closer // of what was borrowed before; nil: nothing was
 }
 
 // fits makes the memory buffer reach end, and reports whether it may; true also when the bytes are on disk already.
@@ -99,10 +104,12 @@ func (l *local) punch(off, end int64) {
 
 func (l *local) close(a *Area) error {
 	a.releaseMemory(int64(len(l.mem)))
-	file := l.file
-	*l = local{}
-	if file == nil {
-		return nil
+	var err error
+	for _, c := range []io.Closer{l.file, l.lender} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
 	}
-	return file.Close()
+	*l = local{}
+	return err
 }

@@ -43,6 +43,9 @@ func TestFileBehavesLikeAByteSlice(t *testing.T) {
 		}
 		m.want = rapid.SliceOfN(rapid.Byte(), 0, 256).Draw(rt, "base")
 		m.f = area.NewFile(&bytesBase{data: bytes.Clone(m.want)}, int64(len(m.want)))
+		if rapid.Bool().Draw(rt, "borrows") {
+			m.borrow(rt)
+		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"write": m.write, "truncate": m.truncate, "punch": m.punch, "commit": m.commit, "save": m.save, "watch": m.watch, "": m.check,
 		})
@@ -53,6 +56,27 @@ func TestFileBehavesLikeAByteSlice(t *testing.T) {
 			rt.Fatalf("%d bytes of memory are still reserved", n)
 		}
 	})
+}
+
+// lender is bytes that a file borrows.
+type lender struct{ *bytes.Reader }
+
+func (lender) Close() error { return nil }
+
+// borrow begins with bytes that are elsewhere.
+func (m *model) borrow(t *rapid.T) {
+	p := rapid.SliceOfN(rapid.Byte(), 300, 300).Draw(t, "borrowed")
+	var ranges []Extent
+	for off := 0; off < 250; {
+		off += rapid.IntRange(0, 49).Draw(t, "gap")
+		n := rapid.IntRange(1, 300-off).Draw(t, "length")
+		ranges = append(ranges, Extent{Off: int64(off), Len: int64(n)})
+		m.grow(off + n)
+		copy(m.want[off:], p[off:off+n])
+		off += n
+	}
+	m.f.Borrow(lender{bytes.NewReader(p)}, ranges)
+	m.dirty = true
 }
 
 func (m *model) write(t *rapid.T) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"pail/fs/stage"
+	"pail/fs/upload"
 	"pail/fs/volume"
 )
 
@@ -161,4 +163,43 @@ func randomChange(m *mount, h *volume.Handle, rnd *rand.Rand, want []byte) []byt
 		copy(want[off:], p)
 	}
 	return want
+}
+
+// TestReplayNeedsNoRoom mounts where there is no room for local data: what the journal has is read and sent from there, and
+// takes room only when it is written to.
+func TestReplayNeedsNoRoom(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.deaf()
+	data := []byte(strings.Repeat("0123456789abcdef", 200_000)) // more than stays in memory
+	h := m.create("f")
+	m.writeAll(h, string(data), 0)
+	m.ok(h.Fsync(ctx))
+	for _, off := range []int64{10, 1_000_000, int64(len(data)) - 3} { // further layers
+		m.writeAll(h, "XYZ", off)
+		copy(data[off:], "XYZ")
+		m.ok(h.Fsync(ctx))
+	}
+	h.Release()
+	full, err := stage.New(stage.Options{Dir: tempDir(t), KeepFree: 1 << 60, MemoryTotal: 1})
+	m.ok(err)
+	t.Cleanup(func() { m.ok(full.Close()) })
+	m = m.crash(func(o *volume.Options, _ *upload.Options) { o.Stage = full })
+	m.deaf()
+	if got := m.get("f"); got != string(data) {
+		t.Fatal("it has other bytes")
+	}
+	h = m.open("f", readWrite)
+	_, err = h.WriteAt(ctx, []byte("no"), 0)
+	m.want(err, volume.ErrNoSpace)
+	m.ok(h.Truncate(ctx, 2_000_000))
+	data = data[:2_000_000]
+	m.close(h)
+	m.faults.set(nil)
+	m.stored()
+	if got := m.object("f"); got != string(data) {
+		t.Fatal("the service has other bytes")
+	}
+	if got := m.get("f"); got != string(data) {
+		t.Fatal("it has other bytes when it is sent")
+	}
 }

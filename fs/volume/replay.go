@@ -9,6 +9,7 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/journal"
+	"pail/fs/stage"
 	"pail/s3client"
 )
 
@@ -142,14 +143,8 @@ func (v *Volume) restoreBytes(ctx context.Context, c *content, id uint64, what *
 	} else {
 		c.file = v.opt.Stage.NewFile(nil, 0)
 	}
-	for _, id := range append([]uint64{id}, what.Parts...) {
-		err := v.opt.Journal.Read(id, func(p []byte, off int64) error {
-			_, err := c.file.WriteAt(ctx, p, off)
-			return err
-		})
-		if err != nil {
-			return localError(err)
-		}
+	if err := v.restoreLayers(ctx, c.file, append([]uint64{id}, what.Parts...)); err != nil {
+		return localError(err)
 	}
 	if err := c.file.Truncate(ctx, what.Size); err != nil {
 		return localError(err)
@@ -166,6 +161,71 @@ func (v *Volume) restoreBytes(ctx context.Context, c *content, id uint64, what *
 	snap.Saved()
 	snap.Release(false)
 	return nil
+}
+
+// restoreLayers gives a file the bytes of entries, each over those before. Those that are large stay where the journal has
+// them, so that a mount needs no room for what it finds there.
+func (v *Volume) restoreLayers(ctx context.Context, file *stage.File, ids []uint64) error {
+	var all lent
+	large := false
+	for _, id := range ids {
+		view, err := v.opt.Journal.View(id)
+		if err != nil {
+			return errors.Join(err, all.Close())
+		}
+		all = append(all, view)
+		large = large || view.Large()
+	}
+	ranges := all.ranges()
+	if large {
+		file.Borrow(all, ranges)
+		return nil
+	}
+	for _, r := range ranges {
+		p := make([]byte, r.Len) // of what lies in the journal's log, so it is not much
+		if _, err := all.ReadAt(p, r.Off); err != nil {
+			return err
+		}
+		if _, err := file.WriteAt(ctx, p, r.Off); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lent are the bytes of a file in the journal, each view over those before.
+type lent []*journal.View
+
+// ranges returns what there are bytes of.
+func (l lent) ranges() []stage.Extent {
+	var all []journal.Extent
+	for _, view := range l {
+		all = union(all, view.Extents())
+	}
+	list := make([]stage.Extent, len(all))
+	for i, x := range all {
+		list[i] = stage.Extent{Off: x.Off, Len: x.Len, Kind: stage.Data}
+	}
+	return list
+}
+
+// ReadAt implements io.ReaderAt, for what is in ranges.
+func (l lent) ReadAt(p []byte, off int64) (int, error) {
+	for _, view := range l {
+		if err := view.Fill(p, off); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// Close implements io.Closer.
+func (l lent) Close() error {
+	var err error
+	for _, view := range l {
+		err = errors.Join(err, view.Close())
+	}
+	return err
 }
 
 // placeOf returns where a path is, with inodes for the directories above.
