@@ -26,6 +26,8 @@ type conn struct {
 	fresh atomic.Bool // the next byte read begins a request
 	head  [maxLine]byte
 	n     int // of head
+
+	answer coalescer // used by the goroutine that answers
 }
 
 // maxLine is how much of a request line is remembered. An error document names the URI, and AWS takes no longer one.
@@ -60,18 +62,36 @@ func (c *conn) remember(p []byte) {
 // Write implements net.Conn.
 func (c *conn) Write(p []byte) (int, error) {
 	c.fresh.Store(true)
-	if answer := replaced(p, c.target()); answer != nil {
+	if c.answer.held != nil {
+		return c.answer.release(p, c.Conn.Write)
+	}
+	if answer := c.replaced(p); answer != nil {
 		if _, err := c.Conn.Write(answer); err != nil {
 			return 0, err
 		}
 		return len(p), nil
 	}
+	if !bytes.HasPrefix(c.head[:c.n], []byte("HEAD ")) && c.answer.hold(p) {
+		return len(p), nil
+	}
 	return c.Conn.Write(p)
+}
+
+// flush writes what is held of an answer that came to no more.
+func (c *conn) flush() error {
+	if c.answer.held == nil {
+		return nil
+	}
+	_, err := c.answer.release(nil, c.Conn.Write)
+	return err
 }
 
 // ReadFrom keeps net/http's way to sendfile open.
 func (c *conn) ReadFrom(src io.Reader) (int64, error) {
 	c.fresh.Store(true)
+	if err := c.flush(); err != nil {
+		return 0, err
+	}
 	if to, ok := c.Conn.(io.ReaderFrom); ok {
 		return to.ReadFrom(src)
 	}
@@ -80,6 +100,9 @@ func (c *conn) ReadFrom(src io.Reader) (int64, error) {
 
 // CloseWrite lets net/http end an answer before it closes the connection.
 func (c *conn) CloseWrite() error {
+	if err := c.flush(); err != nil {
+		return err
+	}
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
@@ -137,7 +160,7 @@ func (c *conn) target() string {
 const ownAnswer = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
 // replaced gives S3's answer instead of an answer that net/http has made itself, and nil for any other.
-func replaced(p []byte, target string) []byte {
+func (c *conn) replaced(p []byte) []byte {
 	status, ok := bytes.CutPrefix(p, []byte("HTTP/1.1 "))
 	if !ok || len(status) < 4 || status[0] != '4' && status[0] != '5' {
 		return nil
@@ -146,7 +169,7 @@ func replaced(p []byte, target string) []byte {
 	if end < 0 || !bytes.HasPrefix(status[end:], []byte(ownAnswer)) {
 		return nil
 	}
-	return document("HTTP/1.1", parseError(string(status[:3]), target))
+	return document("HTTP/1.1", parseError(string(status[:3]), c.target()))
 }
 
 func parseError(status, target string) *s3err.Error {

@@ -22,6 +22,12 @@ func serveOn(t *testing.T, h http.HandlerFunc, opt ServeOptions) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveListener(t, l, h, opt)
+}
+
+// serveListener serves h on l until the test ends.
+func serveListener(t *testing.T, l net.Listener, h http.HandlerFunc, opt ServeOptions) string {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- Serve(ctx, l, h, opt) }()
