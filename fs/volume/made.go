@@ -75,6 +75,20 @@ func (n *Inode) own() {
 	n.mu.own = n.isDir()
 }
 
+// commitTarget is commitAlone for somebody who holds a path in dir, and so dir's own still. To share that would have to wait
+// for those who have begun to wait for the directory, and they wait for him.
+func (v *Volume) commitTarget(ctx context.Context, dir *Inode) error {
+	if !dir.alone() {
+		return nil
+	}
+	if parent, _ := v.table.Parent(dir.node); parent != nil {
+		if err := v.commitTarget(ctx, parent.Value()); err != nil {
+			return err
+		}
+	}
+	return v.storeDir(ctx, dir)
+}
+
 // makeLater makes an object of any kind that is sent later. The caller owns its path.
 func (v *Volume) makeLater(ctx context.Context, p place, o object, body []byte) (*Inode, Stat, error) {
 	o.info.Size = int64(len(body))

@@ -87,7 +87,7 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 	if done, err := v.renameLater(ctx, m, n, target); done || err != nil {
 		return err
 	}
-	if err := v.commitAlone(ctx, m.dst.dir); err != nil {
+	if err := v.commitTarget(ctx, m.dst.dir); err != nil {
 		return err
 	}
 	done, err := v.commitStill(ctx, n)
@@ -288,7 +288,7 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 			return err
 		}
 	}
-	if err := v.commitAlone(ctx, m.dst.dir); err != nil {
+	if err := v.commitTarget(ctx, m.dst.dir); err != nil {
 		return err
 	}
 	o, _, err := v.resolve(ctx, m.from)

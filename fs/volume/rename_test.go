@@ -1,11 +1,15 @@
 package volume_test
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
 	"pail/s3client/memclient"
@@ -243,4 +247,69 @@ func TestRenameWhoseAnswerGotLost(t *testing.T) {
 	})
 	m.ok(m.rename("f", "g"))
 	m.names("", "g")
+}
+
+// watched is a client that calls a function before each HEAD and PUT.
+type watched struct {
+	s3client.Client
+	before *func(op, key string)
+}
+
+func (c watched) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
+	(*c.before)(s3client.OpHead, key)
+	return c.Client.Head(ctx, key)
+}
+
+func (c watched) Put(ctx context.Context, key string, body io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	(*c.before)(s3client.OpPut, key)
+	return c.Client.Put(ctx, key, body, opt)
+}
+
+// TestRenameIntoANewDirectoryBesideOneOfIt renames into a directory that was not sent yet, while somebody else has begun to
+// wait for renaming a directory above that.
+func TestRenameIntoANewDirectoryBesideOneOfIt(t *testing.T) {
+	for what, first := range map[string][2]string{ // a request that is sent when the paths are locked
+		"x": {s3client.OpHead, "o/x"},
+		"y": {s3client.OpPut, "o/y/"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			before := func(string, string) {}
+			m := newJournaled(t, conditional, ttl(0), func(o *volume.Options, _ *upload.Options) { o.Client = watched{o.Client, &before} })
+			m.mkdir("o")
+			m.mkdir("d")
+			m.put("o/x", "data")
+			m.stored()
+			m.mkdir("o/y")
+			m.mkdir("d/e")
+			root, o := m.Root(), volumeDir(m, "o")
+			e, requests := volumeDir(m, "d/e"), 0
+			done := make(chan error, 1)
+			before = func(op, key string) {
+				if op != first[0] || key != first[1] {
+					return
+				}
+				if requests++; what == "x" && requests < 2 { // the first is sent before
+					return
+				}
+				before = func(string, string) {}
+				go func() { done <- m.Rename(ctx, root, "d", root, "z", volume.RenameFlags{}) }()
+				synctest.Wait()
+			}
+			if err := m.Rename(ctx, o, what, e, "new", volume.RenameFlags{}); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			if err := <-done; err != nil {
+				t.Errorf("%s: the other: %v", what, err)
+			}
+			m.names("z/e", "new")
+		})
+	}
+}
+
+// volumeDir returns the inode of a directory.
+func volumeDir(m *mount, path string) *volume.Inode {
+	m.t.Helper()
+	n, _, err := m.walk(path)
+	m.ok(err)
+	return n
 }
