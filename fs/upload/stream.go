@@ -33,11 +33,11 @@ type Stream struct {
 	upload   s3client.Upload
 	beginErr error
 
-	mu struct { // a leaf
+	mu struct { // taken before the locks of the file
 		sync.Mutex
-		parts   map[int]*sending
+		parts   map[int]*sending // by number
 		running running
-		begun   bool
+		begun   bool // a part was to be sent, so there may be an upload
 		over    bool // nothing is sent any more but by Commit
 	}
 }

@@ -68,7 +68,7 @@
 //
 // Acquire left before right:
 //
-//	pathLocks < Inode.gate (two: by number) < Inode.naming < content.order < Inode.mu < locks of stage and readahead
+//	pathLocks < Inode.gate (two: by number) < Inode.naming < content.order < Inode.mu < locks of upload < locks of stage and readahead
 //	DirHandle.mu < Inode.mu
 //	Inode.mu < Volume.mu, retries.mu, sender.mu, removals.mu, published.mu, tree.Table.mu, tree.Cache.mu
 //	walks.mu, glances.mu, flats.mu < tree.Cache.mu
