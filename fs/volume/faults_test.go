@@ -127,3 +127,43 @@ func (f *faults) List(ctx context.Context, q s3client.ListQuery) (s3client.ListP
 	}
 	return f.Client.List(ctx, q)
 }
+
+// NewUpload gives an upload whose requests fail as those of the client.
+func (f *faults) NewUpload(ctx context.Context, key string, opt s3client.PutOptions) (s3client.Upload, error) {
+	if err := f.check(s3client.OpNewUpload, key); err != nil {
+		return nil, err
+	}
+	up, err := f.Client.NewUpload(ctx, key, opt)
+	if err != nil {
+		return nil, err
+	}
+	return faultyUpload{up, f, key}, nil
+}
+
+// faultyUpload is an upload of a faults.
+type faultyUpload struct {
+	s3client.Upload
+	f   *faults
+	key string
+}
+
+func (u faultyUpload) Part(ctx context.Context, n int, body io.ReadSeeker) (s3client.Part, error) {
+	if err := u.f.check(s3client.OpPart, u.key); err != nil {
+		return s3client.Part{}, err
+	}
+	return u.Upload.Part(ctx, n, body)
+}
+
+func (u faultyUpload) CopyPart(ctx context.Context, n int, src string, r s3client.Range, ifMatch s3client.ETag) (s3client.Part, error) {
+	if err := u.f.check(s3client.OpCopyPart, u.key); err != nil {
+		return s3client.Part{}, err
+	}
+	return u.Upload.CopyPart(ctx, n, src, r, ifMatch)
+}
+
+func (u faultyUpload) Complete(ctx context.Context, parts []s3client.Part, as *s3client.PutOptions) (s3client.ObjectInfo, error) {
+	if err := u.f.check(s3client.OpComplete, u.key); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return u.Upload.Complete(ctx, parts, as)
+}
