@@ -84,6 +84,11 @@ var actions = map[string]string{
 	"PutBucketQuota":           "s3:PutBucketPolicy",
 	"DeleteBucketQuota":        "s3:PutBucketPolicy",
 
+	// Leases are for the bucket's owner, whatever its policy allows others, see leaseRequest.
+	"ListenLeases": "s3:PutBucketPolicy",
+	"PutLease":     "s3:PutBucketPolicy",
+	"DeleteLease":  "s3:PutBucketPolicy",
+
 	"GetPublicAccessBlock":    "s3:GetBucketPublicAccessBlock",
 	"PutPublicAccessBlock":    "s3:PutBucketPublicAccessBlock",
 	"DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",

@@ -281,6 +281,7 @@ func (r *request) serve() error {
 	if err := r.checkHeaders(); err != nil {
 		return err
 	}
+	r.nameLeaseHolder()
 	r.goOn()
 	return r.op.serve(r)
 }

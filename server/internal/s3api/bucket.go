@@ -17,6 +17,9 @@ import (
 // Extensions are what this server does beyond S3, as the answer to HeadBucket announces them in X-Pail-Extensions.
 const Extensions = "rename-object, rename-prefix, list-metadata, conditional-put, complete-metadata, append, notify, usage"
 
+// leaseExtension is one more, where there can be leases.
+const leaseExtension = "lease"
+
 // createConfiguration is the body of CreateBucket.
 type createConfiguration struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
@@ -130,10 +133,17 @@ func headBucket(r *request) error {
 	h := r.w.Header()
 	h.Set("X-Amz-Bucket-Region", r.regionOf(b))
 	h.Set("X-Amz-Access-Point-Alias", "false")
-	h.Set("X-Pail-Extensions", Extensions)
+	h.Set("X-Pail-Extensions", r.api.extensions())
 	h.Set("Content-Type", "application/xml")
 	r.w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+func (a *API) extensions() string {
+	if a.store.Leases() {
+		return Extensions + ", " + leaseExtension
+	}
+	return Extensions
 }
 
 func deleteBucket(r *request) error {

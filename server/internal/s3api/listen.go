@@ -85,13 +85,19 @@ func listenBucket(r *request) error {
 		return err
 	}
 	defer l.Close()
-	h := r.w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Connection", "close")
-	r.w.WriteHeader(http.StatusOK)
+	r.beginStream("text/event-stream")
 	r.stream(l, q)
 	return nil
+}
+
+// beginStream begins an answer without end.
+func (r *request) beginStream(contentType string) {
+	h := r.w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Connection", "close")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold it back
+	r.w.WriteHeader(http.StatusOK)
 }
 
 // stream writes until one of the ends of listenBucket.

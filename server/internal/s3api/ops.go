@@ -70,6 +70,9 @@ func extensionOps() []op {
 		{name: "PutBucketQuota", method: "PUT", scope: onBucket, query: q("quota"), serve: putBucketQuota},
 		{name: "DeleteBucketQuota", method: "DELETE", scope: onBucket, query: q("quota"), serve: deleteBucketQuota},
 		{name: "ListenBucketNotification", method: "GET", scope: onBucket, query: q("events"), serve: listenBucket},
+		{name: "ListenLeases", method: "GET", scope: onBucket, query: q("lease"), serve: listenLeases},
+		{name: "PutLease", method: "PUT", scope: onBucket, query: q("lease"), serve: putLease},
+		{name: "DeleteLease", method: "DELETE", scope: onBucket, query: q("lease"), serve: deleteLease},
 	}
 }
 

@@ -36,9 +36,9 @@ func TestUsageAndQuota(t *testing.T) {
 }
 
 // listen begins to listen, and gives the lines.
-func (s *scene) listen(query string) (*http.Response, *bufio.Scanner) {
+func (s *scene) listen(query string, headers ...string) (*http.Response, *bufio.Scanner) {
 	s.Helper()
-	req := s.request("GET", "/bucket?"+query, "")
+	req := s.request("GET", "/bucket?"+query, "", headers...)
 	s.sign(req, "", time.Now())
 	resp, err := s.http.Do(req)
 	if err != nil {

@@ -34,6 +34,12 @@
 // extents, MD5 and checksums are of the plain bytes; the CRCs of a blob are of the encrypted ones, so damage is found without
 // keys.
 //
+// # Leases
+//
+// A transaction that makes a key under somebody's lease (package lease) ends, changes nothing, and runs again when the lease
+// has ended (lease.go). A grant is a transaction too: as they run one at a time, none lies across it. So there are no leases
+// where several Stores share a database.
+//
 // # One change, one transaction
 //
 // The order is always: blobs durable; then the transaction that makes them visible and drops what they replace, durable;

@@ -100,8 +100,11 @@ func (l *Listener) endLocked() {
 	})
 }
 
-// EndListeners ends all Listeners.
+// EndListeners ends all Listeners, and all holders of leases.
 func (s *Store) EndListeners() {
+	if s.leases != nil {
+		s.leases.Close()
+	}
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	for l := range s.hub.mu.listeners {

@@ -132,6 +132,9 @@ func (x *tx) renamePrefix(ctx context.Context, b bucketRow, in RenameInput) erro
 	if err := x.checkVacant(b, in.Dst, in.DstCond); err != nil {
 		return err
 	}
+	if err := x.createsBelow(b, in.Dst); err != nil {
+		return err
+	}
 	x.event(EventRenamedAway, b, in.Src, nil)
 	x.event(EventRenamed, b, in.Dst, nil)
 	return x.moveRows(b, in, rows, old)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pail/server/internal/blob"
+	"pail/server/internal/lease"
 	"pail/server/internal/meta"
 	"pail/server/internal/seal"
 	"pail/server/internal/sse"
@@ -27,6 +28,8 @@ type Options struct {
 
 	// Shared means that other processes have Stores on the same DB, which is a meta.Messenger, and the same Blobs.
 	Shared bool
+
+	LeaseBound time.Duration // that the recall of a lease waits; 0: lease.Bound
 
 	// AccountQuota tells how many bytes an owner of buckets may hold in all of them; 0: as many as there is room for. It is
 	// called within transactions, concurrently. nil: there are no such quotas.
@@ -54,7 +57,8 @@ type Store struct {
 
 	manifests *manifestCache
 
-	configs atomic.Uint64 // counts changes of configurations
+	leases  *lease.Registry // nil with shared
+	configs atomic.Uint64   // counts changes of configurations
 	hub     hub
 
 	shared  bool
@@ -97,6 +101,9 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		buffers:      blob.NewBuffers(16, streamBuffer),
 		inline:       blob.NewBuffers(32, recordRoom(opt.InlineLimit)),
 		opening:      blob.NewBuffers(32, seal.ReaderBuffer),
+	}
+	if !opt.Shared {
+		s.leases = lease.New(opt.LeaseBound)
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop

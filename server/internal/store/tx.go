@@ -20,6 +20,8 @@ type tx struct {
 	events []Event      // of its changes
 
 	reconfigured bool // a bucket or its configuration was changed
+
+	holder string // of leases, whose request this is; "": nobody's
 }
 
 // update runs fn as one durable transaction. made are new blobs that fn refers to: when the transaction is known to
@@ -28,8 +30,9 @@ func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) 
 	var freed []blob.ID
 	var events []Event
 	ran := false // fn returned nil the last time
-	err := s.db.Update(ctx, func(t meta.Txn) error {
-		x := &tx{Txn: t, store: s}
+	holder, _ := ctx.Value(leaseHolderKey{}).(string)
+	run := func(t meta.Txn) error {
+		x := &tx{Txn: t, store: s, holder: holder}
 		ran = false
 		if err := fn(x); err != nil {
 			return err
@@ -44,7 +47,13 @@ func (s *Store) update(ctx context.Context, made []blob.ID, fn func(*tx) error) 
 		}
 		freed, events, ran = x.freed, x.events, true
 		return nil
-	})
+	}
+	err := s.db.Update(ctx, run)
+	for again := true; err != nil && again; {
+		if again, err = s.awaitLease(ctx, err); again {
+			err = s.db.Update(ctx, run)
+		}
+	}
 	switch {
 	case err == nil:
 		s.reclaim.settle(made)

@@ -137,6 +137,11 @@ func (x *tx) put(b bucketRow, key string, row, old *objectRow) error {
 	if err := b.checkLock(&row.extra); err != nil {
 		return err
 	}
+	if old == nil {
+		if err := x.creates(b, key); err != nil {
+			return err
+		}
+	}
 	x.gain(b, row)
 	if b.versioning == Unversioned {
 		if err := save(x, meta.ObjectKey(b.id, key), row.encode()); err != nil || old == nil {
@@ -294,6 +299,9 @@ func (x *tx) promote(b bucketRow, key string) error {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := x.creates(b, key); err != nil { // it was hidden below a delete marker
 		return err
 	}
 	if err := x.Delete(v.at); err != nil {

@@ -1,0 +1,278 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Times that holders and this package must agree on.
+const (
+	Bound = 5 * time.Second // that a recall waits
+	Trust = 3 * time.Second // for which a holder relies on what it heard last
+)
+
+// Bounds of memory.
+const (
+	MaxHolders = 1000
+	MaxLeases  = 64                // of one holder
+	queue      = 2*MaxLeases + 128 // events of one holder, see Grant
+)
+
+// Errors of Join and Grant.
+var (
+	ErrHeld     = errors.New("another holder has a lease that overlaps")
+	ErrNoHolder = errors.New("the holder has no stream of events")
+	ErrTooMany  = errors.New("too many holders or leases")
+	ErrClosed   = errors.New("there are no leases any more")
+)
+
+// Registry has the leases of all buckets.
+type Registry struct {
+	bound time.Duration
+	count atomic.Int64 // of leases
+
+	mu struct {
+		sync.Mutex
+		closed  bool
+		holders map[holderKey]*Holder
+		leases  map[uint64]map[string]*Lease // of each bucket, by prefix
+	}
+}
+
+type holderKey struct {
+	bucket uint64
+	id     string
+}
+
+// Holder is a client with a stream of events about its leases in one bucket.
+type Holder struct {
+	r      *Registry
+	key    holderKey
+	events chan Event
+	over   chan struct{} // closed with the Registry
+	leases int           // guarded by r.mu
+}
+
+// Lease is one on a prefix.
+type Lease struct {
+	bucket   uint64
+	prefix   string
+	holder   *Holder
+	gone     chan struct{} // closed when it has ended
+	recalled *time.Timer   // nil: it is not; guarded by Registry.mu
+}
+
+// Event is what a holder is told of one of its leases.
+type Event struct {
+	Revoked bool // it is taken away; else it is to be given back
+	Prefix  string
+	Key     string // that somebody wants to make, or a prefix that ends in "/"; of no revoked one
+}
+
+// New makes a Registry whose recalls wait for bound; 0 means Bound.
+func New(bound time.Duration) *Registry {
+	r := &Registry{bound: bound}
+	if bound == 0 {
+		r.bound = Bound
+	}
+	r.mu.holders = map[holderKey]*Holder{}
+	r.mu.leases = map[uint64]map[string]*Lease{}
+	return r
+}
+
+// Join makes a holder, whose id must not be in use. The caller ends it with Leave.
+func (r *Registry) Join(bucket uint64, id string) (*Holder, error) {
+	h := &Holder{r: r, key: holderKey{bucket, id}, events: make(chan Event, queue), over: make(chan struct{})}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.closed {
+		return nil, ErrClosed
+	}
+	if r.mu.holders[h.key] != nil {
+		return nil, ErrHeld
+	}
+	if len(r.mu.holders) >= MaxHolders {
+		return nil, ErrTooMany
+	}
+	r.mu.holders[h.key] = h
+	return h, nil
+}
+
+// Events are those about the holder's leases, in their order.
+func (h *Holder) Events() <-chan Event { return h.events }
+
+// Over is closed when the Registry is: the holder is to be ended.
+func (h *Holder) Over() <-chan struct{} { return h.over }
+
+// Close tells all holders to end, and takes no others. It may be called twice.
+func (r *Registry) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.closed {
+		return
+	}
+	r.mu.closed = true
+	for _, h := range r.mu.holders {
+		close(h.over)
+	}
+}
+
+// Leave ends the holder and its leases.
+func (h *Holder) Leave() {
+	h.r.mu.Lock()
+	defer h.r.mu.Unlock()
+	delete(h.r.mu.holders, h.key)
+	for _, l := range h.r.mu.leases[h.key.bucket] {
+		if l.holder == h {
+			h.r.endLocked(l)
+		}
+	}
+}
+
+// Grant gives a holder a lease on a prefix, which is empty or ends in "/". It takes the place of the holder's leases below.
+func (r *Registry) Grant(bucket uint64, id, prefix string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.mu.holders[holderKey{bucket, id}]
+	if h == nil {
+		return ErrNoHolder
+	}
+	var inside []*Lease
+	covered := false
+	for _, l := range r.overlappingLocked(bucket, prefix) {
+		switch {
+		case l.holder != h, l.recalled != nil:
+			return ErrHeld
+		case strings.HasPrefix(prefix, l.prefix):
+			covered = true
+		default:
+			inside = append(inside, l)
+		}
+	}
+	if covered {
+		return nil
+	}
+	// Each lease may send two events, and sending never waits.
+	if h.leases >= MaxLeases || len(h.events)+2*(h.leases+1) > queue {
+		return ErrTooMany
+	}
+	for _, l := range inside {
+		r.endLocked(l)
+	}
+	if r.mu.leases[bucket] == nil {
+		r.mu.leases[bucket] = map[string]*Lease{}
+	}
+	r.mu.leases[bucket][prefix] = &Lease{bucket: bucket, prefix: prefix, holder: h, gone: make(chan struct{})}
+	h.leases++
+	r.count.Add(1)
+	return nil
+}
+
+// Return ends a lease of a holder, if it has it.
+func (r *Registry) Return(bucket uint64, id, prefix string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.mu.leases[bucket][prefix]; l != nil && l.holder.key.id == id {
+		r.endLocked(l)
+	}
+}
+
+// Conflict returns the lease that keeps the client with an id, which may be no holder's, from making a key; nil if there
+// is none.
+func (r *Registry) Conflict(bucket uint64, id, key string) *Lease {
+	if r.count.Load() == 0 {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return other(r.aboveLocked(bucket, key), id)
+}
+
+// Overlap is Conflict for any key that begins with a prefix.
+func (r *Registry) Overlap(bucket uint64, id, prefix string) *Lease {
+	if r.count.Load() == 0 {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return other(r.overlappingLocked(bucket, prefix), id)
+}
+
+func other(list []*Lease, id string) *Lease {
+	for _, l := range list {
+		if l.holder.key.id != id {
+			return l
+		}
+	}
+	return nil
+}
+
+// aboveLocked returns the leases that cover a key.
+func (r *Registry) aboveLocked(bucket uint64, key string) (list []*Lease) {
+	leases := r.mu.leases[bucket]
+	for end := 0; len(leases) > 0; end++ {
+		if l := leases[key[:end]]; l != nil {
+			list = append(list, l)
+		}
+		next := strings.IndexByte(key[end:], '/')
+		if next < 0 {
+			break
+		}
+		end += next
+	}
+	return list
+}
+
+// overlappingLocked returns the leases that cover a prefix, or that it covers.
+func (r *Registry) overlappingLocked(bucket uint64, prefix string) []*Lease {
+	list := r.aboveLocked(bucket, prefix)
+	for _, l := range r.mu.leases[bucket] {
+		if len(l.prefix) > len(prefix) && strings.HasPrefix(l.prefix, prefix) {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// Recall asks the holder to give a lease back, as somebody wants to make a key, and waits for its end or that of ctx.
+func (r *Registry) Recall(ctx context.Context, l *Lease, key string) error {
+	r.mu.Lock()
+	if l.recalled == nil && r.mu.leases[l.bucket][l.prefix] == l {
+		l.recalled = time.AfterFunc(r.bound, func() { r.revoke(l) })
+		l.holder.events <- Event{Prefix: l.prefix, Key: key}
+	}
+	r.mu.Unlock()
+	select {
+	case <-l.gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// revoke ends a lease that was not given back in time.
+func (r *Registry) revoke(l *Lease) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.leases[l.bucket][l.prefix] == l {
+		r.endLocked(l)
+		l.holder.events <- Event{Revoked: true, Prefix: l.prefix}
+	}
+}
+
+func (r *Registry) endLocked(l *Lease) {
+	delete(r.mu.leases[l.bucket], l.prefix)
+	if len(r.mu.leases[l.bucket]) == 0 {
+		delete(r.mu.leases, l.bucket)
+	}
+	if l.recalled != nil {
+		l.recalled.Stop()
+	}
+	l.holder.leases--
+	r.count.Add(-1)
+	close(l.gone)
+}

@@ -1,0 +1,177 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+var ctx = context.Background()
+
+func join(t *testing.T, r *Registry, id string) *Holder {
+	t.Helper()
+	h, err := r.Join(1, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func want(t *testing.T, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("error %v, want %v", err, target)
+	}
+}
+
+func TestLeasesDoNotOverlap(t *testing.T) {
+	r := New(0)
+	a, b := join(t, r, "a"), join(t, r, "b")
+	defer a.Leave()
+	want(t, r.Grant(1, "a", "d/"), nil)
+	want(t, r.Grant(1, "a", "d/"), nil)
+	want(t, r.Grant(1, "a", "d/e/"), nil) // it has that already
+	for _, prefix := range []string{"", "d/", "d/e/"} {
+		want(t, r.Grant(1, "b", prefix), ErrHeld)
+	}
+	want(t, r.Grant(1, "b", "dd/"), nil)
+	want(t, r.Grant(1, "c", "c/"), ErrNoHolder)
+	want(t, r.Grant(2, "a", "d/"), ErrNoHolder) // another bucket
+	if _, err := r.Join(1, "a"); !errors.Is(err, ErrHeld) {
+		t.Error(err)
+	}
+	r.Return(1, "b", "d/") // not its own
+	want(t, r.Grant(1, "b", "d/e/"), ErrHeld)
+	b.Leave()
+	want(t, r.Grant(1, "a", ""), nil) // takes the place of those below
+	if n := r.count.Load(); n != 1 {
+		t.Errorf("%d leases", n)
+	}
+}
+
+func TestLeaseIsInTheWay(t *testing.T) {
+	r := New(0)
+	a := join(t, r, "a")
+	want(t, r.Grant(1, "a", "d/e/"), nil)
+	for key, held := range map[string]bool{"d/e/f": true, "d/e/": true, "d/e/f/g": true, "d/e": false, "d/ef": false, "d/": false, "x": false} {
+		if got := r.Conflict(1, "", key) != nil; got != held {
+			t.Errorf("%q: %v", key, got)
+		}
+		if r.Conflict(1, "a", key) != nil || r.Conflict(2, "", key) != nil {
+			t.Errorf("%q is held", key)
+		}
+	}
+	for prefix, held := range map[string]bool{"d/": true, "d/e/": true, "d/e/f/": true, "d/f/": false} {
+		if got := r.Overlap(1, "b", prefix) != nil; got != held {
+			t.Errorf("%q: %v", prefix, got)
+		}
+	}
+	a.Leave()
+	if r.Conflict(1, "", "d/e/f") != nil {
+		t.Error("the lease of one who has left")
+	}
+	b := join(t, r, "b")
+	defer b.Leave()
+	want(t, r.Grant(1, "b", ""), nil)
+	if r.Conflict(1, "", "any") == nil {
+		t.Error("the lease on all keys is not in the way")
+	}
+}
+
+// Each way in which a recall ends.
+func TestRecallWaitsForTheEnd(t *testing.T) {
+	for name, end := range map[string]func(r *Registry, h *Holder){
+		"returned": func(r *Registry, h *Holder) { r.Return(1, "a", "d/") },
+		"left":     func(r *Registry, h *Holder) { h.Leave() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := New(time.Hour)
+			h := join(t, r, "a")
+			want(t, r.Grant(1, "a", "d/"), nil)
+			l := r.Conflict(1, "", "d/k")
+			over := make(chan error, 2)
+			for range cap(over) {
+				go func() { over <- r.Recall(ctx, l, "d/k") }()
+			}
+			if e := <-h.Events(); e != (Event{Prefix: "d/", Key: "d/k"}) {
+				t.Errorf("%+v", e)
+			}
+			want(t, r.Grant(1, "a", "d/"), ErrHeld) // nothing new while it is recalled
+			select {
+			case err := <-over:
+				t.Errorf("over before the end: %v", err)
+			default:
+			}
+			end(r, h)
+			for range cap(over) {
+				want(t, <-over, nil)
+			}
+			want(t, r.Recall(ctx, l, "d/k"), nil)
+			if len(h.Events()) > 0 {
+				t.Errorf("%+v", <-h.Events())
+			}
+		})
+	}
+}
+
+func TestRecallHasABound(t *testing.T) {
+	r := New(time.Millisecond)
+	h := join(t, r, "a")
+	defer h.Leave()
+	want(t, r.Grant(1, "a", ""), nil)
+	want(t, r.Recall(ctx, r.Conflict(1, "", "k"), "k"), nil)
+	want(t, r.Grant(1, "a", ""), nil)
+	if e := [2]Event{<-h.Events(), <-h.Events()}; e != [2]Event{{Key: "k"}, {Revoked: true}} {
+		t.Errorf("%+v", e)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	want(t, New(time.Hour).Recall(ended, &Lease{gone: make(chan struct{}), recalled: time.NewTimer(time.Hour)}, "k"), context.Canceled)
+}
+
+// A holder that reads no events is given no leases any more, before there is no room for them.
+func TestHoldersAreBounded(t *testing.T) {
+	r := New(time.Hour)
+	h := join(t, r, "a")
+	defer h.Leave()
+	for i := range MaxLeases {
+		want(t, r.Grant(1, "a", fmt.Sprintf("%d/", i)), nil)
+	}
+	want(t, r.Grant(1, "a", "more/"), ErrTooMany)
+	granted := 0
+	for i := range 10 * queue {
+		prefix := fmt.Sprintf("%d/", i%MaxLeases)
+		if l := r.Conflict(1, "", prefix); l != nil {
+			r.mu.Lock()
+			l.recalled = time.NewTimer(time.Hour)
+			h.events <- Event{Prefix: prefix}
+			r.mu.Unlock()
+			r.revoke(l)
+		}
+		if r.Grant(1, "a", prefix) == nil {
+			granted++
+		}
+	}
+	if len(h.Events()) > queue || granted == 0 {
+		t.Errorf("%d events, %d granted", len(h.Events()), granted)
+	}
+	for i := range MaxHolders - 1 {
+		join(t, r, fmt.Sprint(i))
+	}
+	if _, err := r.Join(1, "more"); !errors.Is(err, ErrTooMany) {
+		t.Error(err)
+	}
+}
+
+func TestCloseTellsHolders(t *testing.T) {
+	r := New(0)
+	h := join(t, r, "a")
+	defer h.Leave()
+	r.Close()
+	r.Close()
+	<-h.Over()
+	_, err := r.Join(1, "b")
+	want(t, err, ErrClosed)
+}

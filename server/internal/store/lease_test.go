@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"pail/server/internal/lease"
+	"pail/server/internal/meta"
+	"pail/server/internal/meta/memdb"
+	"pail/server/internal/meta/pebbledb/pebbletest"
+)
+
+// onEachEngineWithLeases is onEachEngine without those that several Stores share.
+func onEachEngineWithLeases(t *testing.T, test func(t *testing.T, e *env, h *lease.Holder)) {
+	for name, db := range map[string]func(t *testing.T) meta.DB{
+		"memdb":    func(*testing.T) meta.DB { return memdb.New() },
+		"pebbledb": func(t *testing.T) meta.DB { return openPebble(t, pebbletest.NewDisk(nil)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnv(t, db(t))
+			h, err := e.JoinLeases(ctx, "b", "holder")
+			wantErr(t, err, nil)
+			defer h.Leave()
+			test(t, e, h)
+		})
+	}
+}
+
+// Whoever makes a key under a lease waits for its end, in whatever way the key is made; the holder does not.
+func TestMakingAKeyWaitsForALease(t *testing.T) {
+	uploaded := func(e *env) string {
+		id, err := e.CreateUpload(ctx, UploadInput{Bucket: "b", Key: "d/k"})
+		wantErr(e.t, err, nil)
+		return id
+	}
+	for name, prepare := range map[string]func(e *env) func(context.Context) error{
+		"put": func(e *env) func(context.Context) error {
+			return func(ctx context.Context) error {
+				_, err := e.PutObject(ctx, PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1})
+				return err
+			}
+		},
+		"put of a blob": func(e *env) func(context.Context) error {
+			return func(ctx context.Context) error {
+				_, err := e.PutObject(ctx, PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader(strings.Repeat("x", 200_000)), Size: 200_000})
+				return err
+			}
+		},
+		"append": func(e *env) func(context.Context) error {
+			return func(ctx context.Context) error {
+				_, err := e.AppendObject(ctx, PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1}, 0)
+				return err
+			}
+		},
+		"copy": func(e *env) func(context.Context) error {
+			e.put("s", data(5, 1))
+			return func(ctx context.Context) error {
+				_, err := e.CopyObject(ctx, CopyInput{SrcBucket: "b", SrcKey: "s", DstBucket: "b", DstKey: "d/k"})
+				return err
+			}
+		},
+		"rename": func(e *env) func(context.Context) error {
+			e.put("s", data(5, 1))
+			return func(ctx context.Context) error {
+				return e.RenameObject(ctx, RenameInput{Bucket: "b", Src: "s", Dst: "d/k"})
+			}
+		},
+		"rename of a prefix": func(e *env) func(context.Context) error {
+			e.put("s/k", data(5, 1))
+			return func(ctx context.Context) error {
+				return e.RenameObject(ctx, RenameInput{Bucket: "b", Src: "s/", Dst: "d/"})
+			}
+		},
+		"complete": func(e *env) func(context.Context) error {
+			id := uploaded(e)
+			part, err := e.PutPart(ctx, PartInput{Bucket: "b", Key: "d/k", UploadID: id, N: 1, Body: strings.NewReader("x"), Size: 1})
+			wantErr(e.t, err, nil)
+			return func(ctx context.Context) error {
+				_, err := e.CompleteUpload(ctx, CompleteInput{Bucket: "b", Key: "d/k", UploadID: id, Parts: []CompletedPart{{N: 1, ETag: part.ETag}}})
+				return err
+			}
+		},
+		"removal of a delete marker": func(e *env) func(context.Context) error {
+			e.versioning(Enabled)
+			e.put("d/k", data(5, 1))
+			res, err := e.DeleteObject(ctx, "b", "d/k", DeleteInput{})
+			wantErr(e.t, err, nil)
+			return func(ctx context.Context) error {
+				_, err := e.DeleteObject(ctx, "b", "d/k", DeleteInput{VersionID: res.MarkerVersionID})
+				return err
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
+				do := prepare(e)
+				wantErr(t, e.GrantLease(ctx, "b", "holder", "d/"), nil)
+				over := make(chan error, 1)
+				go func() { over <- do(ctx) }()
+				if event := <-h.Events(); event.Prefix != "d/" || event.Key != "d/k" && event.Key != "d/" {
+					t.Errorf("%+v", event)
+				}
+				e.has("d/k", nil)
+				select {
+				case err := <-over:
+					t.Errorf("it has not waited: %v", err)
+				default:
+				}
+				wantErr(t, e.ReturnLease(ctx, "b", "holder", "d/"), nil)
+				wantErr(t, <-over, nil)
+				if e.get("d/k") == nil {
+					t.Error("it is not there")
+				}
+			})
+			onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
+				do := prepare(e)
+				wantErr(t, e.GrantLease(ctx, "b", "holder", "d/"), nil)
+				wantErr(t, do(WithLeaseHolder(ctx, "holder")), nil)
+				if e.get("d/k") == nil || len(h.Events()) > 0 {
+					t.Error("the holder's own")
+				}
+			})
+		})
+	}
+}
+
+// What makes no key under a lease does not wait, and who gives up waiting has changed nothing.
+func TestOthersDoNotWaitForALease(t *testing.T) {
+	onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
+		e.put("d/old", data(5, 1))
+		wantErr(t, e.GrantLease(ctx, "b", "holder", "d/"), nil)
+		e.put("d/old", data(200_000, 2))
+		e.put("e/new", data(5, 1))
+		e.has("d/old", data(200_000, 2))
+		e.delete("d/old")
+		if len(h.Events()) > 0 {
+			t.Errorf("%+v", <-h.Events())
+		}
+		tired, cancel := context.WithCancel(ctx)
+		over := make(chan error, 1)
+		go func() {
+			_, err := e.PutObject(tired, PutInput{Bucket: "b", Key: "d/new", Body: strings.NewReader(strings.Repeat("x", 200_000)), Size: 200_000})
+			over <- err
+		}()
+		<-h.Events()
+		cancel()
+		wantErr(t, <-over, context.Canceled)
+		e.has("d/new", nil)
+		e.check()
+	})
+}
+
+// A grant comes after all that was begun before: what it does not see waits.
+func TestGrantSeesWhatWasMadeBefore(t *testing.T) {
+	onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
+		const writers = 8
+		stop, over := make(chan struct{}), make(chan struct{}, writers)
+		for w := range writers {
+			go func() {
+				defer func() { over <- struct{}{} }()
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+						e.put("d/"+string(rune('a'+w)), data(5, byte(i)))
+						e.delete("d/" + string(rune('a'+w)))
+					}
+				}
+			}()
+		}
+		for range 50 {
+			wantErr(t, e.GrantLease(ctx, "b", "holder", "d/"), nil)
+			before := strings.Fields(e.keys("b"))
+			after := strings.Fields(e.keys("b"))
+			for _, key := range after { // they can only have been removed
+				if !strings.Contains(" "+strings.Join(before, " ")+" ", " "+key+" ") {
+					t.Errorf("%q was made under a lease", key)
+				}
+			}
+			wantErr(t, e.ReturnLease(ctx, "b", "holder", "d/"), nil)
+			for len(h.Events()) > 0 {
+				<-h.Events()
+			}
+		}
+		close(stop)
+		for range writers {
+			<-over
+		}
+	})
+}
+
+func TestEndOfListenersEndsHolders(t *testing.T) {
+	onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
+		e.EndListeners()
+		<-h.Over()
+		_, err := e.JoinLeases(ctx, "b", "another")
+		wantErr(t, err, ErrClosed)
+	})
+}
