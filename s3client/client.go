@@ -94,6 +94,7 @@ type Capabilities struct {
 	ListMetadata   bool // listings can carry user metadata
 
 	CompleteMetadata bool // CompleteMultipartUpload can say what the object's metadata is
+	Leases           bool // leases on prefixes, see Leaser
 }
 
 // Exclusive reports whether a PUT can be kept from replacing an object.

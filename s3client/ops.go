@@ -19,4 +19,5 @@ const (
 	OpAbort      = "AbortMultipartUpload"
 
 	OpListUploads = "ListMultipartUploads"
+	OpLeases      = "Leases" // of pail's own server: a holder's stream, and its requests
 )

@@ -19,6 +19,7 @@ import (
 func (c *Client) Probe(ctx context.Context) (s3client.Capabilities, error) {
 	caps, told, err := c.headBucket(ctx)
 	caps.ListMetadata = caps.ListMetadata && !c.opt.ListV1
+	caps.Leases = caps.Leases && !c.opt.SigV2 // which does not sign the holder's name
 	if err != nil || told {
 		return caps, err
 	}
@@ -76,6 +77,8 @@ func parseExtensions(value string) s3client.Capabilities {
 			caps.ConditionalPut = true
 		case "complete-metadata":
 			caps.CompleteMetadata = true
+		case "lease":
+			caps.Leases = true
 		}
 	}
 	return caps

@@ -35,6 +35,9 @@ func (c *Client) newRequest(op, method, key string) *request {
 			h[name] = values
 		}
 	}
+	if holder := c.leaseHolder.Load(); holder != nil && method != http.MethodGet && method != http.MethodHead {
+		set(h, leaseHolder, *holder)
+	}
 	return &request{op: op, method: method, key: key, header: h}
 }
 

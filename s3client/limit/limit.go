@@ -22,6 +22,7 @@ type Client struct {
 var (
 	_ s3client.Client       = (*Client)(nil)
 	_ s3client.UploadLister = (*Client)(nil)
+	_ s3client.Leaser       = (*Client)(nil)
 )
 
 // New decorates next so that at most n reads, heads Heads and n other requests are in progress; less than 1 means 1.
@@ -159,4 +160,10 @@ func (c *Client) ResumeUpload(ctx context.Context, key, id string, opt s3client.
 		return nil, err
 	}
 	return &upload{Upload: u, c: c, key: key}, nil
+}
+
+// JoinLeases opens a stream of leases, which takes no slot, as it lasts; nor do the few requests of its holder, which
+// others may wait for.
+func (c *Client) JoinLeases(ctx context.Context) (s3client.LeaseStream, error) {
+	return s3client.JoinLeases(ctx, c.next)
 }

@@ -21,6 +21,7 @@ type Client struct {
 var (
 	_ s3client.Client       = (*Client)(nil)
 	_ s3client.UploadLister = (*Client)(nil)
+	_ s3client.Leaser       = (*Client)(nil)
 )
 
 // New decorates next.
@@ -229,4 +230,9 @@ func (c *Client) List(ctx context.Context, q s3client.ListQuery) (page s3client.
 func (c *Client) ListUploads(ctx context.Context, q s3client.UploadsQuery) (page s3client.UploadsPage, err error) {
 	err = c.run(ctx, call{try: func() (err error) { page, err = s3client.ListUploads(ctx, c.next, q); return err }})
 	return page, err
+}
+
+// JoinLeases opens a stream of leases, once: a holder that cannot have one does without.
+func (c *Client) JoinLeases(ctx context.Context) (s3client.LeaseStream, error) {
+	return s3client.JoinLeases(ctx, c.next)
 }

@@ -1,0 +1,111 @@
+package awss3_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"pail/s3client"
+	"pail/s3client/awss3"
+	"pail/s3client/limit"
+	"pail/s3client/retry"
+	"pail/server/servertest"
+)
+
+func joinLeases(t *testing.T, c s3client.Client) s3client.LeaseStream {
+	t.Helper()
+	s, err := s3client.JoinLeases(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// event waits for an event that is one.
+func event(t *testing.T, s s3client.LeaseStream) s3client.LeaseEvent {
+	t.Helper()
+	for {
+		e, err := s.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind != s3client.LeaseAlive {
+			return e
+		}
+	}
+}
+
+func TestLeasesOnServer(t *testing.T) {
+	srv := servertest.New(t, servertest.Options{})
+	opt := awss3.Options{Bucket: "bucket", Endpoint: srv.URL, Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, "")}
+	holder := newClient(t, opt)
+	other, err := awss3.New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	caps, err := holder.Probe(t.Context())
+	if err != nil || !caps.Leases {
+		t.Fatalf("%+v, %v", caps, err)
+	}
+	before := time.Now()
+	s := joinLeases(t, retry.New(limit.New(holder, 1, 1), retry.Options{}))
+	first, err := s.Next()
+	if err != nil || first.Kind != s3client.LeaseAlive || first.Sent.Before(before) || first.Sent.After(time.Now()) {
+		t.Errorf("%+v, %v", first, err)
+	}
+	const prefix, key = "d \xff+/", "d \xff+/k%"
+	if err := s.Ask(t.Context(), prefix); err != nil {
+		t.Fatal(err)
+	}
+	if err := joinLeases(t, other).Ask(t.Context(), ""); !errors.Is(err, s3client.ErrConflict) {
+		t.Errorf("a lease that overlaps: %v", err)
+	}
+	if _, err := holder.Put(t.Context(), prefix+"own", nil, s3client.PutOptions{}); err != nil {
+		t.Error(err)
+	}
+	over := make(chan error)
+	go func() {
+		_, err := other.Put(t.Context(), key, bytes.NewReader([]byte("x")), s3client.PutOptions{IfNoneMatch: true})
+		over <- err
+	}()
+	if e := event(t, s); e.Kind != s3client.LeaseRecalled || e.Prefix != prefix || e.Key != key {
+		t.Errorf("%+v", e)
+	}
+	if _, err := holder.Put(t.Context(), key, nil, s3client.PutOptions{IfNoneMatch: true}); err != nil {
+		t.Error(err)
+	}
+	if err := s.Return(t.Context(), prefix); err != nil {
+		t.Error(err)
+	}
+	if err := <-over; !errors.Is(err, s3client.ErrPrecondition) {
+		t.Errorf("the name is taken: %v", err)
+	}
+	waiting := make(chan error)
+	go func() {
+		for {
+			if _, err := s.Next(); err != nil {
+				waiting <- err
+				return
+			}
+		}
+	}()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-waiting; !errors.Is(err, s3client.ErrUnavailable) {
+		t.Errorf("the end: %v", err)
+	}
+
+	opt.SigV2 = true // does not sign the holder's name
+	old, err := awss3.New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	if caps, err := old.Probe(t.Context()); err != nil || caps.Leases {
+		t.Errorf("%+v, %v", caps, err)
+	}
+}
