@@ -218,6 +218,19 @@ func (c *Cache[E]) EndListing(dir string, s, asOf Stamp) {
 	}
 }
 
+// AbsentSince reports whether the last that is known of path, however old, is that it did not exist at a time after since.
+func (c *Cache[E]) AbsentSince(path string, since Stamp) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, _ := c.mu.entries.Peek(path)
+	if path != "" { // the root is in no listing
+		if l, ok := c.mu.dirs.Peek(Dir(path)); ok && since.Before(l.done) && e.stamp.Before(l.done) {
+			return true
+		}
+	}
+	return e.state == Absent && since.Before(e.stamp)
+}
+
 // Len returns the number of entries.
 func (c *Cache[E]) Len() int {
 	c.mu.Lock()

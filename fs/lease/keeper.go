@@ -1,0 +1,278 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"pail/fs/tree"
+	"pail/s3client"
+)
+
+// Times and bounds of a Keeper.
+const (
+	again     = 5 * time.Second // between two creations under a prefix that is worth a lease
+	idle      = time.Minute     // until a lease that is not used is given back
+	barred    = time.Minute     // for which what was recalled is not asked for again
+	refused   = 10 * time.Second
+	broken    = 10 * time.Minute // for which nothing is asked where it cannot work
+	opening   = time.Second      // that a stream may take to say its first word
+	patience  = s3client.LeaseTrust
+	claimTime = s3client.LeaseBound - time.Second // for claims before a lease is given back
+
+	maxLeases = 32
+	maxRecent = 1024 // prefixes of which the last creation is remembered
+)
+
+// Options of a Keeper. All but Log and Now are required.
+type Options struct {
+	Join  func(context.Context) (s3client.LeaseStream, error)
+	Stamp func() tree.Stamp // of this moment, in the order of requests
+	// Claim makes the keys under prefix on the service that are promised and not there yet, until ctx ends.
+	Claim func(ctx context.Context, prefix string)
+	Log   *slog.Logger     // nil discards
+	Now   func() time.Time // nil means time.Now
+}
+
+// Keeper keeps leases. It is safe for concurrent use.
+type Keeper struct {
+	opt  Options
+	ctx  context.Context // of the stream and of work in the background; ends with stop
+	stop context.CancelFunc
+	work sync.WaitGroup
+
+	asking chan struct{} // holds a token while somebody asks
+
+	mu struct {
+		sync.Mutex
+		closed bool
+		stream s3client.LeaseStream // nil: there is none
+		sent   time.Time            // by the service: its last event
+		held   map[string]*held
+		bars   []bar
+		missed string               // the last prefix that an event named and that was not held
+		off    time.Time            // until then nothing is asked
+		recent map[string]time.Time // last creation under a prefix
+	}
+}
+
+// held is a lease. Its fields are guarded by Keeper.mu.
+type held struct {
+	prefix string
+	stream s3client.LeaseStream
+	since  tree.Stamp
+	used   time.Time
+	users  int
+	ending bool
+	unused chan struct{} // closed when the last user of an ending one is gone
+}
+
+// bar keeps prefixes from being asked for.
+type bar struct {
+	key    string
+	exact  bool // this prefix only, and those above; else all that hold the key
+	passed time.Time
+}
+
+// New makes a Keeper, which does nothing by itself.
+func New(opt Options) *Keeper {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	k := &Keeper{opt: opt, asking: make(chan struct{}, 1)}
+	k.ctx, k.stop = context.WithCancel(context.Background())
+	k.mu.held, k.mu.recent = map[string]*held{}, map[string]time.Time{}
+	return k
+}
+
+// Use begins something that relies on a lease which covers prefix. What was found absent after since is so until done is
+// called, which must be soon. ok is false where there is no such lease.
+func (k *Keeper) Use(prefix string) (since tree.Stamp, done func(), ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.coveringLocked(prefix)
+	if h == nil || h.ending || k.ageLocked() >= s3client.LeaseTrust {
+		return tree.Stamp{}, nil, false
+	}
+	h.users++
+	h.used = k.opt.Now()
+	return h.since, func() { k.leave(h) }, true
+}
+
+func (k *Keeper) leave(h *held) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if h.users--; h.users == 0 && h.ending {
+		close(h.unused)
+	}
+}
+
+func (k *Keeper) coveringLocked(prefix string) *held {
+	for _, h := range k.mu.held {
+		if strings.HasPrefix(prefix, h.prefix) {
+			return h
+		}
+	}
+	return nil
+}
+
+// ageLocked returns how long ago the service sent its last event, at most. The monotonic clock may stand while the machine
+// sleeps, and the other one may be set.
+func (k *Keeper) ageLocked() time.Duration {
+	now := k.opt.Now()
+	return max(now.Sub(k.mu.sent), now.Round(0).Sub(k.mu.sent.Round(0)))
+}
+
+// Ask says that a file is made exclusively under each of prefixes, of which the first holds all others, and so on. If it is
+// worth while and nobody else asks just then, it asks for a lease on the first one that can be had.
+func (k *Keeper) Ask(ctx context.Context, prefixes ...string) {
+	if !k.worthWhile(prefixes[0]) {
+		return
+	}
+	select {
+	case k.asking <- struct{}{}:
+	default:
+		return
+	}
+	defer func() { <-k.asking }()
+	if !k.mayAsk(prefixes[len(prefixes)-1]) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := k.askOne(ctx, prefixes); err != nil {
+		k.opt.Log.Debug("no lease on a directory", "prefix", prefixes[0], "error", err)
+		k.pauseAfter(err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closeUnusedLocked()
+}
+
+// pauseAfter lets nothing be asked for a while: for long where an error is not about to pass.
+func (k *Keeper) pauseAfter(err error) {
+	pause := broken
+	if !errors.Is(err, errSilent) && (errors.Is(err, s3client.ErrUnavailable) || errors.Is(err, s3client.ErrThrottled)) {
+		pause = refused
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.mu.off = k.opt.Now().Add(pause)
+}
+
+// askOne asks for prefixes until one is granted.
+func (k *Keeper) askOne(ctx context.Context, prefixes []string) error {
+	for _, prefix := range prefixes {
+		if k.isBarred(prefix) {
+			continue
+		}
+		stream, err := k.join(ctx)
+		if err == nil {
+			err = k.grant(ctx, stream, prefix)
+		}
+		if !errors.Is(err, s3client.ErrConflict) {
+			return err
+		}
+		k.mu.Lock()
+		k.barLocked(prefix, true, refused)
+		k.mu.Unlock()
+	}
+	return nil
+}
+
+// mayAsk reports whether to ask for a prefix, which only one does at a time.
+func (k *Keeper) mayAsk(prefix string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.coveringLocked(prefix) == nil && !k.mu.closed && !k.opt.Now().Before(k.mu.off) && len(k.mu.held) < maxLeases
+}
+
+// worthWhile notes a creation, and reports whether it is the second one.
+func (k *Keeper) worthWhile(prefix string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.opt.Now()
+	last, ok := k.mu.recent[prefix]
+	if !ok && len(k.mu.recent) >= maxRecent {
+		clear(k.mu.recent)
+	}
+	k.mu.recent[prefix] = now
+	return ok && now.Sub(last) < again
+}
+
+// grant asks for one lease. What is granted to a stream that is over by then is lost already, and what was recalled or
+// revoked before the answer came goes back.
+func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix string) error {
+	k.mu.Lock()
+	k.mu.missed = ""
+	k.mu.Unlock()
+	if err := stream.Ask(ctx, prefix); err != nil {
+		return err
+	}
+	since := k.opt.Stamp()
+	k.mu.Lock()
+	missed := k.mu.missed == prefix
+	if k.mu.stream == stream && !missed {
+		k.holdLocked(&held{prefix: prefix, stream: stream, since: since, used: k.opt.Now(), unused: make(chan struct{})})
+	}
+	k.mu.Unlock()
+	if missed {
+		return stream.Return(ctx, prefix)
+	}
+	return nil
+}
+
+// holdLocked adds a lease, which has taken the place of those below.
+func (k *Keeper) holdLocked(h *held) {
+	for name := range k.mu.held {
+		if strings.HasPrefix(name, h.prefix) {
+			delete(k.mu.held, name)
+		}
+	}
+	k.mu.held[h.prefix] = h
+}
+
+// barLocked keeps prefixes from being asked for.
+func (k *Keeper) barLocked(key string, exact bool, d time.Duration) {
+	k.mu.bars = append(k.mu.bars, bar{key, exact, k.opt.Now().Add(d)})
+}
+
+func (k *Keeper) isBarred(prefix string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.opt.Now()
+	left := k.mu.bars[:0]
+	found := false
+	for _, b := range k.mu.bars {
+		if now.Before(b.passed) {
+			left = append(left, b)
+			found = found || b.bars(prefix)
+		}
+	}
+	k.mu.bars = left
+	return found
+}
+
+func (b bar) bars(prefix string) bool {
+	if strings.HasPrefix(b.key, prefix) {
+		return true
+	}
+	return !b.exact && strings.HasSuffix(b.key, "/") && strings.HasPrefix(prefix, b.key)
+}
+
+// Close ends the stream, and with it all leases, and waits for what is on its way. There will be no others.
+func (k *Keeper) Close() {
+	k.mu.Lock()
+	k.mu.closed = true
+	k.mu.Unlock()
+	k.stop()
+	k.asking <- struct{}{} // who asks starts work
+	<-k.asking
+	k.work.Wait()
+}

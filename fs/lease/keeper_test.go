@@ -1,0 +1,320 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pail/fs/tree"
+	"pail/s3client"
+)
+
+// service is what keepers ask. Its clock stands.
+type service struct {
+	t     *testing.T
+	names *tree.Cache[int]
+
+	mu      sync.Mutex
+	now     time.Time
+	asking  func(prefix string) error // called before an answer
+	log     []string
+	logged  chan struct{} // a token when log has grown
+	streams []*stream
+	silent  bool // streams say nothing
+}
+
+func newService(t *testing.T) (*service, *Keeper) {
+	s := &service{t: t, now: time.Unix(1e9, 0), logged: make(chan struct{}, 1)}
+	s.names = tree.NewCache[int](tree.CacheOptions{MaxEntries: 1, Now: s.clock})
+	k := New(Options{Join: s.join, Stamp: s.names.Begin, Now: s.clock, Claim: func(_ context.Context, prefix string) { s.note("claim " + prefix) }})
+	t.Cleanup(k.Close)
+	return s, k
+}
+
+func (s *service) clock() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *service) advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.Add(d)
+}
+
+func (s *service) note(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = append(s.log, what)
+	select {
+	case s.logged <- struct{}{}:
+	default:
+	}
+}
+
+// wait waits until that much was noted since the last call, and checks it.
+func (s *service) wait(want ...string) {
+	s.t.Helper()
+	for {
+		s.mu.Lock()
+		got := slices.Clone(s.log)
+		if len(got) >= len(want) {
+			s.log = nil
+		}
+		s.mu.Unlock()
+		if len(got) >= len(want) {
+			if !slices.Equal(got, want) {
+				s.t.Errorf("noted %q, want %q", got, want)
+			}
+			return
+		}
+		<-s.logged
+	}
+}
+
+func (s *service) join(ctx context.Context) (s3client.LeaseStream, error) {
+	st := &stream{s: s, ctx: ctx, events: make(chan s3client.LeaseEvent, 10), closed: make(chan struct{})}
+	s.mu.Lock()
+	s.streams = append(s.streams, st)
+	s.mu.Unlock()
+	s.note("join")
+	if !s.silent {
+		st.tell(s3client.LeaseEvent{})
+	}
+	return st, nil
+}
+
+// stream is the last stream.
+func (s *service) stream() *stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.streams[len(s.streams)-1]
+}
+
+type stream struct {
+	s      *service
+	ctx    context.Context
+	events chan s3client.LeaseEvent
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (st *stream) tell(e s3client.LeaseEvent) {
+	e.Sent = st.s.clock()
+	st.events <- e
+}
+
+func (st *stream) Next() (s3client.LeaseEvent, error) {
+	select {
+	case e, ok := <-st.events:
+		if !ok {
+			return e, errors.New("broken")
+		}
+		return e, nil
+	case <-st.closed:
+		return s3client.LeaseEvent{}, errors.New("closed")
+	case <-st.ctx.Done():
+		return s3client.LeaseEvent{}, st.ctx.Err()
+	}
+}
+
+func (st *stream) Ask(_ context.Context, prefix string) error {
+	st.s.note("ask " + prefix)
+	st.s.mu.Lock()
+	asking := st.s.asking
+	st.s.mu.Unlock()
+	if asking != nil {
+		return asking(prefix)
+	}
+	return nil
+}
+
+func (st *stream) Return(_ context.Context, prefix string) error {
+	st.s.note("return " + prefix)
+	return nil
+}
+
+func (st *stream) Close() error {
+	st.once.Do(func() {
+		close(st.closed)
+		st.s.note("close")
+	})
+	return nil
+}
+
+var ctx = context.Background()
+
+func uses(k *Keeper, prefix string) bool {
+	_, done, ok := k.Use(prefix)
+	if ok {
+		done()
+	}
+	return ok
+}
+
+func TestSecondFileAsks(t *testing.T) {
+	s, k := newService(t)
+	k.Ask(ctx, "d/")
+	s.advance(again)
+	k.Ask(ctx, "d/") // too late to be the second of a row
+	k.Ask(ctx, "e/")
+	s.wait()
+	k.Ask(ctx, "d/")
+	s.wait("join", "ask d/")
+	for prefix, held := range map[string]bool{"d/": true, "d/e/": true, "": false, "d": false, "e/": false} {
+		if uses(k, prefix) != held {
+			t.Errorf("%q: %v", prefix, !held)
+		}
+	}
+	s.advance(s3client.LeaseTrust)
+	if uses(k, "d/") {
+		t.Error("it relies on a lease of which nothing was heard")
+	}
+	k.Ask(ctx, "d/") // it has it
+	k.Ask(ctx, "d/")
+	s.wait()
+	k.Close()
+	s.wait("close", "claim d/")
+}
+
+func TestRecallWaitsForUsers(t *testing.T) {
+	s, k := newService(t)
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	s.wait("join", "ask d/")
+	_, done, ok := k.Use("d/")
+	if !ok {
+		t.Fatal("no lease")
+	}
+	s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Prefix: "d/", Key: "d/e/f"})
+	for uses(k, "d/") { // until it is heard
+		time.Sleep(time.Millisecond)
+	}
+	s.wait()
+	done()
+	s.wait("claim d/", "return d/", "close") // it was the last one
+
+	// What was recalled is left alone, and all that holds the key; its neighbours are not.
+	for _, prefix := range []string{"d/", "d/e/", "", "d/g/"} {
+		k.Ask(ctx, prefix)
+		k.Ask(ctx, prefix)
+	}
+	s.wait("join", "ask d/g/")
+	s.advance(barred)
+	k.Ask(ctx, "d/e/")
+	k.Ask(ctx, "d/e/")
+	s.wait("ask d/e/")
+}
+
+// A lease that is recalled before the answer to who asked for it has come is given back at once.
+func TestRecallBeforeTheAnswer(t *testing.T) {
+	s, k := newService(t)
+	s.asking = func(prefix string) error {
+		s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Prefix: prefix, Key: prefix + "f"})
+		for !k.isBarred(prefix) { // until it is heard
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	}
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	s.wait("join", "ask d/", "return d/", "close")
+	if uses(k, "d/") {
+		t.Error("it relies on it")
+	}
+}
+
+func TestLostStreamClaims(t *testing.T) {
+	s, k := newService(t)
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "e/")
+	k.Ask(ctx, "e/")
+	s.wait("join", "ask d/", "ask e/")
+	s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRevoked, Prefix: "e/"})
+	s.wait("claim e/")
+	if uses(k, "e/") || !uses(k, "d/") {
+		t.Error("the other lease is gone")
+	}
+	close(s.stream().events)
+	s.wait("close", "claim d/")
+	if uses(k, "d/") {
+		t.Error("it relies on a lease that is lost")
+	}
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	s.wait("join", "ask d/")
+}
+
+func TestIdleLeaseIsGivenBack(t *testing.T) {
+	s, k := newService(t)
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	s.wait("join", "ask d/")
+	s.advance(idle)
+	s.stream().tell(s3client.LeaseEvent{})
+	s.wait("claim d/", "return d/", "close")
+}
+
+func TestLeaseOnMoreTakesThePlace(t *testing.T) {
+	s, k := newService(t)
+	k.Ask(ctx, "d/e/")
+	k.Ask(ctx, "d/e/")
+	k.Ask(ctx, "d/", "d/f/")
+	k.Ask(ctx, "d/", "d/f/")
+	s.wait("join", "ask d/e/", "ask d/")
+	if !uses(k, "d/e/") || !uses(k, "d/f/") || len(k.mu.held) != 1 {
+		t.Error("one lease should cover all")
+	}
+}
+
+// What cannot be had is not asked for with each file.
+func TestRefusals(t *testing.T) {
+	s, k := newService(t)
+	s.asking = func(prefix string) error {
+		if prefix == "d/" {
+			return s3client.ErrConflict
+		}
+		return nil
+	}
+	k.Ask(ctx, "d/", "d/e/")
+	k.Ask(ctx, "d/", "d/e/")
+	s.wait("join", "ask d/", "ask d/e/")
+	s.asking = func(string) error { return s3client.ErrAccess }
+	k.Ask(ctx, "x/")
+	k.Ask(ctx, "x/")
+	s.wait("ask x/")
+	for i := range 10 {
+		k.Ask(ctx, fmt.Sprintf("x%d/", i/2))
+	}
+	s.wait()
+	s.advance(broken)
+	s.asking = func(string) error { return s3client.ErrUnavailable }
+	for range 2 { // it passes soon
+		k.Ask(ctx, "y/")
+		k.Ask(ctx, "y/")
+		s.wait("ask y/")
+		s.advance(refused)
+	}
+}
+
+// Behind what holds streams back, there are no leases, and hardly an attempt to have one.
+func TestSilentStream(t *testing.T) {
+	s, k := newService(t)
+	s.silent = true
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	s.wait("join", "close")
+	s.advance(broken - 1)
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	s.wait()
+	if uses(k, "d/") {
+		t.Error("it relies on a lease")
+	}
+}

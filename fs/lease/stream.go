@@ -1,0 +1,174 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pail/s3client"
+)
+
+// join returns the stream, which it opens if there is none. Whoever asks has the token, so there is no second one.
+func (k *Keeper) join(ctx context.Context) (s3client.LeaseStream, error) {
+	k.mu.Lock()
+	stream := k.mu.stream
+	k.mu.Unlock()
+	if stream != nil {
+		return stream, nil
+	}
+	return k.open(ctx)
+}
+
+var errSilent = errors.New("the stream says nothing")
+
+// open opens a stream that lives as long as the keeper, and waits for its first event: what lies between may hold streams
+// back.
+func (k *Keeper) open(ctx context.Context) (s3client.LeaseStream, error) {
+	ctx, cancel := context.WithTimeout(ctx, opening)
+	defer cancel()
+	life, end := context.WithCancel(k.ctx)
+	giveUp := context.AfterFunc(ctx, end)
+	stream, err := k.opt.Join(life)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	first, err := stream.Next()
+	if !giveUp() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		end()
+		_ = stream.Close() // it never was of use
+		return nil, fmt.Errorf("%w: %w", errSilent, err)
+	}
+	k.mu.Lock()
+	k.mu.stream, k.mu.sent = stream, first.Sent
+	k.mu.Unlock()
+	k.work.Go(func() {
+		defer end()
+		k.listen(stream)
+	})
+	return stream, nil
+}
+
+// listen serves a stream to its end.
+func (k *Keeper) listen(stream s3client.LeaseStream) {
+	silence := time.AfterFunc(s3client.LeaseTrust, func() { _ = stream.Close() }) // Next says so
+	defer silence.Stop()
+	for {
+		e, err := stream.Next()
+		if err != nil {
+			k.lost(stream, err)
+			return
+		}
+		silence.Reset(s3client.LeaseTrust)
+		k.heard(e)
+	}
+}
+
+// heard serves an event. What takes long is done beside.
+func (k *Keeper) heard(e s3client.LeaseEvent) {
+	k.mu.Lock()
+	if e.Sent.After(k.mu.sent) {
+		k.mu.sent = e.Sent
+	}
+	h := k.mu.held[e.Prefix]
+	if h == nil && e.Kind != s3client.LeaseAlive {
+		k.mu.missed = e.Prefix
+	}
+	switch e.Kind {
+	case s3client.LeaseRecalled:
+		k.barLocked(e.Key, false, barred)
+	case s3client.LeaseRevoked:
+		k.opt.Log.Warn("a lease on a directory was taken away, as it was not given back in time", "prefix", e.Prefix)
+		delete(k.mu.held, e.Prefix)
+	case s3client.LeaseAlive:
+		h = nil
+	}
+	var ending []*held
+	if h != nil {
+		ending = append(ending, h)
+	}
+	for _, h := range k.mu.held {
+		if k.opt.Now().Sub(h.used) >= idle {
+			ending = append(ending, h)
+		}
+	}
+	k.mu.Unlock()
+	for _, h := range ending {
+		k.work.Go(func() { k.end(k.ctx, h) })
+	}
+}
+
+// end ends a lease: creations under it come to their end, what they promised is claimed, and the lease is given back. With
+// the last one ends the stream.
+func (k *Keeper) end(ctx context.Context, h *held) {
+	if !k.beginEnd(h) {
+		return
+	}
+	<-h.unused
+	claims, cancel := context.WithTimeout(ctx, claimTime)
+	defer cancel()
+	k.opt.Claim(claims, h.prefix)
+	k.mu.Lock()
+	held := k.mu.held[h.prefix] == h
+	k.mu.Unlock()
+	if held {
+		if err := h.stream.Return(ctx, h.prefix); err != nil {
+			k.opt.Log.Debug("a lease was not given back", "prefix", h.prefix, "error", err)
+			_ = h.stream.Close() // which gives it back
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.mu.held[h.prefix] == h {
+		delete(k.mu.held, h.prefix)
+	}
+	if len(k.asking) == 0 { // else there may be another one soon
+		k.closeUnusedLocked()
+	}
+}
+
+// closeUnusedLocked ends a stream without leases.
+func (k *Keeper) closeUnusedLocked() {
+	if len(k.mu.held) == 0 && k.mu.stream != nil {
+		_ = k.mu.stream.Close() // there is nothing more to hear
+		k.mu.stream = nil
+	}
+}
+
+// beginEnd keeps others from relying on a lease. It reports false if that was done before.
+func (k *Keeper) beginEnd(h *held) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if h.ending {
+		return false
+	}
+	if h.ending = true; h.users == 0 {
+		close(h.unused)
+	}
+	return true
+}
+
+// lost ends the leases of a stream that is over.
+func (k *Keeper) lost(stream s3client.LeaseStream, err error) {
+	_ = stream.Close() // it is broken already
+	k.mu.Lock()
+	if k.mu.stream == stream {
+		k.mu.stream = nil
+	}
+	var gone []*held
+	for prefix, h := range k.mu.held {
+		if h.stream == stream {
+			gone = append(gone, h)
+			delete(k.mu.held, prefix)
+		}
+	}
+	k.mu.Unlock()
+	for _, h := range gone {
+		k.opt.Log.Info("a lease on a directory is lost", "prefix", h.prefix, "error", err)
+		k.work.Go(func() { k.end(k.ctx, h) })
+	}
+}
