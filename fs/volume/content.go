@@ -31,6 +31,7 @@ type content struct {
 	aside  aside               // the copy that src reads, if the object was removed while it was open
 
 	claim     bool     // an empty object that keeps the name for a handle that is going to write
+	promised  bool     // made exclusively, under a lease: see lease.go
 	sent      attempts // since the last version that was stored for certain
 	abandoned bool
 	handles   int

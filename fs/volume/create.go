@@ -18,8 +18,8 @@ const moment = time.Second
 
 // Create makes a regular file and opens it. The file is there for this mount at once, and stored with the first Flush,
 // Fsync or Release; so the usual create, write, close is one request. With flags.Excl an empty object is stored at once,
-// and of several mounts that try, one succeeds; but with Options.LazyExcl the commit finds out who was first. Without
-// Excl, a file that exists is opened.
+// and of several mounts that try, one succeeds; but under a lease nobody else can try, and with Options.LazyExcl the commit
+// finds out who was first. Without Excl, a file that exists is opened.
 func (v *Volume) Create(ctx context.Context, dir *Inode, name string, mode uint32, flags OpenFlags, who Caller) (*Inode, *Handle, Stat, error) {
 	flags.Write = flags.Write || flags.Truncate
 	if err := v.writable(); err != nil {
@@ -70,7 +70,11 @@ func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags Ope
 	}
 	o := v.fresh(ctx, p.dir, at, attr.Regular|mode&attr.PermMask, who)
 	if !flags.Excl || v.owns(p.dir) || v.opt.LazyExcl && v.caps.ConditionalPut {
-		return v.createPending(p, o, flags)
+		return v.createPending(p, o, flags, false)
+	}
+	if done, ok := v.mayPromise(ctx, p.dir, at); ok {
+		defer done()
+		return v.createPending(p, o, flags, true)
 	}
 	o, s, err := v.putNew(ctx, at, o, nil)
 	if err != nil {
@@ -90,13 +94,13 @@ func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags Ope
 }
 
 // createPending makes a file that only this mount knows.
-func (v *Volume) createPending(p place, o object, flags OpenFlags) (*Inode, *Handle, error) {
+func (v *Volume) createPending(p place, o object, flags OpenFlags, promised bool) (*Inode, *Handle, error) {
 	n := v.inode(p, attr.Regular)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.mu.content == nil {
 		c := newContent(v, s3client.ObjectInfo{Key: o.info.Key}, false)
-		c.file = v.opt.Stage.NewFile(nil, 0)
+		c.file, c.promised = v.opt.Stage.NewFile(nil, 0), promised
 		n.mu.content, n.mu.obj, n.mu.stamp = c, o, v.names.Begin()
 	}
 	h := n.attachLocked(n.mu.content, flags)
@@ -240,8 +244,9 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 		return nil, Stat{}, err
 	}
 	var empty tree.Stamp // what is made in a new directory after this is known by itself
+	known := false
 	if attr.IsDir(a.Mode) {
-		empty = v.names.BeginListing(at)
+		empty, known = v.names.BeginListing(at), v.emptyWhenMade(at)
 	}
 	if err := v.mustBeAbsent(ctx, p, at, false); err != nil {
 		return nil, Stat{}, err
@@ -262,7 +267,9 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 	}
 	p.dir.touch()
 	if o.dir {
-		v.names.EndListing(at, empty, empty)
+		if known {
+			v.names.EndListing(at, empty, empty)
+		}
 		p.dir.addSubdirs(1)
 	}
 	n := v.inode(p, typeOf(o))

@@ -36,6 +36,12 @@
 // Files that are removed in a row are removed on the service in requests for many of them (removals.go). Their paths stay
 // owned until then, and requests that could show them wait.
 //
+// # Leases
+//
+// Where the service has leases (package lease), a file that is made exclusively in a directory with one is made here, and its
+// name is promised (lease.go): nothing is sent before its commit, but an empty object if the lease ends before. An
+// answer from before the grant is no reason to promise a name, however young; one from after it is, however old.
+//
 // # With a journal
 //
 // Options.Journal (package journal) makes Flush and Fsync return when the state of the inode is journaled: attributes,

@@ -22,8 +22,13 @@ func notFound(err error) bool {
 // resolve returns what is at a path, with its attributes, from the cache or the service.
 func (v *Volume) resolve(ctx context.Context, path string) (object, tree.Stamp, error) {
 	o, state, s := v.names.Get(path)
-	if state != tree.Absent && state != tree.Present && v.glance(ctx, path) {
-		o, state, s = v.names.Get(path)
+	if state != tree.Absent && state != tree.Present {
+		if s, ok := v.knownAbsent(path); ok {
+			return object{}, s, ErrNotExist
+		}
+		if v.glance(ctx, path) {
+			o, state, s = v.names.Get(path)
+		}
 	}
 	switch {
 	case state == tree.Absent:

@@ -48,7 +48,9 @@ type machine struct {
 	handles []refHandle
 	change  setup
 	journal bool
-	broken  atomic.Int64 // syncs of the journal's disk that fail
+	leases  *leaseService // nil: there are none
+	theirs  bool          // another client has changed something that may not be seen yet
+	broken  atomic.Int64  // syncs of the journal's disk that fail
 }
 
 var paths = []string{"a", "b", "c", "a/a", "a/b", "b/a", "b/b", "a/a/a", "a/b/c", "b/a/b"}
@@ -434,7 +436,11 @@ func (m *machine) foreignPut(*rapid.T) {
 	}
 	data := rapid.StringMatching(`[A-Z]{0,20}`).Draw(m.rt, "data")
 	m.drained()
+	if m.leases != nil {
+		m.leases.make(p)
+	}
 	m.foreign(p, data)
+	m.theirs = true
 	m.nodes[p] = &refNode{data: []byte(data), mode: 0o644}
 	for dir := parentOf(p); dir != ""; dir = parentOf(dir) {
 		if m.nodes[dir] == nil {
@@ -460,6 +466,7 @@ func (m *machine) foreignDelete(*rapid.T) {
 	}
 	m.drained()
 	m.mount.foreignDelete(p)
+	m.theirs = true
 	delete(m.nodes, p)
 	for dir := parentOf(p); dir != "" && !m.nodes[dir].marker && len(m.below(dir)) == 0; dir = parentOf(dir) {
 		delete(m.nodes, dir)
@@ -503,7 +510,12 @@ func (m *machine) closeAll() {
 
 // check compares the whole namespace, and now and then all bytes.
 func (m *machine) check(*rapid.T) {
-	m.clock.advance(time.Minute)
+	if m.leases == nil || m.theirs {
+		m.clock.advance(time.Minute)
+	} else { // files that are made one after the other are worth a lease
+		m.clock.advance(10 * time.Millisecond)
+	}
+	m.theirs = false
 	seen := map[string]bool{}
 	m.checkDir("", m.Root(), seen)
 	for p := range m.nodes {
@@ -587,6 +599,9 @@ func TestModel(t *testing.T) {
 		part := rapid.SampledFrom([]int64{0, 1, 7}).Draw(t, "part") // 0: all files are small
 		m.change = func(o *volume.Options, u *upload.Options) {
 			o.TTL, o.NegativeTTL, o.MaxEntries = ttl, ttl, size
+			if m.leases != nil {
+				m.leases.leases(o, u)
+			}
 			if part > 0 {
 				u.MinPartSize, u.PartSize, u.MultipartThreshold = 1, part, 2*part
 			}
@@ -596,10 +611,13 @@ func TestModel(t *testing.T) {
 			m.mount = mountOn(t, newBucket(caps, c), c, m.change, journaled(t, disk))
 			m.disk = disk
 		} else {
+			if rapid.Bool().Draw(t, "leases") {
+				m.leases = newLeaseService(c)
+			}
 			m.mount = mountOn(t, newBucket(caps, c), c, m.change)
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"mkdir": m.mkdir, "rmdir": m.rmdir, "unlink": m.unlink, "create": m.create, "open": m.openFile,
+			"mkdir": m.mkdir, "rmdir": m.rmdir, "unlink": m.unlink, "create": m.create, "create another": m.create, "create a third": m.create, "open": m.openFile,
 			"write": m.write, "write again": m.write, "read": m.read, "truncate": m.truncate, "flush": m.flush,
 			"close": m.closeFile, "rename": m.rename, "failing rename": m.failingRename, "setattr": m.setattr, "setxattr": m.setxattr,
 			"foreign put": m.foreignPut, "foreign delete": m.foreignDelete, "remount": m.remount,

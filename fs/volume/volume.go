@@ -11,6 +11,7 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/keymap"
+	"pail/fs/lease"
 	"pail/fs/tree"
 	"pail/s3client"
 )
@@ -37,6 +38,7 @@ type Volume struct {
 	removals removals
 	late     lateTimes
 	asides   asides
+	leases   *lease.Keeper // nil: there are none
 
 	published published
 
@@ -49,6 +51,8 @@ type Volume struct {
 		closed bool
 
 		conflicts []string // of Status
+
+		listed map[string]time.Time // directories that are listed for a lease not before
 	}
 }
 
@@ -69,6 +73,8 @@ func New(opt Options) (*Volume, error) {
 	}
 	v.client = watchful{opt.Client, &v.removals}
 	v.mu.open = map[*Inode]struct{}{}
+	v.mu.listed = map[string]time.Time{}
+	v.leases = v.newLeases()
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
 	v.late.mu.dirs = map[*Inode]struct{}{}
 	v.sender.init()
@@ -117,6 +123,9 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.logClose(v.Root(), v.walks.end())
 	v.asides.end()
 	err := v.closeFiles(ctx)
+	if v.leases != nil {
+		v.leases.Close()
+	}
 	if settleErr := v.removals.settle(ctx, all); settleErr != nil {
 		err = errors.Join(err, fmt.Errorf("wait for the removals that are on their way: %w", settleErr))
 	}

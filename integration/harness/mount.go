@@ -124,6 +124,12 @@ func (m *Mount) Release(t testing.TB) {
 	}
 }
 
+// Pause stops the mount's process where it is; Resume lets it go on.
+func (m *Mount) Pause() { m.proc.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume ends a Pause.
+func (m *Mount) Resume() { m.proc.cmd.Process.Signal(syscall.SIGCONT) }
+
 // KillProcess ends the mount's process at once, which leaves the mountpoint stale.
 func (m *Mount) KillProcess() { m.proc.kill() }
 

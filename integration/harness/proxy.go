@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -156,7 +157,18 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, fault Fault) {
 		}
 		panic(http.ErrAbortHandler)
 	}
+	if answer.ContentLength < 0 {
+		w = flushing{w}
+	}
 	_, _ = io.Copy(w, body)
+}
+
+// flushing passes on each piece of a stream as it comes.
+type flushing struct{ http.ResponseWriter }
+
+func (f flushing) Write(p []byte) (int, error) {
+	n, err := f.ResponseWriter.Write(p)
+	return n, errors.Join(err, http.NewResponseController(f.ResponseWriter).Flush())
 }
 
 // refuse answers with an error as S3 has them.

@@ -42,10 +42,9 @@ type Server struct {
 	Passwd string   // file of mode 0600 with AccessKey and SecretKey
 	Others []string // URLs of further servers on the same directory, for mounts
 
-	args           []string
-	opt            ServerOptions
-	proc           *process // nil: not the harness's
-	access, secret string
+	args []string
+	opt  ServerOptions
+	proc *process
 }
 
 // Serve starts a server and waits until it answers, be it that it stands by; the test's end stops it.
@@ -60,7 +59,7 @@ func Serve(t testing.TB, opt ServerOptions) *Server {
 	if opt.Passwd == "" {
 		opt.Passwd = PasswdFile(t, AccessKey+":"+SecretKey)
 	}
-	s := &Server{Dir: opt.Dir, opt: opt, Passwd: opt.Passwd, access: AccessKey, secret: SecretKey}
+	s := &Server{Dir: opt.Dir, opt: opt, Passwd: opt.Passwd}
 	s.args = append([]string{"serve", "--dir", s.Dir, "--passwd-file", s.Passwd}, opt.Args...)
 	if !opt.HTTP {
 		s.args = append(s.args, "--tls-self-signed", "127.0.0.1,localhost")
@@ -159,7 +158,7 @@ func (s *Server) Client(t testing.TB) *s3.Client {
 		BaseEndpoint: aws.String(s.URL),
 		Region:       "us-east-1",
 		UsePathStyle: true,
-		Credentials:  credentials.NewStaticCredentialsProvider(s.access, s.secret, ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
 		HTTPClient:   &http.Client{Transport: transport},
 	})
 }
@@ -169,8 +168,5 @@ func (s *Server) Bucket(t testing.TB, name string) {
 	t.Helper()
 	if _, err := s.Client(t).CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
 		t.Fatal(err)
-	}
-	if !s.Extended() {
-		t.Cleanup(func() { s.removeBucket(t, name) })
 	}
 }

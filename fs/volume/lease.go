@@ -1,0 +1,223 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"pail/fs/attr"
+	"pail/fs/lease"
+	"pail/fs/tree"
+	"pail/s3client"
+)
+
+// Where the service has leases (package lease), a file that is made exclusively in a directory with one is made here, as
+// others are: nobody else can make the name meanwhile. Such a name is promised. It is claimed, that is, made on the service
+// as an empty object, if the lease ends before the file is stored.
+//
+// That a name is not there is known from a listing that began after the lease was granted, or from what this mount has done
+// since. Directories with very many entries are not listed for that.
+
+// Limits of listings under a lease.
+const (
+	leasePages  = glancePages
+	leaseReload = time.Second // between two listings of one directory
+)
+
+// leases are the volume's; nil where there are none: without the service's offer, and with a journal, which has directories
+// of its own instead.
+func (v *Volume) newLeases() *lease.Keeper {
+	o := v.opt
+	if !o.Caps.Leases || !o.Caps.ConditionalPut || o.Journal != nil || o.LazyExcl || o.ReadOnly {
+		return nil
+	}
+	return lease.New(lease.Options{
+		Join:  func(ctx context.Context) (s3client.LeaseStream, error) { return s3client.JoinLeases(ctx, o.Client) },
+		Stamp: v.names.Begin, Claim: v.claimBelow, Log: o.Log, Now: o.Now,
+	})
+}
+
+// knownAbsent reports whether a path is not there, as a lease assures, and as of when that is known at least.
+func (v *Volume) knownAbsent(path string) (tree.Stamp, bool) {
+	since, done, ok := v.useLease(tree.Dir(path))
+	if !ok {
+		return since, false
+	}
+	defer done()
+	return since, v.names.AbsentSince(path, since)
+}
+
+// emptyWhenMade reports whether a directory that is about to be made may be taken for empty. Somebody may just have put
+// something below a name that was found free a moment ago; that is as ever, but nothing to promise names by.
+func (v *Volume) emptyWhenMade(at string) bool {
+	since, done, leased := v.useLease(tree.Dir(at))
+	if !leased {
+		return true
+	}
+	defer done()
+	return v.names.AbsentSince(at, since)
+}
+
+func (v *Volume) useLease(dir string) (since tree.Stamp, done func(), ok bool) {
+	if v.leases == nil || v.keys.Synthetic(dir) {
+		return tree.Stamp{}, nil, false
+	}
+	return v.leases.Use(v.keys.Prefix(dir))
+}
+
+// mayPromise reports whether a file may be made at a path that only this mount knows, exclusively; until done is called,
+// when it has been made. The caller owns the path, and found nothing there.
+func (v *Volume) mayPromise(ctx context.Context, dir *Inode, at string) (done func(), ok bool) {
+	parent := tree.Dir(at)
+	if v.leases == nil || v.keys.Synthetic(parent) {
+		return nil, false
+	}
+	since, done, ok := v.useLease(parent)
+	if !ok {
+		v.leases.Ask(ctx, v.leasePrefixes(dir)...)
+		if since, done, ok = v.useLease(parent); !ok {
+			return nil, false
+		}
+	}
+	if v.names.AbsentSince(at, since) {
+		return done, true
+	}
+	done() // a listing takes long
+	v.listLeased(ctx, parent)
+	if since, done, ok = v.useLease(parent); !ok {
+		return nil, false
+	}
+	if !v.names.AbsentSince(at, since) {
+		done()
+		return nil, false
+	}
+	return done, true
+}
+
+// leasePrefixes are those that a lease on a directory is asked for with: the first is that of the outermost of the
+// directories above that this mount has made, one in the other, as more is likely to come there.
+func (v *Volume) leasePrefixes(dir *Inode) []string {
+	var prefixes []string
+	for n := dir; n != nil; {
+		if path, err := n.path(); err == nil {
+			prefixes = append([]string{v.keys.Prefix(path)}, prefixes...)
+		}
+		up, _ := v.table.Parent(n.node)
+		if up == nil || !n.isOwn() || !up.Value().isOwn() {
+			break
+		}
+		n = up.Value()
+	}
+	return prefixes
+}
+
+func (n *Inode) isOwn() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.own
+}
+
+// listLeased lists a directory, if it was not just done.
+func (v *Volume) listLeased(ctx context.Context, dir string) {
+	v.mu.Lock()
+	now := v.opt.Now()
+	wait := now.Before(v.mu.listed[dir])
+	if !wait {
+		if len(v.mu.listed) >= glanceDirs {
+			clear(v.mu.listed)
+		}
+		v.mu.listed[dir] = now.Add(leaseReload)
+	}
+	v.mu.Unlock()
+	if wait {
+		return
+	}
+	l := v.beginListing(dir)
+	for range leasePages {
+		got := v.page(ctx, l.query())
+		if got.err != nil {
+			return
+		}
+		if _, more := l.take(got); !more {
+			return
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.mu.listed[dir] = now.Add(glanceAgain)
+}
+
+// claimBelow claims the names under a prefix that are promised, until ctx ends. What cannot be claimed stays promised: the
+// commit tells who was first.
+func (v *Volume) claimBelow(ctx context.Context, prefix string) {
+	var work errgroup.Group
+	work.SetLimit(v.opt.Parallel)
+	for _, n := range v.openInodes() {
+		if !n.promised() {
+			continue
+		}
+		if path, err := n.path(); err != nil || !strings.HasPrefix(v.keys.File(path), prefix) {
+			continue
+		}
+		work.Go(func() error {
+			if err := v.claim(ctx, n); err != nil {
+				path, _ := v.table.Path(n.node)
+				v.log.Warn("a file that was made exclusively is not on the service yet", "path", path, "error", err)
+			}
+			return nil
+		})
+	}
+	_ = work.Wait() // the functions return nil
+}
+
+// promised reports whether n was made exclusively, and only this mount knows it.
+func (n *Inode) promised() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.mu.content
+	return c != nil && c.promised && !c.stored && !n.mu.removed
+}
+
+// claim makes an object that keeps the name of a promised file.
+func (v *Volume) claim(ctx context.Context, n *Inode) error {
+	unlock, err := v.lockInode(ctx, n)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if !n.promised() {
+		return nil
+	}
+	path, err := n.path()
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	c, o := n.mu.content, n.mu.obj
+	n.mu.Unlock()
+	o.info.Key = v.keys.File(path)
+	o.info.Meta = attr.Encode(o.attr, o.info.Meta)
+	info, err := v.client.Put(ctx, o.info.Key, emptyBody(), s3client.PutOptions{
+		Meta: o.info.Meta, System: o.info.System, IfNoneMatch: true,
+	})
+	if err != nil {
+		if !errors.Is(err, s3client.ErrPrecondition) {
+			n.mu.Lock()
+			c.sent.note(0, o.info.Meta) // perhaps only the answer got lost
+			n.mu.Unlock()
+		}
+		return err
+	}
+	o.info.ETag, o.info.Size, o.info.LastModified = info.ETag, 0, info.LastModified
+	n.mu.Lock()
+	old := c.moveTo(v.openVersion(o.info))
+	c.base, c.stored, c.claim = o.info, true, true
+	n.mu.obj.info = o.info
+	n.mu.stamp = v.present(path, o)
+	n.mu.Unlock()
+	v.logClose(n, old.Close())
+	return nil
+}

@@ -1,0 +1,453 @@
+package volume_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+// leaseService is a service with leases, as one mount sees it.
+type leaseService struct {
+	s3client.Client
+	clock *clock
+
+	mu       sync.Mutex
+	old      time.Duration // of what it says, when it comes
+	refuse   bool
+	events   chan s3client.LeaseEvent // of the stream; nil: there is none
+	asked    []string
+	granted  []string
+	returned chan string
+	over     chan struct{} // closed with the stream
+}
+
+func newLeaseService(c *clock) *leaseService {
+	return &leaseService{clock: c, returned: make(chan string, 10), old: -time.Hour}
+}
+
+// leases gives a mount the service.
+func (s *leaseService) leases(o *volume.Options, _ *upload.Options) {
+	s.Client = o.Client
+	o.Client, o.Caps.Leases = s, true
+}
+
+// newLeased is newMount on a service with leases.
+func newLeased(t tb, caps s3client.Capabilities, change ...setup) (*mount, *leaseService) {
+	c := newClock()
+	s := newLeaseService(c)
+	return mountOn(t, newBucket(caps, c), c, append(change, s.leases)...), s
+}
+
+func (s *leaseService) JoinLeases(ctx context.Context) (s3client.LeaseStream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events, s.granted, s.over = make(chan s3client.LeaseEvent, 10), nil, make(chan struct{})
+	return &leaseStream{service: s, events: s.events, ctx: ctx, closed: s.over}, nil
+}
+
+// prefixes are those that were asked for since the last call.
+func (s *leaseService) prefixes() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.asked
+	s.asked = nil
+	return list
+}
+
+func (s *leaseService) tell(kind s3client.LeaseEventKind, prefix, key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events <- s3client.LeaseEvent{Sent: s.clock.Now(), Kind: kind, Prefix: prefix, Key: key}
+}
+
+// recall has a lease given back.
+func (s *leaseService) recall(t tb, prefix, key string) {
+	t.Helper()
+	s.tell(s3client.LeaseRecalled, prefix, key)
+	if got := <-s.returned; got != prefix {
+		t.Errorf("%q was given back", got)
+	}
+}
+
+// make does what the service does before another client makes a key.
+func (s *leaseService) make(key string) {
+	for {
+		s.mu.Lock()
+		i := slices.IndexFunc(s.granted, func(held string) bool { return strings.HasPrefix(key, held) })
+		prefix, over := "", s.over
+		if i >= 0 {
+			prefix = s.granted[i]
+		}
+		s.mu.Unlock()
+		if i < 0 {
+			return
+		}
+		s.tell(s3client.LeaseRecalled, prefix, key)
+		select {
+		case <-s.returned:
+		case <-over:
+		}
+	}
+}
+
+// end breaks the stream.
+func (s *leaseService) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.events)
+}
+
+type leaseStream struct {
+	service *leaseService
+	events  chan s3client.LeaseEvent
+	ctx     context.Context
+	once    sync.Once
+	closed  chan struct{}
+}
+
+var errStream = errors.New("the stream is over")
+
+func (s *leaseStream) Next() (s3client.LeaseEvent, error) {
+	tick := time.NewTimer(20 * time.Millisecond)
+	defer tick.Stop()
+	select {
+	case e, ok := <-s.events:
+		if !ok {
+			return e, errStream
+		}
+		return e, nil
+	case <-tick.C:
+	case <-s.closed:
+		return s3client.LeaseEvent{}, errStream
+	case <-s.ctx.Done():
+		return s3client.LeaseEvent{}, s.ctx.Err()
+	}
+	s.service.mu.Lock()
+	defer s.service.mu.Unlock()
+	return s3client.LeaseEvent{Sent: s.service.clock.Now().Add(-s.service.old)}, nil
+}
+
+func (s *leaseStream) Ask(_ context.Context, prefix string) error {
+	s.service.mu.Lock()
+	defer s.service.mu.Unlock()
+	s.service.asked = append(s.service.asked, prefix)
+	if s.service.refuse {
+		return s3client.ErrConflict
+	}
+	s.service.granted = append(slices.DeleteFunc(s.service.granted, func(held string) bool { return strings.HasPrefix(held, prefix) }), prefix)
+	return nil
+}
+
+func (s *leaseStream) Return(_ context.Context, prefix string) error {
+	s.service.mu.Lock()
+	s.service.granted = slices.DeleteFunc(s.service.granted, func(held string) bool { return held == prefix })
+	s.service.mu.Unlock()
+	select {
+	case s.service.returned <- prefix:
+	default: // nobody has asked for it
+	}
+	return nil
+}
+
+func (s *leaseStream) Close() error {
+	s.once.Do(func() {
+		s.service.mu.Lock()
+		defer s.service.mu.Unlock()
+		if s.service.over == s.closed {
+			s.service.granted = nil
+		}
+		close(s.closed)
+	})
+	return nil
+}
+
+// shortNegative has names that are not there forgotten soon, but not those that are.
+func shortNegative(o *volume.Options, _ *upload.Options) {
+	o.TTL, o.NegativeTTL = time.Hour, time.Second
+}
+
+var exclusive = volume.OpenFlags{Read: true, Write: true, Excl: true}
+
+// exclusive makes a file as open(O_CREAT|O_EXCL) does: after a lookup.
+func (m *mount) exclusive(path string) *volume.Handle {
+	m.t.Helper()
+	dir, name := m.parent(path)
+	if _, _, err := m.Lookup(ctx, dir, name); !errors.Is(err, volume.ErrNotExist) {
+		m.t.Fatalf("create %q: it is there: %v", path, err)
+	}
+	_, h, _, err := m.Create(ctx, dir, name, 0o640, exclusive, who)
+	m.ok(err)
+	return h
+}
+
+// lease has the mount get a lease on the prefix of a directory: by two files that are claimed.
+func (m *mount) lease(dir string) {
+	m.t.Helper()
+	for i := range 2 {
+		m.close(m.exclusive(fmt.Sprintf("%s/lease%d", dir, i)))
+	}
+	m.mem.ResetCounts()
+}
+
+// A lease costs the first file its claim; all others are one request each, also in directories below.
+func TestExclusiveCreateUnderALeaseIsOneRequest(t *testing.T) {
+	m, s := newLeased(t, memclient.Full(), shortNegative)
+	m.mkdir("d")
+	m.mkdir("d/sub")
+	m.mem.ResetCounts()
+	for i := range 100 {
+		m.clock.advance(50 * time.Millisecond)
+		for _, dir := range []string{"d", "d/sub"} {
+			h := m.exclusive(fmt.Sprintf("%s/f%d", dir, i))
+			m.writeAll(h, "data", 0)
+			m.close(h)
+		}
+	}
+	// The claim, and one listing of each directory.
+	m.requests(200+1+2, "200 files")
+	if got := s.prefixes(); !slices.Equal(got, []string{"d/"}) {
+		t.Errorf("asked for %q", got)
+	}
+	m.mkdir("d/new")
+	m.mem.ResetCounts()
+	m.close(m.exclusive("d/new/f"))
+	m.requests(1, "a file in a directory that was made under the lease")
+	if _, _, _, err := m.Create(ctx, m.Root(), "single", 0o640, exclusive, who); err != nil || len(s.prefixes()) > 0 {
+		t.Errorf("a single file: %v", err)
+	}
+}
+
+func TestPromisedFilesAreClaimedOnRecall(t *testing.T) {
+	m, s := newLeased(t, conditional)
+	m.mkdir("d")
+	m.lease("d")
+	empty, written, closed := m.exclusive("d/empty"), m.exclusive("d/written"), m.exclusive("d/closed")
+	m.writeAll(written, "some bytes", 0)
+	m.close(closed)
+	unlinked := m.exclusive("d/unlinked")
+	m.ok(m.unlink("d/unlinked"))
+	m.close(unlinked)
+	other := m.create("d/not exclusive")
+	m.requests(1, "nothing but what is closed is sent")
+
+	s.recall(t, "d/", "d/empty")
+	m.requests(2, "the claims")
+	want := []string{"d/", "d/closed", "d/empty", "d/lease0", "d/lease1", "d/written"}
+	if got := m.mem.Keys(); !slices.Equal(got, want) {
+		t.Errorf("keys %q", got)
+	}
+	if got := m.object("d/written"); got != "" {
+		t.Errorf("the claim has %q", got)
+	}
+	m.close(written)
+	m.close(empty)
+	m.close(other)
+	if got := m.object("d/written"); got != "some bytes" {
+		t.Errorf("stored %q", got)
+	}
+	s.prefixes()
+	m.mem.ResetCounts()
+	for i := range 3 {
+		m.close(m.exclusive(fmt.Sprintf("d/after%d", i)))
+	}
+	m.requests(3, "claims that nothing was written to")
+	if got := s.prefixes(); len(got) > 0 {
+		t.Errorf("asked again for %q", got)
+	}
+}
+
+// After the end of a lease, whoever was quicker keeps the name, and both versions are kept.
+func TestRevokedLeaseShowsAtClose(t *testing.T) {
+	for name, end := range map[string]func(m *mount, s *leaseService){
+		"revoked": func(m *mount, s *leaseService) { s.tell(s3client.LeaseRevoked, "d/", "") },
+		"broken":  func(m *mount, s *leaseService) { s.end() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, s := newLeased(t, conditional)
+			m.mkdir("d")
+			m.lease("d")
+			mine, lost := m.exclusive("d/mine"), m.exclusive("d/lost")
+			m.writeAll(mine, "mine", 0)
+			m.writeAll(lost, "lost", 0)
+			m.foreign("d/lost", "theirs")
+			end(m, s)
+			for !slices.Contains(m.mem.Keys(), "d/mine") { // it is claimed
+				time.Sleep(time.Millisecond)
+			}
+			m.close(mine)
+			m.want(lost.Flush(ctx), volume.ErrStale)
+			lost.Release()
+			if got := m.object("d/lost"); got != "theirs" {
+				t.Errorf("the name has %q", got)
+			}
+			if got := m.object(m.conflictOf("d/lost")); got != "lost" {
+				t.Errorf("kept %q", got)
+			}
+			if got := m.object("d/mine"); got != "mine" {
+				t.Errorf("stored %q", got)
+			}
+		})
+	}
+}
+
+// What was known before the lease is no reason to promise a name.
+func TestNamesFromBeforeALeaseAreNotPromised(t *testing.T) {
+	m, s := newLeased(t, conditional)
+	m.foreign("d/old", "")
+	m.names("d", "old")
+	m.missing("d/theirs")
+	m.missing("d/dir")
+	m.foreign("d/theirs", "theirs")
+	m.foreign("d/dir/theirs", "theirs")
+	m.lease("d")
+	if got := s.prefixes(); !slices.Equal(got, []string{"d/"}) {
+		t.Errorf("asked for %q", got)
+	}
+	dir, _ := m.parent("d/x")
+	_, _, _, err := m.Create(ctx, dir, "theirs", 0o640, exclusive, who)
+	m.want(err, volume.ErrExist)
+
+	// A directory that is made without such knowledge is not taken for empty.
+	m, s = newLeased(t, conditional)
+	m.mkdir("d")
+	m.mkdir("d/sub")
+	m.foreign("d/dir/theirs", "theirs")
+	m.lease("d/sub")
+	if got := s.prefixes(); !slices.Equal(got, []string{"d/"}) {
+		t.Errorf("asked for %q", got)
+	}
+	m.mkdir("d/dir") // there is no marker
+	dir, _ = m.parent("d/dir/x")
+	_, _, _, err = m.Create(ctx, dir, "theirs", 0o640, exclusive, who)
+	m.want(err, volume.ErrExist)
+}
+
+// A name that this mount removes or renames is free again, without a request.
+func TestNamesUnderALeaseComeAndGo(t *testing.T) {
+	m, _ := newLeased(t, memclient.Full(), shortNegative)
+	m.mkdir("d")
+	m.lease("d")
+	again := func(path string) {
+		t.Helper()
+		m.clock.advance(time.Minute / 2)
+		m.mem.ResetCounts()
+		m.close(m.exclusive(path))
+		m.requests(1, path)
+		dir, name := m.parent(path)
+		_, _, _, err := m.Create(ctx, dir, name, 0o640, exclusive, who)
+		m.want(err, volume.ErrExist)
+	}
+	again("d/f")
+	m.ok(m.unlink("d/f"))
+	again("d/f")
+	m.ok(m.rename("d/f", "d/g"))
+	again("d/f")
+	h := m.exclusive("d/open")
+	dir, name := m.parent("d/open")
+	_, _, _, err := m.Create(ctx, dir, name, 0o640, exclusive, who)
+	m.want(err, volume.ErrExist)
+	m.writeAll(h, "data", 0)
+	m.ok(m.rename("d/open", "d/moved"))
+	m.close(h)
+	if got := m.object("d/moved"); got != "data" {
+		t.Errorf("moved %q", got)
+	}
+	again("d/open")
+	h = m.exclusive("d/within")
+	m.writeAll(h, "data", 0)
+	m.ok(m.rename("d", "e"))
+	m.close(h)
+	if got := m.object("e/within"); got != "data" {
+		t.Errorf("moved %q", got)
+	}
+}
+
+// A lease is relied on only as long as the service was heard of just now, however fast its words come in.
+func TestLeaseIsNotReliedOnInSilence(t *testing.T) {
+	m, s := newLeased(t, conditional)
+	s.old = 0
+	m.mkdir("d")
+	m.lease("d")
+	m.close(m.exclusive("d/f"))
+	m.requests(1, "in time")
+	s.mu.Lock()
+	s.old = s3client.LeaseTrust
+	s.mu.Unlock()
+	m.clock.advance(s3client.LeaseTrust)
+	m.exclusive("d/g").Release()
+	if got := m.mem.Counts()[s3client.OpPut]; got != 1 {
+		t.Errorf("%d requests of a claim", got)
+	}
+}
+
+func TestRefusedLeaseIsNotAskedForAgain(t *testing.T) {
+	m, s := newLeased(t, conditional)
+	s.refuse = true
+	m.mkdir("d")
+	m.mkdir("d/sub")
+	s.prefixes()
+	m.lease("d/sub")
+	if got := s.prefixes(); !slices.Equal(got, []string{"d/", "d/sub/"}) {
+		t.Errorf("asked for %q", got)
+	}
+	m.close(m.exclusive("d/sub/f"))
+	m.requests(1, "a claim")
+	if got := s.prefixes(); len(got) > 0 {
+		t.Errorf("asked again for %q", got)
+	}
+}
+
+// A name in a directory with very many entries is promised by its lookup: nothing is listed for it.
+func TestNameInALargeDirectoryIsPromised(t *testing.T) {
+	m, s := newLeased(t, conditional)
+	for i := range 4001 {
+		m.foreign(fmt.Sprintf("d/e%04d", i), "")
+	}
+	m.lease("d")
+	if got := s.prefixes(); !slices.Equal(got, []string{"d/"}) {
+		t.Errorf("asked for %q", got)
+	}
+	m.mem.ResetCounts()
+	m.close(m.exclusive("d/new"))
+	m.requests(3, "the lookup, which is two requests, and the file")
+}
+
+// Where names are kept another way, no lease is asked for.
+func TestNoLeasesWithoutNeed(t *testing.T) {
+	lazy := func(o *volume.Options, _ *upload.Options) { o.LazyExcl = true }
+	m, s := newLeased(t, conditional, lazy)
+	m.mkdir("d")
+	m.lease("d")
+	if got := s.prefixes(); len(got) > 0 {
+		t.Errorf("asked for %q", got)
+	}
+}
+
+// The claim of a large file, which is being sent while it is written, is what the rest of it replaces.
+func TestLargePromisedFileIsClaimed(t *testing.T) {
+	m, s := newLeased(t, memclient.Full(), func(_ *volume.Options, u *upload.Options) { u.PartSize, u.MultipartThreshold = 5<<20, 6<<20 })
+	m.mkdir("d")
+	m.lease("d")
+	h := m.exclusive("d/f")
+	half := strings.Repeat("0123456789abcdef", 1<<19)
+	m.writeAll(h, half, 0)
+	s.recall(t, "d/", "d/x")
+	if got := m.object("d/f"); got != "" {
+		t.Errorf("the claim has %d bytes", len(got))
+	}
+	m.writeAll(h, half, int64(len(half)))
+	m.close(h)
+	if got := m.object("d/f"); got != half+half {
+		t.Errorf("stored %d bytes", len(got))
+	}
+}
