@@ -9,7 +9,7 @@ TESTFLAGS   ?= -race
 PREFIX      ?= /usr/local
 DESTDIR     ?=
 
-.PHONY: help build image run demo deps test ha unit integration soak lint fmt bench install uninstall clean
+.PHONY: help build image run demo deps test ha rgw unit integration soak lint fmt bench install uninstall clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,10 +43,15 @@ unit: ## the tests that need no mount and no other program
 integration: build deps ## only the tests on real mounts, servers and clients
 	$(GO) test -timeout 20m -v ./integration/...
 
-ha: build deps ## half an hour of killed, stopped and cut off servers and hosts; as root, on a machine for it
+ha: build deps ## an hour of killed, stopped and cut off servers and hosts, and rgw; as root, on a machine for it
 	@packaging/deps.sh ha
 	PAIL_HA=2m $(GO) test -timeout 30m -v -run 'Linearizable|Takeover|ActiveReplica|DatabaseFails' ./integration
-	CI=1 PAIL_HA=2m $(GO) test -count=1 -timeout 60m -v ./integration/ha
+	CI=1 PAIL_HA=2m $(GO) test -count=1 -timeout 60m -v -skip TestRGW ./integration/ha
+	$(MAKE) rgw
+
+rgw: build deps ## mounts on Ceph's RGW, with the tests of calls and programs; as root
+	@packaging/deps.sh ha
+	CI=1 PAIL_HA=2m $(GO) test -count=1 -timeout 60m -v -run TestRGW ./integration/ha
 
 soak: build deps ## programs and limits at full size: 100,000 files, a directory of a million; takes an hour
 	PAIL_SOAK=1 $(GO) test -timeout 3h -v -count 1 -run '^Test(Program|Limit)' ./integration

@@ -12,7 +12,7 @@ import (
 func TestFilesAsOnDisk(t *testing.T) {
 	harness.NeedProgram(t, "/usr/bin/setfattr", "attr")
 	want := filesIn(t, t.TempDir())
-	s := harness.Serve(t, harness.ServerOptions{})
+	s := harness.Service(t, harness.ServerOptions{})
 	s.Bucket(t, "bucket")
 	t.Run("bucket", func(t *testing.T) {
 		m := s.Mount(t, "bucket", harness.MountOptions{})

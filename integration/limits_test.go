@@ -106,7 +106,7 @@ type limits struct {
 // eachLimit runs a test on a mount in each mode.
 func eachLimit(t *testing.T, run func(t *testing.T, l *limits)) {
 	bin := harness.StaticBinary(t)
-	srv := harness.Serve(t, harness.ServerOptions{HTTP: true, Binary: bin})
+	srv := harness.Service(t, harness.ServerOptions{HTTP: true, Binary: bin})
 	for mode, words := range closeModes(t) {
 		srv.Bucket(t, mode)
 		t.Run(mode, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // TestOpenShowsNewSize opens files right after another mount has changed their size, which the kernel still believes to
 // know: what was written there is read whole.
 func TestOpenShowsNewSize(t *testing.T) {
-	s := harness.Serve(t, harness.ServerOptions{HTTP: true})
+	s := harness.Service(t, harness.ServerOptions{HTTP: true})
 	s.Bucket(t, "bucket")
 	m := s.Mount(t, "bucket", harness.MountOptions{})
 	other := s.Mount(t, "bucket", harness.MountOptions{})

@@ -19,7 +19,7 @@ type site struct {
 
 // inBothModes runs a test on two mounts, side by side: one where close() waits for the service, one with a journal.
 func inBothModes(t *testing.T, run func(t *testing.T, s *site)) {
-	srv := harness.Serve(t, harness.ServerOptions{HTTP: true})
+	srv := harness.Service(t, harness.ServerOptions{HTTP: true})
 	for mode, words := range closeModes(t) {
 		srv.Bucket(t, mode)
 		t.Run(mode, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // TestSignalStoresOpenFiles ends the process of a busy mount as systemd does: what an open file has must be on the
 // service before the process may be killed.
 func TestSignalStoresOpenFiles(t *testing.T) {
-	srv := harness.Serve(t, harness.ServerOptions{})
+	srv := harness.Service(t, harness.ServerOptions{})
 	srv.Bucket(t, "bucket")
 	m := srv.Mount(t, "bucket", harness.MountOptions{})
 	f, err := os.Create(m.Path("open"))

@@ -116,13 +116,18 @@ func (b *bucket) begin(order string) (err error) {
 	return err
 }
 
+const endpointEnv = "PAIL_TEST_ENDPOINT"
+
+// elsewhere reports whether the tests are to show what a mount of another service does.
+func elsewhere() bool { return os.Getenv(endpointEnv) != "" }
+
 // plainService gives an empty bucket of the S3 service at PAIL_TEST_ENDPOINT, which knows PAIL_TEST_ACCESS_KEY and
 // PAIL_TEST_SECRET_KEY, and where it stays; without that, the one in memory.
 func plainService(memory s3client.Client) (s3client.Client, error) {
-	endpoint := os.Getenv("PAIL_TEST_ENDPOINT")
-	if endpoint == "" {
+	if !elsewhere() {
 		return memory, nil
 	}
+	endpoint := os.Getenv(endpointEnv)
 	name, access, secret := "fstest-"+strings.ToLower(rand.Text()), os.Getenv("PAIL_TEST_ACCESS_KEY"), os.Getenv("PAIL_TEST_SECRET_KEY")
 	_, err := s3.New(s3.Options{BaseEndpoint: &endpoint, Region: "us-east-1", UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(access, secret, "")}).

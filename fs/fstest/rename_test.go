@@ -143,6 +143,9 @@ const exchange = `
 			list .`
 
 func TestExchange(t *testing.T) {
+	if elsewhere() {
+		t.Skip("it is an extension")
+	}
 	newServer(t).scenario(t, able, exchange)
 }
 

@@ -44,6 +44,7 @@ func newGuest(t *testing.T, number int, script string) *guest {
 const guestInit = `#!/bin/sh
 exec 2>&1
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+export GODEBUG=cpu.avx512f=off,cpu.avx512bw=off,cpu.avx512vl=off,cpu.avx512dq=off # the kernel keeps no such registers for each thread
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmp /run
 modprobe() { command modprobe -d %s "$@"; }
 IP=%s; ip link set lo up; ip addr add $IP/24 dev vec0; ip link set vec0 up; hostname guest%d
@@ -64,6 +65,16 @@ func moduleRoot(t *testing.T) string {
 	return root
 }
 
+// xstate builds what lets the guests' kernel run on processors with more registers than it knows.
+func xstate(t *testing.T) string {
+	t.Helper()
+	path := lab("xstate.so")
+	if _, err := os.Stat(path); err != nil {
+		harness.Command{}.Run(t, harness.NeedProgram(t, "/usr/bin/cc", "gcc"), "-O2", "-shared", "-fPIC", "-o", path, "testdata/xstate.c", "-ldl")
+	}
+	return path
+}
+
 func (g *guest) tap() string { return fmt.Sprintf("guest%d", g.number) }
 
 func (g *guest) ip(args ...string) {
@@ -82,7 +93,7 @@ func (g *guest) start() {
 	g.cmd = exec.Command("linux.uml", "mem="+g.memory, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", "init="+g.script,
 		"vec0:transport=tap,ifname="+g.tap()+",depth=64,gro=0", "con=null", "con0=null,fd:1", "quiet",
 		"umid="+g.tap())
-	g.cmd.Env = append(os.Environ(), "TMPDIR=/dev/shm", "HOME="+lab())
+	g.cmd.Env = append(os.Environ(), "TMPDIR=/dev/shm", "HOME="+lab(), "LD_PRELOAD="+xstate(g.t))
 	g.cmd.Stdout, g.cmd.Stderr = console, console
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := g.cmd.Start(); err != nil {

@@ -30,7 +30,10 @@ func TestRGW(t *testing.T) {
 	begin := time.Now()
 	out := harness.Command{Timeout: 5 * time.Minute}.Run(t, "testdata/ceph.sh", lab("ceph"), harness.AccessKey, harness.SecretKey)
 	t.Logf("up after %v: %s", since(begin), out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:])
-	s := &harness.Server{URL: rgwURL, Passwd: harness.PasswdFile(t, harness.AccessKey+":"+harness.SecretKey)}
+	t.Setenv("PAIL_TEST_ENDPOINT", rgwURL)
+	t.Setenv("PAIL_TEST_ACCESS_KEY", harness.AccessKey)
+	t.Setenv("PAIL_TEST_SECRET_KEY", harness.SecretKey)
+	s := harness.Service(t, harness.ServerOptions{})
 
 	t.Run("contract", func(t *testing.T) {
 		// RGW makes "-" of "_" in names of metadata, which pail does not use, and answers some requests about uploads that are
@@ -38,7 +41,10 @@ func TestRGW(t *testing.T) {
 		goTest(t, "pail/s3client/awss3", "-run", "TestContractOnOtherService", "-skip", "/(MetaIsKept|MultipartAbort|MultipartRefusals)$")
 	})
 	t.Run("calls", func(t *testing.T) {
-		goTest(t, "pail/fs/fstest", "-run", "TestRandomCalls/.*/plain|TestHardLinksNeedConditions|TestExchangeNeedsAServiceThatRenames")
+		goTest(t, "pail/fs/fstest", "-timeout", "15m")
+	})
+	t.Run("mounts", func(t *testing.T) {
+		goTest(t, "pail/integration", "-timeout", "15m", "-run", "TestProgram|TestLimitMany|TestFilesAsOnDisk|TestOpenShowsNewSize|TestSignalStoresOpenFiles")
 	})
 	t.Run("programs", func(t *testing.T) { programs(t, s) })
 	t.Run("large file", func(t *testing.T) { largeFile(t, s) })
@@ -49,9 +55,7 @@ func TestRGW(t *testing.T) {
 // goTest runs tests of another package on RGW.
 func goTest(t *testing.T, pkg string, args ...string) {
 	t.Helper()
-	out, stderr, err := harness.Command{Timeout: 10 * time.Minute, Env: []string{"PAIL_TEST_ENDPOINT=" + rgwURL,
-		"PAIL_TEST_ACCESS_KEY=" + harness.AccessKey, "PAIL_TEST_SECRET_KEY=" + harness.SecretKey}}.
-		Try("go", append([]string{"test", "-count=1", "-v", pkg}, args...)...)
+	out, stderr, err := harness.Command{Timeout: 20 * time.Minute}.Try("go", append([]string{"test", "-count=1", "-v", pkg}, args...)...)
 	passed := 0
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(strings.TrimSpace(line), "--- PASS") {
@@ -59,9 +63,32 @@ func goTest(t *testing.T, pkg string, args ...string) {
 		}
 	}
 	if err != nil || passed == 0 {
-		t.Fatalf("%v\n%s%s", err, out[max(0, len(out)-6000):], stderr)
+		t.Fatalf("%v, %d passed\n%s%s", err, passed, failures(out), stderr)
 	}
 	t.Logf("%d passed", passed)
+}
+
+// failures keeps of what go test -v prints what tests say that fail.
+func failures(out string) string {
+	said, test, failed := map[string]string{}, "", []string{}
+	for line := range strings.Lines(out) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) > 2 && words[0] == "===":
+			test = words[2]
+		case len(words) > 2 && words[0] == "---" && words[1] == "FAIL:":
+			failed = append(failed, words[2])
+		case len(words) > 2 && words[0] == "---":
+		default:
+			said[test] += line
+		}
+	}
+	text := ""
+	for _, name := range failed {
+		said := said[name]
+		text += name + ":\n" + said[:min(len(said), 4000)] + "\n"
+	}
+	return text
 }
 
 // mount mounts a new bucket.

@@ -42,9 +42,10 @@ type Server struct {
 	Passwd string   // file of mode 0600 with AccessKey and SecretKey
 	Others []string // URLs of further servers on the same directory, for mounts
 
-	args []string
-	opt  ServerOptions
-	proc *process
+	args           []string
+	opt            ServerOptions
+	proc           *process // nil: not the harness's
+	access, secret string
 }
 
 // Serve starts a server and waits until it answers, be it that it stands by; the test's end stops it.
@@ -59,7 +60,7 @@ func Serve(t testing.TB, opt ServerOptions) *Server {
 	if opt.Passwd == "" {
 		opt.Passwd = PasswdFile(t, AccessKey+":"+SecretKey)
 	}
-	s := &Server{Dir: opt.Dir, opt: opt, Passwd: opt.Passwd}
+	s := &Server{Dir: opt.Dir, opt: opt, Passwd: opt.Passwd, access: AccessKey, secret: SecretKey}
 	s.args = append([]string{"serve", "--dir", s.Dir, "--passwd-file", s.Passwd}, opt.Args...)
 	if !opt.HTTP {
 		s.args = append(s.args, "--tls-self-signed", "127.0.0.1,localhost")
@@ -158,7 +159,7 @@ func (s *Server) Client(t testing.TB) *s3.Client {
 		BaseEndpoint: aws.String(s.URL),
 		Region:       "us-east-1",
 		UsePathStyle: true,
-		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(s.access, s.secret, ""),
 		HTTPClient:   &http.Client{Transport: transport},
 	})
 }
@@ -168,5 +169,8 @@ func (s *Server) Bucket(t testing.TB, name string) {
 	t.Helper()
 	if _, err := s.Client(t).CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
 		t.Fatal(err)
+	}
+	if !s.Extended() {
+		t.Cleanup(func() { s.removeBucket(t, name) })
 	}
 }

@@ -300,3 +300,19 @@ func TestIDs(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenBySeveral has several servers make the same new store at once.
+func TestOpenBySeveral(t *testing.T) {
+	for range 20 {
+		dir := filepath.Join(t.TempDir(), "data")
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				if _, err := blob.Open(dir, blob.Options{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -52,8 +53,16 @@ func (s *Files) makeDirs() error {
 	if err := mkdirAll(s.fs, s.dir); err != nil {
 		return err
 	}
+	there, err := s.fs.ReadDir(s.dir) // one look for all: over a network each takes its time
+	if err != nil {
+		return err
+	}
 	for i := range 256 {
-		if _, err := s.fs.Mkdir(filepath.Join(s.dir, fmt.Sprintf("%02x", i))); err != nil {
+		name := fmt.Sprintf("%02x", i)
+		if slices.Contains(there, name) {
+			continue
+		}
+		if _, err := s.fs.Mkdir(filepath.Join(s.dir, name)); err != nil {
 			return err
 		}
 	}

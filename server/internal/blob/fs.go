@@ -10,7 +10,7 @@ import (
 // FS is the file system a Store stands on. Paths are those of package filepath. Errors match fs.ErrNotExist and
 // syscall.ENOSPC as those of package os do.
 type FS interface {
-	// Mkdir makes a directory, unless it is there.
+	// Mkdir makes a directory, unless it is there. One that another process makes at the same time counts as made.
 	Mkdir(dir string) (made bool, err error)
 	// Create makes a file that is not there yet.
 	Create(path string) (File, error)
@@ -54,7 +54,8 @@ func (OS) Mkdir(dir string) (made bool, err error) {
 	if err == nil {
 		return false, nil
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	// A client of NFS may not see for a while what another one has made.
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return false, err
 	}
 	return true, nil

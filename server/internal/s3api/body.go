@@ -14,7 +14,7 @@ import (
 
 const (
 	maxPutSize = store.MaxPutSize
-	maxXMLBody = 1 << 20 // of a request's XML, but for DeleteObjects
+	maxXMLBody = 1 << 20 // of a request's XML, but for lists of keys and parts
 )
 
 // upload is a body of object data, not read yet.

@@ -13,6 +13,9 @@ import (
 
 const maxParts = store.MaxParts
 
+// maxCompleteBody bounds the body of CompleteMultipartUpload: 10,000 parts with ETags and the longest checksums.
+const maxCompleteBody = 4 << 20
+
 func createUpload(r *request) error {
 	attrs, err := r.attrs()
 	if err != nil {
@@ -159,7 +162,7 @@ func (r *request) completeInput() (store.CompleteInput, error) {
 		return in, err
 	}
 	in.ChecksumType = strings.ToUpper(r.header("X-Amz-Checksum-Type"))
-	body, err := r.readControl(maxXMLBody)
+	body, err := r.readControl(maxCompleteBody)
 	if err != nil {
 		return in, err
 	}

@@ -2,6 +2,7 @@ package s3api_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"math/rand"
@@ -124,7 +125,13 @@ func TestMultipartErrors(t *testing.T) {
 	s.want("no number", complete("<CompleteMultipartUpload><Part><ETag>x</ETag></Part></CompleteMultipartUpload>"), 400, "MalformedXML")
 	s.want("unknown part", complete(completeBody(etag, etag)), 400, "InvalidPart")
 	s.want("wrong ETag", complete(completeBody("00000000000000000000000000000000")), 400, "InvalidPart")
-	s.want("too long", complete("<CompleteMultipartUpload>"+strings.Repeat(" ", 1<<20)+"</CompleteMultipartUpload>"), 400, "MaxMessageLengthExceeded")
+	s.want("too long", complete("<CompleteMultipartUpload>"+strings.Repeat(" ", 4<<20)+"</CompleteMultipartUpload>"), 400, "MaxMessageLengthExceeded")
+	var most strings.Builder // with the longest checksums
+	for n := range 10_000 {
+		fmt.Fprintf(&most, "\n  <Part>\n    <ChecksumSHA512>%s</ChecksumSHA512>\n    <ETag>&quot;%032d&quot;</ETag>\n    <PartNumber>%d</PartNumber>\n  </Part>",
+			base64.StdEncoding.EncodeToString(make([]byte, 64)), 0, n+1)
+	}
+	s.want("10,000 parts", complete("<CompleteMultipartUpload>"+most.String()+"</CompleteMultipartUpload>"), 400, "InvalidPart")
 	two := part("2", "two")
 	s.want("small part", complete(completeBody(etag, two.header.Get("Etag"))), 400, "EntityTooSmall")
 	s.want("wrong order", complete("<CompleteMultipartUpload><Part><PartNumber>2</PartNumber><ETag>x</ETag></Part><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>"), 400, "InvalidPartOrder")
