@@ -29,7 +29,8 @@ type Stream struct {
 	slots chan struct{} // one token for each part in flight
 	work  sync.WaitGroup
 
-	once     sync.Once // guards the beginning
+	once     sync.Once     // guards the beginning
+	began    chan struct{} // closed when what follows is valid
 	upload   s3client.Upload
 	beginErr error
 
@@ -58,6 +59,7 @@ func (u *Uploader) NewStream(file *stage.File, key string, opt s3client.PutOptio
 		return nil
 	}
 	s := &Stream{u: u, file: file, key: key, opt: opt, grid: newGrid(u.lim), slots: make(chan struct{}, u.parallel)}
+	s.began = make(chan struct{})
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
 	s.mu.parts, s.mu.running.grid = map[int]*sending{}, s.grid
 	return s
@@ -115,10 +117,21 @@ func (s *Stream) send(earlier *sending, store func(s3client.Upload) (s3client.Pa
 	return one
 }
 
-// begin begins the upload, once. It is not broken off: nobody would know the upload that the service may have begun.
+// begin begins the upload, once. The request is not broken off, as nobody would know the upload that the service may have
+// begun; but nobody waits for it when the requests are to end: Abort sees to what comes of it.
 func (s *Stream) begin() (s3client.Upload, error) {
-	s.once.Do(func() { s.upload, s.beginErr = s.u.client.NewUpload(context.WithoutCancel(s.ctx), s.key, s.opt) })
-	return s.upload, s.beginErr
+	s.once.Do(func() {
+		go func() {
+			defer close(s.began)
+			s.upload, s.beginErr = s.u.client.NewUpload(context.WithoutCancel(s.ctx), s.key, s.opt)
+		}()
+	})
+	select {
+	case <-s.began:
+		return s.upload, s.beginErr
+	case <-s.ctx.Done():
+		return nil, context.Cause(s.ctx)
+	}
 }
 
 // inSlot stores a part when its turn has come.
@@ -233,7 +246,8 @@ func (s *Stream) Abort() {
 	}
 	s.u.work.Go(func() {
 		s.work.Wait()
-		s.once.Do(func() { s.beginErr = errStreamOver }) // no part has come so far
+		s.once.Do(func() { s.beginErr = errStreamOver; close(s.began) }) // no part has come so far
+		<-s.began
 		if s.beginErr == nil {
 			s.u.abort(context.Background(), s.key, s.upload)
 		}

@@ -161,6 +161,44 @@ func TestCommitOfAStreamEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A service that does not answer to the beginning of an upload does not hold up a commit whose time is over; what it has begun
+// is aborted once it does.
+func TestCommitOfAStreamEndsBeforeItHasBegun(t *testing.T) {
+	e := newEnv(t)
+	u := e.uploader(Options{PartSize: s3client.MinPartSize, MultipartThreshold: s3client.MinPartSize})
+	f := e.area.NewFile(nil, 0)
+	defer f.Close()
+	begins, hold := make(chan struct{}), make(chan struct{})
+	e.client.onNew = func() { close(begins); <-hold }
+	s := u.NewStream(f, "k", s3client.PutOptions{})
+	data := random(6 * mib)
+	if _, err := f.WriteAt(t.Context(), data, 0); err != nil {
+		t.Fatal(err)
+	}
+	s.Wrote(data, 0)
+	<-begins
+	snap, err := f.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Commit(ctx, "k", snap, nil, s3client.PutOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the commit says %v", err)
+	}
+	snap.Release(false)
+	if err := u.Settle(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("before the service answers: %v", err)
+	}
+	close(hold)
+	if err := u.Settle(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if page, err := e.client.ListUploads(t.Context(), s3client.UploadsQuery{}); err != nil || len(page.Uploads) > 0 {
+		t.Errorf("left are %+v, %v", page.Uploads, err)
+	}
+}
+
 // An upload that cannot be aborted is tried again, with the next success and at the end.
 func TestUploadsThatCannotBeAbortedAreTriedAgain(t *testing.T) {
 	for _, atEnd := range []bool{false, true} {

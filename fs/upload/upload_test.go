@@ -21,6 +21,7 @@ const mib = 1 << 20
 // faulty passes everything on and fails or watches what a test says.
 type faulty struct {
 	*memclient.Client
+	onNew      func()
 	onPart     func(n int) error
 	onCopyPart func(n int) error
 	onComplete func() error
@@ -31,6 +32,9 @@ type faulty struct {
 }
 
 func (f *faulty) NewUpload(ctx context.Context, key string, opt s3client.PutOptions) (s3client.Upload, error) {
+	if f.onNew != nil {
+		f.onNew()
+	}
 	up, err := f.Client.NewUpload(ctx, key, opt)
 	if err != nil {
 		return nil, err
