@@ -22,6 +22,8 @@ const (
 	opening   = time.Second      // that a stream may take to say its first word
 	patience  = s3client.LeaseTrust
 	claimTime = s3client.LeaseBound - time.Second // for claims before a lease is given back
+	claimWait = time.Second                       // before what could not be claimed is tried again, at first
+	claimMost = time.Minute                       // and at most
 
 	maxLeases = 32
 	maxRecent = 1024 // prefixes of which the last creation is remembered
@@ -31,8 +33,9 @@ const (
 type Options struct {
 	Join  func(context.Context) (s3client.LeaseStream, error)
 	Stamp func() tree.Stamp // of this moment, in the order of requests
-	// Claim makes the keys under prefix on the service that are promised and not there yet, until ctx ends.
-	Claim func(ctx context.Context, prefix string)
+	// Claim makes the keys under prefix on the service that are promised and not there yet, until ctx ends. It reports
+	// false if some of them may be made another time.
+	Claim func(ctx context.Context, prefix string) (over bool)
 	Log   *slog.Logger     // nil discards
 	Now   func() time.Time // nil means time.Now
 }

@@ -103,15 +103,40 @@ func (k *Keeper) heard(e s3client.LeaseEvent) {
 }
 
 // end ends a lease: creations under it come to their end, what they promised is claimed, and the lease is given back. With
-// the last one ends the stream.
+// the last one ends the stream. What could not be claimed in time is claimed afterwards, as long as nobody else was quicker.
 func (k *Keeper) end(ctx context.Context, h *held) {
 	if !k.beginEnd(h) {
 		return
 	}
 	<-h.unused
-	claims, cancel := context.WithTimeout(ctx, claimTime)
+	over := k.claimSoon(ctx, h.prefix)
+	k.giveBack(ctx, h)
+	for wait := claimWait; !over && pause(ctx, wait); wait = min(2*wait, claimMost) {
+		over = k.opt.Claim(ctx, h.prefix)
+	}
+}
+
+// claimSoon claims for as long as somebody may wait for the lease.
+func (k *Keeper) claimSoon(ctx context.Context, prefix string) (over bool) {
+	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
-	k.opt.Claim(claims, h.prefix)
+	return k.opt.Claim(ctx, prefix)
+}
+
+// pause reports false if ctx has ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// giveBack gives a lease back that is not lost.
+func (k *Keeper) giveBack(ctx context.Context, h *held) {
 	k.mu.Lock()
 	held := k.mu.held[h.prefix] == h
 	k.mu.Unlock()

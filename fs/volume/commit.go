@@ -121,6 +121,11 @@ type version struct {
 // storeContent stores the bytes of c with n's attributes. All that n's path leads to stays as it is until the service
 // has the new object whole.
 func (v *Volume) storeContent(ctx context.Context, n *Inode, c *content) error {
+	if n.unsavedSize() >= claimFirst {
+		if err := v.claimGated(ctx, n); err != nil && !errors.Is(err, s3client.ErrPrecondition) {
+			return err
+		}
+	}
 	unlock, err := v.keepName(ctx, n)
 	if err != nil {
 		return err

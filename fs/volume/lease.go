@@ -16,10 +16,14 @@ import (
 
 // Where the service has leases (package lease), a file that is made exclusively in a directory with one is made here, as
 // others are: nobody else can make the name meanwhile. Such a name is promised. It is claimed, that is, made on the service
-// as an empty object, if the lease ends before the file is stored.
+// as an empty object, if the lease ends before the file is stored, and before very many bytes are sent.
 //
 // That a name is not there is known from a listing that began after the lease was granted, or from what this mount has done
 // since. Directories with very many entries are not listed for that.
+
+// claimFirst is the size from which on a file is claimed before its bytes are sent, which may take longer than a recall
+// waits.
+const claimFirst = 1 << 20
 
 // Limits of listings under a lease.
 const (
@@ -150,9 +154,8 @@ func (v *Volume) listLeased(ctx context.Context, dir string) {
 	v.mu.listed[dir] = now.Add(glanceAgain)
 }
 
-// claimBelow claims the names under a prefix that are promised, until ctx ends. What cannot be claimed stays promised: the
-// commit tells who was first.
-func (v *Volume) claimBelow(ctx context.Context, prefix string) {
+// claimBelow claims the names under a prefix that are promised, until ctx ends. It reports false if some are promised still.
+func (v *Volume) claimBelow(ctx context.Context, prefix string) (over bool) {
 	var work errgroup.Group
 	work.SetLimit(v.opt.Parallel)
 	for _, n := range v.openInodes() {
@@ -163,14 +166,18 @@ func (v *Volume) claimBelow(ctx context.Context, prefix string) {
 			continue
 		}
 		work.Go(func() error {
-			if err := v.claim(ctx, n); err != nil {
+			err := v.claim(ctx, n)
+			if err != nil {
 				path, _ := v.table.Path(n.node)
 				v.log.Warn("a file that was made exclusively is not on the service yet", "path", path, "error", err)
 			}
-			return nil
+			if n.promised() {
+				return err
+			}
+			return nil // it is decided, be it that somebody else was quicker
 		})
 	}
-	_ = work.Wait() // the functions return nil
+	return work.Wait() == nil
 }
 
 // promised reports whether n was made exclusively, and only this mount knows it.
@@ -188,6 +195,12 @@ func (v *Volume) claim(ctx context.Context, n *Inode) error {
 		return err
 	}
 	defer unlock()
+	return v.claimGated(ctx, n)
+}
+
+// claimGated is claim for a caller that holds the gate, and n's path still. When somebody else has made the name, it is
+// promised no longer, and the commit finds out what to do.
+func (v *Volume) claimGated(ctx context.Context, n *Inode) error {
 	if !n.promised() {
 		return nil
 	}
@@ -204,10 +217,12 @@ func (v *Volume) claim(ctx context.Context, n *Inode) error {
 		Meta: o.info.Meta, System: o.info.System, IfNoneMatch: true,
 	})
 	if err != nil {
-		if !errors.Is(err, s3client.ErrPrecondition) {
-			n.mu.Lock()
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if errors.Is(err, s3client.ErrPrecondition) {
+			c.promised = false
+		} else {
 			c.sent.note(0, o.info.Meta) // perhaps only the answer got lost
-			n.mu.Unlock()
 		}
 		return err
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pail/fs/upload"
@@ -450,4 +452,77 @@ func TestLargePromisedFileIsClaimed(t *testing.T) {
 	if got := m.object("d/f"); got != half+half {
 		t.Errorf("stored %d bytes", len(got))
 	}
+}
+
+// A name that could not be claimed at the end of its lease is claimed when the service is there again, however long the
+// file stays open: nobody else is to find it free then.
+func TestClaimsAreTriedUntilTheyAreMade(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, s *leaseService){
+		"recalled": func(t *testing.T, s *leaseService) { s.recall(t, "d/", "d/x") },
+		"revoked":  func(_ *testing.T, s *leaseService) { s.tell(s3client.LeaseRevoked, "d/", "") },
+		"broken":   func(_ *testing.T, s *leaseService) { s.end() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, s := newLeased(t, conditional)
+				m.mkdir("d")
+				m.lease("d")
+				mine, lost := m.exclusive("d/mine"), m.exclusive("d/lost")
+				m.failPuts()
+				end(t, s)
+				time.Sleep(10 * time.Minute)
+				m.foreign("d/lost", "theirs")
+				m.faults.set(nil)
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				if !slices.Contains(m.mem.Keys(), "d/mine") {
+					t.Error("the name is not claimed")
+				}
+				m.mem.ResetCounts()
+				time.Sleep(time.Hour)
+				m.requests(0, "when all is decided")
+				m.close(mine)
+				m.writeAll(lost, "lost", 0)
+				m.want(lost.Flush(ctx), volume.ErrStale)
+				lost.Release()
+			})
+		})
+	}
+}
+
+// slowBytes is a client whose PUTs with bytes take half a minute.
+type slowBytes struct{ s3client.Client }
+
+func (s slowBytes) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	if n, err := r.Seek(0, io.SeekEnd); err != nil || n > 0 {
+		time.Sleep(time.Minute / 2)
+	}
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return s.Client.Put(ctx, key, r, opt)
+}
+
+// The name of a file whose bytes take longer than a recall waits is claimed before they are sent.
+func TestNameIsClaimedBeforeManyBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, s := newLeased(t, conditional, func(_ *volume.Options, u *upload.Options) { u.Client = slowBytes{u.Client} })
+		m.mkdir("d")
+		m.lease("d")
+		h := m.exclusive("d/f")
+		data := strings.Repeat("0123456789abcdef", 1<<17)
+		m.writeAll(h, data, 0)
+		closed := make(chan error)
+		go func() { closed <- h.Flush(ctx) }()
+		synctest.Wait()
+		s.recall(t, "d/", "d/x")
+		if !slices.Contains(m.mem.Keys(), "d/f") {
+			t.Error("the lease was given back before the name was claimed")
+		}
+		m.ok(<-closed)
+		h.Release()
+		if got := m.object("d/f"); got != data {
+			t.Errorf("stored %d bytes", len(got))
+		}
+	})
 }
