@@ -49,7 +49,7 @@ func (c *Client) setCopy(r *request, src string, opt s3client.CopyOptions) error
 	if !opt.Replace {
 		return c.setNew(r, nil, s3client.System{})
 	}
-	set(r.header, "X-Amz-Metadata-Directive", "REPLACE")
+	set(r.header, metadataDirective, "REPLACE")
 	return c.setNew(r, opt.Meta, opt.System)
 }
 

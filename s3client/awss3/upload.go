@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -184,7 +185,41 @@ func (u *upload) Complete(ctx context.Context, parts []s3client.Part, as *s3clie
 	if known {
 		info.Size = size
 	}
+	if as != nil && first(resp.Header, metadataDirective) == "" {
+		return u.describe(ctx, info, as)
+	}
 	return info, nil
+}
+
+// metadataDirective is also in the answer to a completion whose metadata was taken.
+const metadataDirective = "X-Amz-Metadata-Directive"
+
+// describe gives an object the metadata of its completion, unless it has it or is another client's by now, where the service
+// does not say that it has taken it: a server of an older version may have taken over from the one that was probed.
+func (u *upload) describe(ctx context.Context, done s3client.ObjectInfo, as *s3client.PutOptions) (s3client.ObjectInfo, error) {
+	now, err := u.c.Head(ctx, u.key)
+	switch {
+	case errors.Is(err, s3client.ErrNotFound):
+		return done, nil // removed since
+	case err != nil:
+		return s3client.ObjectInfo{}, err
+	case maps.Equal(now.Meta, as.Meta) && now.System == as.System:
+		done.ETag = now.ETag // another, if an attempt before this one has copied it
+		return done, nil
+	case now.ETag != done.ETag:
+		return done, nil // replaced since
+	}
+	copied, err := u.c.Copy(ctx, u.key, u.key, s3client.CopyOptions{
+		Replace: true, Meta: as.Meta, System: as.System, SrcIfMatch: done.ETag, IfMatch: done.ETag,
+	})
+	switch {
+	case errors.Is(err, s3client.ErrPrecondition), errors.Is(err, s3client.ErrNotFound):
+		return done, nil
+	case err != nil:
+		return s3client.ObjectInfo{}, err
+	}
+	done.ETag, done.VersionID = copied.ETag, copied.VersionID
+	return done, nil
 }
 
 // setFinal adds what a completion says of the object. With other metadata than at the beginning, Content-Type is the object's.
@@ -194,7 +229,7 @@ func (u *upload) setFinal(r *request, as *s3client.PutOptions) error {
 		setConditions(r.header, u.opt.IfMatch, u.opt.IfNoneMatch)
 		return nil
 	}
-	set(r.header, "X-Amz-Metadata-Directive", "REPLACE")
+	set(r.header, metadataDirective, "REPLACE")
 	setConditions(r.header, as.IfMatch, as.IfNoneMatch)
 	if err := u.c.setMeta(r, as.Meta); err != nil {
 		return err

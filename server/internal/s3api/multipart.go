@@ -106,6 +106,9 @@ func completeUpload(r *request) error {
 		return err
 	}
 	set(r.w.Header(), "X-Amz-Version-Id", o.VersionID)
+	if in.Attrs != nil {
+		set(r.w.Header(), "X-Amz-Metadata-Directive", "REPLACE") // so that clients know that it was done
+	}
 	r.setEncryption(o.Encryption)
 	r.expiration(&o)
 	x := r.doc()

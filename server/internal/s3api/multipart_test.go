@@ -324,7 +324,11 @@ func TestCompleteWithMetadata(t *testing.T) {
 	complete := func(headers ...string) answer { return s.do("POST", path("k")+"?uploadId="+id, body, headers...) }
 	s.want("too large", complete("X-Amz-Metadata-Directive: REPLACE", "X-Amz-Meta-A: "+strings.Repeat("x", 2048)), 400, "MetadataTooLarge")
 	s.want("unknown directive", complete("X-Amz-Metadata-Directive: MERGE"), 400, "InvalidArgument")
-	s.want("replace", complete(replace...), 200, "")
+	replaced := complete(replace...)
+	s.want("replace", replaced, 200, "")
+	if got := replaced.header.Get("X-Amz-Metadata-Directive"); got != "REPLACE" {
+		t.Errorf("the answer says %q of the metadata", got)
+	}
 	check := func(want map[string]string) {
 		t.Helper()
 		h := s.do("HEAD", path("k"), "")
@@ -347,7 +351,11 @@ func TestCompleteWithMetadata(t *testing.T) {
 	s.want("again, as it was begun", complete(), 200, "")
 
 	id, body = begin()
-	s.want("keep", complete("X-Amz-Meta-New: 2", "X-Amz-Metadata-Directive: COPY"), 200, "")
+	kept := complete("X-Amz-Meta-New: 2", "X-Amz-Metadata-Directive: COPY")
+	s.want("keep", kept, 200, "")
+	if got := kept.header.Get("X-Amz-Metadata-Directive"); got != "" {
+		t.Errorf("where nothing is replaced, the answer says %q of the metadata", got)
+	}
 	check(map[string]string{"X-Amz-Meta-Old": "1", "X-Amz-Meta-New": "", "Content-Type": "text/old", "Cache-Control": "old"})
 	id, body = begin()
 	s.want("nothing but the directive", complete("X-Amz-Metadata-Directive: REPLACE"), 200, "")
