@@ -105,6 +105,9 @@ func (r *Registry) Join(bucket uint64, id string) (*Holder, error) {
 // Events are those about the holder's leases, in their order.
 func (h *Holder) Events() <-chan Event { return h.events }
 
+// Bucket is the one whose keys the holder's leases are about.
+func (h *Holder) Bucket() uint64 { return h.key.bucket }
+
 // Over is closed when the Registry is: the holder is to be ended.
 func (h *Holder) Over() <-chan struct{} { return h.over }
 
@@ -254,13 +257,18 @@ func (r *Registry) Recall(ctx context.Context, l *Lease, key string) error {
 	}
 }
 
-// revoke ends a lease that was not given back in time.
+// revoke ends a lease that was not given back in time, and all others of its holder: nobody is to wait for them, too.
 func (r *Registry) revoke(l *Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.mu.leases[l.bucket][l.prefix] == l {
-		r.endLocked(l)
-		l.holder.events <- Event{Revoked: true, Prefix: l.prefix}
+	if r.mu.leases[l.bucket][l.prefix] != l {
+		return
+	}
+	for _, late := range r.mu.leases[l.bucket] {
+		if late.holder == l.holder {
+			r.endLocked(late)
+			late.holder.events <- Event{Revoked: true, Prefix: late.prefix}
+		}
 	}
 }
 

@@ -175,3 +175,29 @@ func TestCloseTellsHolders(t *testing.T) {
 	_, err := r.Join(1, "b")
 	want(t, err, ErrClosed)
 }
+
+// A holder that hangs delays others once, whatever leases it has.
+func TestRevocationEndsTheHoldersOthers(t *testing.T) {
+	r := New(time.Millisecond)
+	h, other := join(t, r, "a"), join(t, r, "b")
+	defer other.Leave()
+	defer h.Leave()
+	want(t, r.Grant(1, "a", "d/"), nil)
+	want(t, r.Grant(1, "a", "e/"), nil)
+	want(t, r.Grant(1, "b", "f/"), nil)
+	want(t, r.Recall(ctx, r.Conflict(1, "", "d/k"), "d/k"), nil)
+	if r.Conflict(1, "", "e/k") != nil || r.Conflict(1, "", "f/k") == nil {
+		t.Error("its other lease stays, or another's is gone")
+	}
+	if e := <-h.Events(); e != (Event{Prefix: "d/", Key: "d/k"}) {
+		t.Errorf("%+v", e)
+	}
+	revoked := map[string]bool{}
+	for len(h.Events()) > 0 {
+		e := <-h.Events()
+		revoked[e.Prefix] = e.Revoked
+	}
+	if len(revoked) != 2 || !revoked["d/"] || !revoked["e/"] {
+		t.Errorf("revoked %v", revoked)
+	}
+}
