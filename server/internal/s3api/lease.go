@@ -139,7 +139,7 @@ func (r *request) streamLeases(holder *lease.Holder) {
 			return
 		}
 		now := time.Since(begun).Milliseconds()
-		if _, err := r.api.store.HeadBucket(r.http.Context(), r.bucket); err != nil {
+		if err := r.api.store.CheckHolder(r.http.Context(), r.bucket, holder); err != nil {
 			return
 		}
 		if line = (leaseLine{}); event {

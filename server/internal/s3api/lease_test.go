@@ -122,3 +122,15 @@ func TestLeasesAreForTheOwner(t *testing.T) {
 	s.want("policy", s.do("PUT", "/bucket?policy", allow), 204, "")
 	s.want("granted", h.lease("PUT", "d/"), 200, "")
 }
+
+// A bucket of the same name that is made later has other leases: holders of the old one's learn of it.
+func TestHoldersEndWithTheBucket(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	h := s.holder("holder-a-of-the-test")
+	s.want("granted", h.lease("PUT", "d/"), 200, "")
+	s.want("deleted", s.do("DELETE", "/bucket", ""), 204, "")
+	s.want("made again", s.do("PUT", "/bucket", ""), 200, "")
+	if line := h.next(); line != nil {
+		t.Errorf("the stream goes on: %v", line)
+	}
+}

@@ -32,6 +32,16 @@ func (s *Store) JoinLeases(ctx context.Context, bucket, holder string) (*lease.H
 	return h, err
 }
 
+// CheckHolder fails when a holder's bucket is gone, be it that there is another one of that name, or when another Store has
+// taken over: its leases are nothing to rely on.
+func (s *Store) CheckHolder(ctx context.Context, bucket string, h *lease.Holder) error {
+	id, err := s.bucketID(ctx, bucket)
+	if err == nil && id != h.Bucket() {
+		err = ErrNoSuchBucket
+	}
+	return err
+}
+
 // bucketID is what a bucket is to the leases: one of the same name that is made later is another.
 func (s *Store) bucketID(ctx context.Context, bucket string) (id uint64, err error) {
 	err = s.view(ctx, func(r meta.Reader) error {
