@@ -43,6 +43,16 @@ func (n *Inode) unnamed() bool {
 	return n.mu.unnamed && n.mu.content != nil
 }
 
+// holdUnnamed returns a handle that keeps an unnamed file where another thread closes it meanwhile; nil if n is none any more.
+func (n *Inode) holdUnnamed() *Handle {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.mu.unnamed || n.mu.content == nil {
+		return nil
+	}
+	return n.attachLocked(n.mu.content, OpenFlags{})
+}
+
 // nameFirst gives an unnamed file a name. ErrExist: another client was quicker, or there is one already.
 func (v *Volume) nameFirst(ctx context.Context, n *Inode, p place) (Stat, error) {
 	ctx, cancel := v.detached(ctx, n.unsavedSize())
@@ -66,9 +76,11 @@ func (v *Volume) nameFirst(ctx context.Context, n *Inode, p place) (Stat, error)
 		return Stat{}, err
 	}
 	defer n.gate.unlock()
-	if !n.unnamed() { // two have tried at once
+	h := n.holdUnnamed()
+	if h == nil { // two have tried at once, or it was closed
 		return Stat{}, errAgain
 	}
+	defer h.Release()
 	defer v.arriving(at)()
 	if err := v.storeFirst(ctx, n, p, at); err != nil {
 		v.names.Forget(at)

@@ -3,9 +3,11 @@ package volume_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"pail/fs/volume"
 	"pail/s3client"
+	"pail/s3client/faultclient"
 )
 
 // unnamed makes a file without a name in a directory.
@@ -96,4 +98,35 @@ func TestUnnamedFileThatGetsNoName(t *testing.T) {
 	if m.object("f") != "mine!" || m.object("taken") != "theirs" {
 		t.Errorf("f has %q, taken %q", m.object("f"), m.object("taken"))
 	}
+}
+
+// TestUnnamedFileIsClosedWhileItGetsAName: a thread may close what another gives a name; it is stored all the same, and what
+// held it is freed.
+func TestUnnamedFileIsClosedWhileItGetsAName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *faultclient.Client
+		m := newMount(t, conditional, line(&l))
+		h := m.unnamed("", "data")
+		m.missing("f")
+		begins := make(chan struct{})
+		l.Add(faultclient.Fault{Op: s3client.OpPut, Do: faultclient.Delay(begins)})
+		named := make(chan error)
+		go func() { named <- m.giveName(h, "f") }()
+		synctest.Wait()
+		h.Release()
+		close(begins)
+		m.ok(<-named)
+		if got := m.object("f"); got != "data" {
+			t.Errorf("the service has %q", got)
+		}
+		if got := m.get("f"); got != "data" {
+			t.Errorf("the file has %q", got)
+		}
+		again := m.open("f", readWrite)
+		m.writeAll(again, "DATA", 0)
+		m.close(again)
+		if got := m.object("f"); got != "DATA" {
+			t.Errorf("the service has %q", got)
+		}
+	})
 }
