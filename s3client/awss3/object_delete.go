@@ -31,7 +31,7 @@ func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) e
 	}
 	for len(list) > 0 {
 		n := min(len(list), s3client.MaxDeleteKeys)
-		if err := c.deleteBatch(ctx, list[:n]); err != nil {
+		if err := anyway(list[:n], func(list []s3client.Version) error { return c.deleteBatch(ctx, list) }); err != nil {
 			errs = append(errs, err)
 		}
 		list = list[n:]
@@ -42,7 +42,21 @@ func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) e
 	return errors.Join(errs...)
 }
 
+// anyway does what remove does with versions, and once more without conditions if the service has none for removals.
+func anyway(list []s3client.Version, remove func([]s3client.Version) error) error {
+	err := remove(list)
+	conditional := slices.ContainsFunc(list, func(v s3client.Version) bool { return v.ETag != "" })
+	if !conditional || !errors.Is(err, s3client.ErrUnsupported) || errors.Is(err, s3client.ErrPrecondition) {
+		return err // the last says that it has them
+	}
+	return remove(s3client.AnyVersion(s3client.KeysOf(list)...))
+}
+
 func (c *Client) deleteOne(ctx context.Context, v s3client.Version) error {
+	return anyway([]s3client.Version{v}, func(list []s3client.Version) error { return c.deleteSingle(ctx, list[0]) })
+}
+
+func (c *Client) deleteSingle(ctx context.Context, v s3client.Version) error {
 	r, err := c.newObjectRequest(s3client.OpDelete, http.MethodDelete, v.Key)
 	if err != nil {
 		return err

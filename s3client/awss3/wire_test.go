@@ -271,3 +271,30 @@ func TestUploadSendsChecksumsAndSize(t *testing.T) {
 		t.Errorf("headers are %v", header)
 	}
 }
+
+// A service that does not know conditions of removals removes all the same.
+func TestRemovalOnConditionThatIsNotImplemented(t *testing.T) {
+	var requests []string
+	c := newStub(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		conditional := r.Header.Get("If-Match") != "" || strings.Contains(string(body), "<ETag>")
+		requests = append(requests, fmt.Sprint(r.Method, " ", conditional))
+		switch {
+		case conditional:
+			errorXML(w, 501, "NotImplemented", "A header you provided implies functionality that is not implemented")
+		case r.Method == http.MethodDelete:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			fmt.Fprint(w, "<DeleteResult></DeleteResult>")
+		}
+	})
+	one, two := s3client.Version{Key: "a", ETag: "x"}, s3client.Version{Key: "b"}
+	for _, list := range [][]s3client.Version{{one}, {one, two}} {
+		if err := c.DeleteVersions(t.Context(), list...); err != nil {
+			t.Errorf("%d keys: %v", len(list), err)
+		}
+	}
+	if got := strings.Join(requests, ", "); got != "DELETE true, DELETE false, POST true, POST false" {
+		t.Errorf("requests are %s", got)
+	}
+}
