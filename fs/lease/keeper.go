@@ -20,6 +20,7 @@ const (
 	refused   = 10 * time.Second
 	broken    = 10 * time.Minute // for which nothing is asked where it cannot work
 	opening   = time.Second      // that a stream may take to say its first word
+	streamAge = time.Hour        // of a stream, as clocks go apart by up to half a second in that time
 	patience  = s3client.LeaseTrust
 	claimTime = s3client.LeaseBound - time.Second // for claims before a lease is given back
 	claimWait = time.Second                       // before what could not be claimed is tried again, at first
@@ -53,10 +54,11 @@ type Keeper struct {
 		sync.Mutex
 		closed bool
 		stream s3client.LeaseStream // nil: there is none
+		opened time.Time            // when the stream was
 		sent   time.Time            // by the service: its last event
 		held   map[string]*held
 		bars   []bar
-		missed string               // the last prefix that an event named and that was not held
+		asked  *held                // whose answer has not come; nil: none
 		off    time.Time            // until then nothing is asked
 		recent map[string]time.Time // last creation under a prefix
 	}
@@ -70,6 +72,7 @@ type held struct {
 	used   time.Time
 	users  int
 	ending bool
+	missed bool          // it was recalled or revoked before the answer came
 	unused chan struct{} // closed when the last user of an ending one is gone
 }
 
@@ -193,7 +196,13 @@ func (k *Keeper) askOne(ctx context.Context, prefixes []string) error {
 func (k *Keeper) mayAsk(prefix string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.coveringLocked(prefix) == nil && !k.mu.closed && !k.opt.Now().Before(k.mu.off) && len(k.mu.held) < maxLeases
+	return k.coveringLocked(prefix) == nil && !k.mu.closed && !k.opt.Now().Before(k.mu.off) && len(k.mu.held) < maxLeases &&
+		!k.oldLocked()
+}
+
+// oldLocked reports whether there is a stream that is to end, as what it says of time is no longer to be relied on.
+func (k *Keeper) oldLocked() bool {
+	return k.mu.stream != nil && k.opt.Now().Sub(k.mu.opened) >= streamAge
 }
 
 // worthWhile notes a creation, and reports whether it is the second one.
@@ -212,23 +221,24 @@ func (k *Keeper) worthWhile(prefix string) bool {
 // grant asks for one lease. What is granted to a stream that is over by then is lost already, and what was recalled or
 // revoked before the answer came goes back.
 func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix string) error {
+	h := &held{prefix: prefix, stream: stream, unused: make(chan struct{})}
 	k.mu.Lock()
-	k.mu.missed = ""
+	k.mu.asked = h
 	k.mu.Unlock()
-	if err := stream.Ask(ctx, prefix); err != nil {
-		return err
-	}
+	err := stream.Ask(ctx, prefix)
 	since := k.opt.Stamp()
 	k.mu.Lock()
-	missed := k.mu.missed == prefix
-	if k.mu.stream == stream && !missed {
-		k.holdLocked(&held{prefix: prefix, stream: stream, since: since, used: k.opt.Now(), unused: make(chan struct{})})
+	k.mu.asked = nil
+	if err == nil && k.mu.stream == stream && !h.missed {
+		h.since, h.used = since, k.opt.Now()
+		k.holdLocked(h)
 	}
+	missed := h.missed
 	k.mu.Unlock()
-	if missed {
-		return stream.Return(ctx, prefix)
+	if missed { // it may have been granted though the answer says nothing of it
+		k.returnTo(ctx, stream, prefix)
 	}
-	return nil
+	return err
 }
 
 // holdLocked adds a lease, which has taken the place of those below.

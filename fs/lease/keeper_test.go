@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pail/fs/tree"
@@ -21,6 +22,7 @@ type service struct {
 	mu      sync.Mutex
 	now     time.Time
 	asking  func(prefix string) error // called before an answer
+	hanging bool                      // what is given back is not answered
 	log     []string
 	logged  chan struct{} // a token when log has grown
 	streams []*stream
@@ -134,9 +136,12 @@ func (st *stream) Ask(_ context.Context, prefix string) error {
 	return nil
 }
 
-func (st *stream) Return(_ context.Context, prefix string) error {
+func (st *stream) Return(ctx context.Context, prefix string) error {
 	st.s.note("return " + prefix)
-	return nil
+	if st.s.hanging {
+		<-ctx.Done()
+	}
+	return ctx.Err()
 }
 
 func (st *stream) Close() error {
@@ -317,4 +322,81 @@ func TestSilentStream(t *testing.T) {
 	if uses(k, "d/") {
 		t.Error("it relies on a lease")
 	}
+}
+
+// A lease whose answer got lost is given back when somebody wants it.
+func TestLeaseThatIsNotKnownIsGivenBack(t *testing.T) {
+	s, k := newService(t)
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	s.asking = func(string) error { return s3client.ErrUnavailable }
+	k.Ask(ctx, "")
+	k.Ask(ctx, "")
+	s.wait("join", "ask d/", "ask ")
+	s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Key: "f"})
+	s.wait("return ")
+	if !uses(k, "d/") {
+		t.Error("the other lease is gone")
+	}
+}
+
+// What is given back and not answered must not be on its way when the lease may be asked for again: the stream ends instead.
+func TestReturnThatHangsEndsTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, k := newService(t)
+		s.hanging = true
+		k.Ask(ctx, "d/")
+		k.Ask(ctx, "d/")
+		k.Ask(ctx, "e/")
+		k.Ask(ctx, "e/")
+		s.wait("join", "ask d/", "ask e/")
+		s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Prefix: "d/", Key: "d/f"})
+		stream, open := s.stream(), true
+		for range 10 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			select {
+			case <-stream.closed:
+				open = false
+			default:
+				stream.tell(s3client.LeaseEvent{})
+			}
+		}
+		if open {
+			t.Error("the stream goes on")
+		}
+		s.wait("claim d/", "return d/", "close", "claim e/")
+		k.Close()
+	})
+}
+
+// Two clocks go apart: what a stream says of time is not relied on for ever.
+func TestOldStreamsEnd(t *testing.T) {
+	s, k := newService(t)
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	s.wait("join", "ask d/")
+	for range int(streamAge/again) - 1 {
+		s.advance(again)
+		s.mu.Lock()
+		now := s.now
+		s.mu.Unlock()
+		s.stream().tell(s3client.LeaseEvent{})
+		for age := time.Hour; age > 0; {
+			k.mu.Lock()
+			age = now.Sub(k.mu.sent)
+			k.mu.Unlock()
+		}
+		if !uses(k, "d/") {
+			t.Fatal("the lease is gone")
+		}
+	}
+	s.wait()
+	s.advance(again)
+	k.Ask(ctx, "e/")
+	k.Ask(ctx, "e/") // not of this one
+	s.stream().tell(s3client.LeaseEvent{})
+	s.wait("claim d/", "return d/", "close")
+	k.Ask(ctx, "e/")
+	s.wait("join", "ask e/")
 }

@@ -44,7 +44,7 @@ func (k *Keeper) open(ctx context.Context) (s3client.LeaseStream, error) {
 		return nil, fmt.Errorf("%w: %w", errSilent, err)
 	}
 	k.mu.Lock()
-	k.mu.stream, k.mu.sent = stream, first.Sent
+	k.mu.stream, k.mu.sent, k.mu.opened = stream, first.Sent, k.opt.Now()
 	k.mu.Unlock()
 	k.work.Go(func() {
 		defer end()
@@ -74,9 +74,11 @@ func (k *Keeper) heard(e s3client.LeaseEvent) {
 	if e.Sent.After(k.mu.sent) {
 		k.mu.sent = e.Sent
 	}
-	h := k.mu.held[e.Prefix]
-	if h == nil && e.Kind != s3client.LeaseAlive {
-		k.mu.missed = e.Prefix
+	h, unknown := k.mu.held[e.Prefix], false
+	if asked := k.mu.asked; h == nil && e.Kind != s3client.LeaseAlive {
+		if unknown = asked == nil || asked.prefix != e.Prefix; !unknown {
+			asked.missed = true
+		}
 	}
 	switch e.Kind {
 	case s3client.LeaseRecalled:
@@ -92,13 +94,17 @@ func (k *Keeper) heard(e s3client.LeaseEvent) {
 		ending = append(ending, h)
 	}
 	for _, h := range k.mu.held {
-		if k.opt.Now().Sub(h.used) >= idle {
+		if k.opt.Now().Sub(h.used) >= idle || k.oldLocked() {
 			ending = append(ending, h)
 		}
 	}
+	stream := k.mu.stream
 	k.mu.Unlock()
 	for _, h := range ending {
 		k.work.Go(func() { k.end(k.ctx, h) })
+	}
+	if unknown && e.Kind == s3client.LeaseRecalled && stream != nil { // the answer that granted it got lost, or it has just gone back
+		k.work.Go(func() { k.returnTo(k.ctx, stream, e.Prefix) })
 	}
 }
 
@@ -141,10 +147,7 @@ func (k *Keeper) giveBack(ctx context.Context, h *held) {
 	held := k.mu.held[h.prefix] == h
 	k.mu.Unlock()
 	if held {
-		if err := h.stream.Return(ctx, h.prefix); err != nil {
-			k.opt.Log.Debug("a lease was not given back", "prefix", h.prefix, "error", err)
-			_ = h.stream.Close() // which gives it back
-		}
+		k.returnTo(ctx, h.stream, h.prefix)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -153,6 +156,17 @@ func (k *Keeper) giveBack(ctx context.Context, h *held) {
 	}
 	if len(k.asking) == 0 { // else there may be another one soon
 		k.closeUnusedLocked()
+	}
+}
+
+// returnTo gives a lease back, if need be by the end of the stream: a request without answer must not come to the service when
+// the lease is held again.
+func (k *Keeper) returnTo(ctx context.Context, stream s3client.LeaseStream, prefix string) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := stream.Return(ctx, prefix); err != nil {
+		k.opt.Log.Debug("a lease was not given back", "prefix", prefix, "error", err)
+		_ = stream.Close() // which gives it back
 	}
 }
 
