@@ -191,10 +191,14 @@ func (s *Stream) take() bool {
 	return usable
 }
 
-// lost reports whether an error says nothing of the object, but only of this upload.
+// lost reports whether an error says nothing of the object, but only of this upload: that it is gone, or that a part is another
+// by now, as a request for an earlier state of it that got no answer was done late.
 func (s *Stream) lost(err error) bool {
 	var e *s3client.Error
-	return errors.As(err, &e) && e.Code == "NoSuchUpload" || errors.Is(err, s3client.ErrUnsupported)
+	if errors.As(err, &e) && (e.Code == "NoSuchUpload" || e.Code == "InvalidPart") {
+		return true
+	}
+	return errors.Is(err, s3client.ErrUnsupported)
 }
 
 // finish sends what is missing and completes the upload.

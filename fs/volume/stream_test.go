@@ -396,6 +396,10 @@ func TestStreamsThatFail(t *testing.T) {
 		"answer of complete": {fails: 1, after: func(_ *mount, line *faultclient.Client) {
 			line.Add(faultclient.Fault{Op: s3client.OpComplete, Times: 1, Do: faultclient.Lose(nil)})
 		}},
+		"a part is another by now": {after: func(_ *mount, line *faultclient.Client) {
+			invalid := &s3client.Error{Code: "InvalidPart", Status: 400, Err: s3client.ErrInvalid}
+			line.Add(faultclient.Fault{Op: s3client.OpComplete, Times: 1, Do: faultclient.Fail(invalid)})
+		}},
 		"to abort": {fails: 1, after: func(_ *mount, line *faultclient.Client) {
 			line.Add(faultclient.Fault{Op: s3client.OpComplete, Times: 1, Do: fail})
 			line.Add(faultclient.Fault{Op: s3client.OpAbort, Times: 1, Do: fail})
