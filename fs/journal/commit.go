@@ -164,6 +164,9 @@ func (j *Journal) commit(b *batch) error {
 	mine := b.records
 	back, err := j.retract()
 	if err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.triedLocked(mine)
 		return err
 	}
 	if len(back) > 0 {
@@ -181,11 +184,7 @@ func (j *Journal) commit(b *batch) error {
 	seg, at, err := j.append(b)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i := range b.records {
-		if !b.records[i].again {
-			j.arrivedLocked(b.records[i].puts)
-		}
-	}
+	j.triedLocked(b.records)
 	if err != nil {
 		j.mu.owed = append(owed, j.mu.owed...)
 		if b.there {
@@ -208,6 +207,15 @@ func (j *Journal) commit(b *batch) error {
 		j.removeDoomedLocked()
 	}
 	return nil
+}
+
+// triedLocked says that the Puts of records are no longer being written, be it that they could not be.
+func (j *Journal) triedLocked(records []record) {
+	for i := range records {
+		if !records[i].again {
+			j.arrivedLocked(records[i].puts)
+		}
+	}
 }
 
 // applyLocked brings the entries up to date with a record that is at a place of a segment.
