@@ -17,5 +17,5 @@
 //
 // # Locks
 //
-// Keeper.mu is a leaf. Nothing is waited for under it.
+// Keeper.mu is a leaf but for that of Options.Stamp. Nothing is waited for under it.
 package lease

@@ -33,7 +33,7 @@ const (
 // Options of a Keeper. All but Log and Now are required.
 type Options struct {
 	Join  func(context.Context) (s3client.LeaseStream, error)
-	Stamp func() tree.Stamp // of this moment, in the order of requests
+	Stamp func() tree.Stamp // of this moment, in the order of requests; called under the keeper's lock
 	// Claim makes the keys under prefix on the service that are promised and not there yet, until ctx ends. It reports
 	// false if some of them may be made another time.
 	Claim func(ctx context.Context, prefix string) (over bool)
@@ -109,6 +109,17 @@ func (k *Keeper) Use(prefix string) (since tree.Stamp, done func(), ok bool) {
 	h.users++
 	h.used = k.opt.Now()
 	return h.since, func() { k.leave(h) }, true
+}
+
+// Granted tells since when there is a lease that covers prefix, be it that it cannot be relied on just now. A later one is
+// since a moment after the call.
+func (k *Keeper) Granted(prefix string) (since tree.Stamp, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if h := k.coveringLocked(prefix); h != nil {
+		return h.since, true
+	}
+	return tree.Stamp{}, false
 }
 
 func (k *Keeper) leave(h *held) {
@@ -226,11 +237,10 @@ func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix 
 	k.mu.asked = h
 	k.mu.Unlock()
 	err := stream.Ask(ctx, prefix)
-	since := k.opt.Stamp()
 	k.mu.Lock()
 	k.mu.asked = nil
 	if err == nil && k.mu.stream == stream && !h.missed {
-		h.since, h.used = since, k.opt.Now()
+		h.since, h.used = k.opt.Stamp(), k.opt.Now() // under the lock, see Granted
 		k.holdLocked(h)
 	}
 	missed := h.missed

@@ -8,6 +8,7 @@ import (
 
 	"pail/fs/readahead"
 	"pail/fs/stage"
+	"pail/fs/tree"
 	"pail/fs/upload"
 	"pail/s3client"
 )
@@ -30,9 +31,10 @@ type content struct {
 	body   []byte              // of what is no file, until it is stored
 	aside  aside               // the copy that src reads, if the object was removed while it was open
 
-	claim     bool     // an empty object that keeps the name for a handle that is going to write
-	promised  bool     // made exclusively, under a lease: see lease.go
-	sent      attempts // since the last version that was stored for certain
+	claim     bool       // an empty object that keeps the name for a handle that is going to write
+	promised  bool       // made exclusively, under a lease: see lease.go
+	absent    tree.Stamp // with promised: the name was free on the service then
+	sent      attempts   // since the last version that was stored for certain
 	abandoned bool
 	handles   int
 	order     gate // writers, so that appends do not overlap; taken before file's own lock

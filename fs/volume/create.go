@@ -102,6 +102,9 @@ func (v *Volume) createPending(p place, o object, flags OpenFlags, promised bool
 		c := newContent(v, s3client.ObjectInfo{Key: o.info.Key}, false)
 		c.file, c.promised = v.opt.Stage.NewFile(nil, 0), promised
 		n.mu.content, n.mu.obj, n.mu.stamp = c, o, v.names.Begin()
+		if promised {
+			c.absent = n.mu.stamp
+		}
 	}
 	h := n.attachLocked(n.mu.content, flags)
 	h.made = true

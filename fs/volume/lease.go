@@ -57,12 +57,24 @@ func (v *Volume) knownAbsent(path string) (tree.Stamp, bool) {
 // emptyWhenMade reports whether a directory that is about to be made may be taken for empty. Somebody may just have put
 // something below a name that was found free a moment ago; that is as ever, but nothing to promise names by.
 func (v *Volume) emptyWhenMade(at string) bool {
-	since, done, leased := v.useLease(tree.Dir(at))
-	if !leased {
-		return true
+	since, leased := v.leaseGranted(tree.Dir(at))
+	return !leased || v.names.AbsentSince(at, since)
+}
+
+// distrustAbsent forgets that this mount has made a path free, at a time after gone, if there is a lease that was granted
+// later: what others have made before that is not known.
+func (v *Volume) distrustAbsent(path string, gone tree.Stamp) {
+	if since, leased := v.leaseGranted(tree.Dir(path)); leased && !since.Before(gone) {
+		v.names.Forget(path)
 	}
-	defer done()
-	return v.names.AbsentSince(at, since)
+}
+
+// leaseGranted tells since when there is a lease on a directory, though it may not be relied on just now.
+func (v *Volume) leaseGranted(dir string) (since tree.Stamp, ok bool) {
+	if v.leases == nil || v.keys.Synthetic(dir) {
+		return tree.Stamp{}, false
+	}
+	return v.leases.Granted(v.keys.Prefix(dir))
 }
 
 func (v *Volume) useLease(dir string) (since tree.Stamp, done func(), ok bool) {
@@ -186,6 +198,16 @@ func (n *Inode) promised() bool {
 	defer n.mu.Unlock()
 	c := n.mu.content
 	return c != nil && c.promised && !c.stored && !n.mu.removed
+}
+
+// absentSince tells when the name of a promised file was free on the service; zero for others.
+func (n *Inode) absentSince() tree.Stamp {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c := n.mu.content; c != nil && c.promised && !c.stored {
+		return c.absent
+	}
+	return tree.Stamp{}
 }
 
 // claim makes an object that keeps the name of a promised file.

@@ -526,3 +526,80 @@ func TestNameIsClaimedBeforeManyBytes(t *testing.T) {
 		}
 	})
 }
+
+// What this mount has removed is not known to be gone since the grant, if it was never on the service.
+func TestRemovedBeforeItWasStoredIsNotPromised(t *testing.T) {
+	m, _ := newLeased(t, conditional)
+	m.mkdir("d")
+	h := m.create("d/f")
+	m.foreign("d/f", "theirs")
+	m.lease("d")
+	m.ok(m.unlink("d/f"))
+	dir, _ := m.parent("d/f")
+	_, _, _, err := m.Create(ctx, dir, "f", 0o640, exclusive, who)
+	m.want(err, volume.ErrExist)
+	h.Release()
+}
+
+// lateAnswers is a client whose removals are answered late.
+type lateAnswers struct {
+	s3client.Client
+	done, answer chan struct{}
+}
+
+func (c lateAnswers) Delete(ctx context.Context, keys ...string) error {
+	err := c.Client.Delete(ctx, keys...)
+	c.done <- struct{}{}
+	<-c.answer
+	return err
+}
+
+// What was removed before a grant may have been made again before the grant, however late the answer came.
+func TestRemovedBeforeTheGrantIsNotPromised(t *testing.T) {
+	late := lateAnswers{done: make(chan struct{}), answer: make(chan struct{})}
+	m, _ := newLeased(t, conditional, func(o *volume.Options, _ *upload.Options) { late.Client = o.Client; o.Client = late })
+	m.mkdir("d")
+	m.put("d/f", "old")
+	over := make(chan error)
+	go func() { over <- m.unlink("d/f") }()
+	<-late.done
+	m.foreign("d/f", "theirs")
+	m.lease("d")
+	close(late.answer)
+	m.ok(<-over)
+	dir, _ := m.parent("d/f")
+	_, _, _, err := m.Create(ctx, dir, "f", 0o640, exclusive, who)
+	m.want(err, volume.ErrExist)
+}
+
+// A directory that is made while nothing is heard of the service is not taken for empty when it is heard of again.
+func TestDirectoryMadeInSilenceIsNotTakenForEmpty(t *testing.T) {
+	m, s := newLeased(t, conditional)
+	old := func(d time.Duration) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.old = d
+	}
+	old(0)
+	m.mkdir("d")
+	m.mkdir("d/sub")
+	m.missing("d/dir")
+	m.foreign("d/dir/theirs", "theirs")
+	m.lease("d/sub")
+	old(s3client.LeaseTrust)
+	m.clock.advance(s3client.LeaseTrust)
+	m.mkdir("d/dir")
+	old(0)
+	for i := 0; ; i++ { // until the lease is relied on again
+		path := fmt.Sprintf("d/sub/f%d", i)
+		h := m.exclusive(path)
+		promised := !slices.Contains(m.mem.Keys(), path)
+		h.Release()
+		if promised {
+			break
+		}
+	}
+	dir, _ := m.parent("d/dir/x")
+	_, _, _, err := m.Create(ctx, dir, "theirs", 0o640, exclusive, who)
+	m.want(err, volume.ErrExist)
+}

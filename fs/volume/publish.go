@@ -10,6 +10,7 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/links"
+	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -204,7 +205,7 @@ func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
 	n.mu.Unlock()
 	v.table.Promote(n.node, pub.second.dir.node, pub.second.name)
 	v.rebase(n, pub.at, pub.copied, unchanged)
-	v.vacated(pub.first, pub.home, nil)
+	v.vacated(pub.first, pub.home, nil, tree.Stamp{})
 	return nil
 }
 
@@ -217,7 +218,7 @@ func (v *Volume) removeSecond(ctx context.Context, pub *publication) error {
 		return err
 	}
 	v.loseSecond(pub)
-	v.vacated(pub.second, pub.at, nil)
+	v.vacated(pub.second, pub.at, nil, tree.Stamp{})
 	return nil
 }
 

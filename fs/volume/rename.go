@@ -7,6 +7,7 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/links"
+	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -15,6 +16,7 @@ type move struct {
 	src, dst  place
 	from, to  string // paths
 	noReplace bool
+	began     tree.Stamp
 
 	name, over *links.Pointer // what is moved, and what it replaces, where these are names of files with several
 }
@@ -25,7 +27,7 @@ func (v *Volume) Rename(ctx context.Context, fromDir *Inode, fromName string, to
 	if err := v.writable(); err != nil {
 		return err
 	}
-	m := move{src: place{fromDir, fromName}, dst: place{toDir, toName}, noReplace: flags.NoReplace}
+	m := move{src: place{fromDir, fromName}, dst: place{toDir, toName}, noReplace: flags.NoReplace, began: v.names.Begin()}
 	if flags.Exchange {
 		return v.exchange(ctx, m)
 	}
@@ -235,7 +237,7 @@ func (v *Volume) moved(m move, n, target *Inode, o object) {
 	} else {
 		v.rebase(n, m.to, o, unchanged)
 	}
-	v.vacated(m.src, m.from, nil)
+	v.vacated(m.src, m.from, nil, m.began)
 	m.dst.dir.touch()
 }
 
@@ -330,7 +332,7 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	n.mu.renamed = v.opt.Now()
 	n.mu.Unlock()
 	v.replace(m, target)
-	v.vacated(m.src, m.from, nil)
+	v.vacated(m.src, m.from, nil, m.began)
 	m.src.dir.addSubdirs(-1)
 	if there == nil {
 		m.dst.dir.addSubdirs(1)

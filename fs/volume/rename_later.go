@@ -33,7 +33,7 @@ func (v *Volume) renameLater(ctx context.Context, m *move, n, target *Inode) (do
 	}
 	n.rebaseUnsent(next)
 	v.replace(*m, target)
-	v.vacated(m.src, m.from, nil)
+	v.vacated(m.src, m.from, nil, m.began)
 	m.dst.dir.touch()
 	return true, nil
 }

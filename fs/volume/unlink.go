@@ -90,16 +90,18 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string) error {
 	if err := v.ensureMarker(ctx, p.dir); err != nil {
 		return err
 	}
+	began := v.names.Begin()
 	if err := v.deleteKeys(ctx, v.keys.File(at)); err != nil {
 		v.names.Forget(at)
 		return err
 	}
 	v.table.Unlink(p.dir.node, p.name)
-	v.vacated(p, at, nil)
+	v.vacated(p, at, nil, began)
 	return nil
 }
 
 func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, remove func(key string) error) error {
+	gone := n.absentSince()
 	if !n.pending() || n.sent() { // what was sent may be there, though no answer has said so
 		if err := v.ensureMarker(ctx, p.dir); err != nil {
 			return err
@@ -108,6 +110,7 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, 
 		if err != nil {
 			return err
 		}
+		gone = v.names.Begin()
 		if err := remove(v.keys.File(at)); err != nil { // leave may have taken long
 			stay()
 			v.names.Forget(at)
@@ -115,7 +118,7 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, 
 		}
 		v.countRemoval(p.dir)
 	}
-	v.vacated(p, at, n)
+	v.vacated(p, at, n, gone)
 	return nil
 }
 
@@ -158,13 +161,14 @@ func (n *Inode) isLeaving() bool {
 	return n.mu.leaving
 }
 
-// vacated says that the object or marker of a name is removed. A lookup that was quicker may have brought the name back
-// to life meanwhile.
-func (v *Volume) vacated(p place, at string, n *Inode) {
+// vacated says that the object or marker of a name is removed, at a time after gone, or never was there; zero: nobody knows
+// since when. A lookup that was quicker may have brought the name back to life meanwhile. The caller owns the path.
+func (v *Volume) vacated(p place, at string, n *Inode, gone tree.Stamp) {
 	if n != nil {
 		v.removed(n)
 	}
 	v.names.SetAbsent(at)
+	v.distrustAbsent(at, gone)
 	if again := v.child(p); again != nil && again != n {
 		if v.table.Unlink(p.dir.node, p.name); v.child(p) == again {
 			v.removed(again)
@@ -244,12 +248,13 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 		n.remember(o)
 	}
 	v.endJournaled()
+	began := v.names.Begin()
 	if err := v.client.Delete(ctx, v.markers(at, o)...); err != nil {
 		v.names.ForgetTree(at)
 		return err
 	}
 	v.names.ForgetTree(at)
-	v.vacated(p, at, n)
+	v.vacated(p, at, n, began)
 	dir.addSubdirs(-1)
 	return nil
 }
