@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -175,7 +176,8 @@ func (k *Keeper) Ask(ctx context.Context, prefixes ...string) {
 // pauseAfter lets nothing be asked for a while: for long where an error is not about to pass.
 func (k *Keeper) pauseAfter(err error) {
 	pause := broken
-	if !errors.Is(err, errSilent) && (errors.Is(err, s3client.ErrUnavailable) || errors.Is(err, s3client.ErrThrottled)) {
+	if !errors.Is(err, errSilent) && slices.ContainsFunc([]error{s3client.ErrUnavailable, s3client.ErrThrottled, context.DeadlineExceeded},
+		func(passing error) bool { return errors.Is(err, passing) }) {
 		pause = refused
 	}
 	k.mu.Lock()
