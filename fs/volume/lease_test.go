@@ -603,3 +603,25 @@ func TestDirectoryMadeInSilenceIsNotTakenForEmpty(t *testing.T) {
 	_, _, _, err := m.Create(ctx, dir, "theirs", 0o640, exclusive, who)
 	m.want(err, volume.ErrExist)
 }
+
+// A claim whose answer got lost is this mount's own.
+func TestClaimWhoseAnswerIsLost(t *testing.T) {
+	m, _ := newLeased(t, conditional)
+	m.mkdir("d")
+	m.lease("d")
+	h := m.exclusive("d/f")
+	data := strings.Repeat("0123456789abcdef", 1<<17)
+	m.writeAll(h, data, 0)
+	m.faults.set(func(op, _ string) error {
+		if op == "after "+s3client.OpPut {
+			return errCut
+		}
+		return nil
+	})
+	m.want(h.Flush(ctx), errCut)
+	m.faults.set(nil)
+	m.close(h)
+	if got := m.object("d/f"); got != data {
+		t.Errorf("stored %d bytes", len(got))
+	}
+}
