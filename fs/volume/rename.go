@@ -453,19 +453,22 @@ func (v *Volume) movePrefix(ctx context.Context, dst, src string) error {
 
 // follow finds the content of an open file after a directory above it was renamed. A copy may have another ETag, so
 // the service is asked; where that fails, reading says ErrStale. A directory that was made here and stored for the
-// rename has nothing left to find.
+// rename has nothing left to find, unless its attributes have been changed since.
 func (v *Volume) follow(ctx context.Context, n *Inode) {
-	if n.isDir() {
-		n.closeContent()
-		return
-	}
 	at, err := n.path()
 	if err != nil {
 		return
 	}
+	key := v.keys.File(at)
+	if n.isDir() {
+		if n.closeContent(); !n.unsaved() {
+			return
+		}
+		key = v.keys.Dir(at)
+	}
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
-	o, err := v.headObject(ctx, v.keys.File(at))
+	o, err := v.headObject(ctx, key)
 	if err != nil {
 		v.log.Warn("an open file was not found after its directory was renamed", "path", at, "error", err)
 		v.detach(n, at, v.names.Begin())

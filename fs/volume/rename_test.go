@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"pail/fs/attr"
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
@@ -312,4 +314,40 @@ func volumeDir(m *mount, path string) *volume.Inode {
 	n, _, err := m.walk(path)
 	m.ok(err)
 	return n
+}
+
+// A directory whose attributes change while a rename of one above stores it has them under its new name.
+func TestDirectoryChangesWhileOneAboveIsRenamed(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newJournaled(t, caps)
+		m.mkdir("a")
+		m.mkdir("a/b")
+		n, _, err := m.walk("a/b")
+		m.ok(err)
+		mode := uint32(0o711)
+		changed := make(chan error, 1)
+		m.faults.set(func(op, key string) error {
+			if op == s3client.OpPut && key == "a/b/" {
+				go func() { // it is done at once, and then waits to be journaled
+					_, err := m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+					changed <- err
+				}()
+				for { // until it is there to be seen
+					st, err := m.Getattr(ctx, n)
+					if err != nil || st.Mode == attr.Dir|mode || len(changed) > 0 {
+						break
+					}
+					runtime.Gosched()
+				}
+			}
+			return nil
+		})
+		m.ok(m.rename("a", "c"))
+		m.ok(<-changed)
+		m.faults.set(nil)
+		m.ok(m.Sync(ctx))
+		if got := mountOn(t, m.mem, m.clock).stat("c/b").Mode; got != attr.Dir|mode {
+			t.Errorf("the mode is %o", got)
+		}
+	})
 }
