@@ -36,6 +36,7 @@ type bucket struct {
 	pool    *readahead.Pool
 	cache   dataCache
 	journal *mountJournal // nil without writeback
+	log     *slog.Logger
 }
 
 // openBucket checks that bucket, prefix and credentials work, and makes the volume. The volume is closed by who mounts it,
@@ -64,6 +65,7 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 		area:    area,
 		pool:    readahead.NewPool(cache.reads(readahead.Options{Client: client, MemoryLimit: budget.readahead, Log: log})),
 		cache:   cache,
+		log:     log,
 	}
 	uploader := upload.New(upload.Options{
 		Client:             client,
@@ -87,9 +89,14 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 	return b, nil
 }
 
-// close frees what is below the volume.
+// close frees what is below the volume. That files are open is no error: the kernel does not wait until it has told of the
+// last close(2), so the end of the mount may come first (fuse(4), FUSE_RELEASE). What was closed has been stored, and local
+// data ends with the process.
 func (b *bucket) close(ctx context.Context) error {
-	return errors.Join(b.closeJournal(ctx), b.pool.Close(), b.area.Close(), b.cache.close())
+	if err := b.area.Close(); err != nil {
+		b.log.Debug("files were open when the mount ended", "error", err)
+	}
+	return errors.Join(b.closeJournal(ctx), b.pool.Close(), b.cache.close())
 }
 
 // sourceName is the first field of the mount table.

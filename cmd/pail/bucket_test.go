@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -60,6 +61,31 @@ func serverMount(t *testing.T, srv *servertest.Server, options string) *opt.Moun
 	}
 	b := mountOf(t, "-o", "passwd_file="+passwd+",use_path_request_style,tmpdir="+t.TempDir()+",url="+srv.URL+","+options)
 	return b.options
+}
+
+// A file whose last close the kernel does not tell of before the mount ends is stored, and no error.
+func TestEndBeforeTheLastRelease(t *testing.T) {
+	srv := servertest.New(t, servertest.Options{})
+	createBucket(t, srv, "bucket")
+	ctx := t.Context()
+	b, err := openBucket(ctx, serverMount(t, srv, "rw"), memoryBudget(64<<20, 1000), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := b.volume
+	_, h, _, err := v.Create(ctx, v.Root(), "f", 0o644, volume.OpenFlags{Write: true}, volume.Caller{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.WriteAt(ctx, []byte("content"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(v.Close(ctx), b.close(ctx)); err != nil {
+		t.Error(err)
+	}
 }
 
 // A mount without the copy API downloads and uploads for what is otherwise done inside the service.
