@@ -222,9 +222,8 @@ func (v *Volume) share(ctx context.Context, n *Inode, home, at string) (second l
 	}
 	name, err := v.putPointer(ctx, v.keys.File(home), first, o, s3client.PutOptions{IfMatch: o.info.ETag})
 	if err != nil {
-		if refused(err) && v.stillThere(ctx, o.info) { // else the name may lead to it, or a request that does so be on its way
-			v.sweep(ctx, err, made)
-		}
+		// An earlier attempt of the request may still be on its way, whatever this one was told, and the name would lead to
+		// what was made: fsck removes that when nothing has come of it.
 		return second, v.unmade(home, err)
 	}
 	there := v.placeOf(to)
@@ -248,12 +247,6 @@ func (v *Volume) copyToShare(ctx context.Context, key string, o object) (object,
 	info.Key, info.Size, info.Meta, info.System = key, o.info.Size, opt.Meta, opt.System
 	n.info, n.at, n.full, n.sys = info, v.opt.Now(), true, true
 	return n, err
-}
-
-// stillThere reports whether a version is known for certain to be in place.
-func (v *Volume) stillThere(ctx context.Context, info s3client.ObjectInfo) bool {
-	now, err := v.client.Head(ctx, info.Key)
-	return err == nil && now.ETag == info.ETag
 }
 
 // sweepFor is how long the removal of what is of no use may hold up the failure that it comes from.
