@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"pail/integration/harness"
 	"pail/s3client"
 	"pail/s3client/awss3"
@@ -83,8 +86,10 @@ func (p peer) serve(b *testing.B) (url string, pid int) {
 func bucket(b *testing.B, url string) s3client.Client {
 	b.Helper()
 	const name = "bench"
-	s := &harness.Server{URL: url}
-	s.Bucket(b, name)
+	in := &s3.CreateBucketInput{Bucket: aws.String(name)} // it ends with the server
+	if _, err := harness.At(url).Client(b).CreateBucket(context.Background(), in); err != nil {
+		b.Fatal(err)
+	}
 	c, err := awss3.New(awss3.Options{Bucket: name, Endpoint: url, PathStyle: true, Region: "us-east-1",
 		Credentials: awss3.Static(harness.AccessKey, harness.SecretKey, "")})
 	if err != nil {

@@ -22,6 +22,9 @@ func Service(t testing.TB, opt ServerOptions) *Server {
 	return &Server{URL: endpoint, Passwd: PasswdFile(t, access+":"+secret), access: access, secret: secret}
 }
 
+// At is a server of another kind that a test has started, for AccessKey and SecretKey.
+func At(url string) *Server { return &Server{URL: url, access: AccessKey, secret: SecretKey} }
+
 // Extended reports whether the server is pail's, with its extensions.
 func (s *Server) Extended() bool { return s.proc != nil }
 
