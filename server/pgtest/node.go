@@ -56,7 +56,8 @@ func New(parent string, settings ...string) (*Node, error) {
 	if err := program("initdb", "-D", n.dir, "-A", "trust", "-U", "pail", "--no-sync", "-E", "UTF8", "--locale", "C"); err != nil {
 		return nil, err
 	}
-	return n, n.configure(append(settings, "wal_level=replica", "max_wal_senders=4", "hot_standby=on", "max_connections=200")...)
+	// Shared memory in files of its directory goes with that, also when the node is killed.
+	return n, n.configure(append(settings, "dynamic_shared_memory_type=mmap", "wal_level=replica", "max_wal_senders=4", "hot_standby=on", "max_connections=200")...)
 }
 
 // Standby makes a synchronous standby of a running node, and starts it. From then on n acknowledges no commit that it does
