@@ -95,6 +95,28 @@ func TestAnswersAreNotCut(t *testing.T) {
 	}
 }
 
+// Bytes in the middle of an answer that look like the beginning of one are not held back: nothing may come after them.
+func TestAnswerWithinAnAnswer(t *testing.T) {
+	const pieces = 512 << 10
+	inner := make([]byte, fullBuffer)
+	copy(inner, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+	addr := serveOn(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(pieces+len(inner)))
+		_, _ = w.Write(make([]byte, pieces))
+		_, _ = w.Write(inner)
+	}, ServeOptions{})
+	c := dial(t, addr)
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || !bytes.HasSuffix(got, inner) {
+		t.Errorf("%d bytes came, %v", len(got), err)
+	}
+}
+
 // What a handler gave of an answer before it broke off is sent, as far as net/http sends it.
 func TestAnswerThatBreaksOff(t *testing.T) {
 	addr := serveOn(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -61,7 +61,7 @@ func (c *conn) remember(p []byte) {
 
 // Write implements net.Conn.
 func (c *conn) Write(p []byte) (int, error) {
-	c.fresh.Store(true)
+	begins := !c.fresh.Swap(true) // a request was read since the last write
 	if c.answer.held != nil {
 		return c.answer.release(p, c.Conn.Write)
 	}
@@ -71,7 +71,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		}
 		return len(p), nil
 	}
-	if !bytes.HasPrefix(c.head[:c.n], []byte("HEAD ")) && c.answer.hold(p) {
+	if begins && !bytes.HasPrefix(c.head[:c.n], []byte("HEAD ")) && c.answer.hold(p) {
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
