@@ -63,27 +63,39 @@ func serverMount(t *testing.T, srv *servertest.Server, options string) *opt.Moun
 	return b.options
 }
 
-// A file whose last close the kernel does not tell of before the mount ends is stored, and no error.
-func TestEndBeforeTheLastRelease(t *testing.T) {
+// testBucket opens a new bucket on a server of its own.
+func testBucket(t *testing.T, options string) (*servertest.Server, *bucket) {
+	t.Helper()
 	srv := servertest.New(t, servertest.Options{})
 	createBucket(t, srv, "bucket")
-	ctx := t.Context()
-	b, err := openBucket(ctx, serverMount(t, srv, "rw"), memoryBudget(64<<20, 1000), slog.New(slog.DiscardHandler))
+	b, err := openBucket(t.Context(), serverMount(t, srv, options), memoryBudget(64<<20, 1000), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := b.volume
-	_, h, _, err := v.Create(ctx, v.Root(), "f", 0o644, volume.OpenFlags{Write: true}, volume.Caller{})
+	return srv, b
+}
+
+// createWritten makes a file with some bytes, and flushes them.
+func createWritten(t *testing.T, v *volume.Volume) (*volume.Inode, *volume.Handle) {
+	t.Helper()
+	n, h, _, err := v.Create(t.Context(), v.Root(), "f", 0o644, volume.OpenFlags{Write: true}, volume.Caller{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.WriteAt(ctx, []byte("content"), 0); err != nil {
+	if _, err := h.WriteAt(t.Context(), []byte("content"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Flush(ctx); err != nil {
+	if err := h.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(v.Close(ctx), b.close(ctx)); err != nil {
+	return n, h
+}
+
+// A file whose last close the kernel does not tell of before the mount ends is stored, and no error.
+func TestEndBeforeTheLastRelease(t *testing.T) {
+	_, b := testBucket(t, "rw")
+	createWritten(t, b.volume)
+	if err := errors.Join(b.volume.Close(t.Context()), b.close(t.Context())); err != nil {
 		t.Error(err)
 	}
 }
@@ -95,25 +107,11 @@ func TestNoCopyAPI(t *testing.T) {
 		copies  bool
 	}{{"rw", true}, {"nocopyapi", false}, {"norenameapi", false}} {
 		t.Run(test.options, func(t *testing.T) {
-			srv := servertest.New(t, servertest.Options{})
-			createBucket(t, srv, "bucket")
 			ctx := t.Context()
-			b, err := openBucket(ctx, serverMount(t, srv, test.options), memoryBudget(64<<20, 1000), slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
+			srv, b := testBucket(t, test.options)
 			defer b.close(ctx)
 			v := b.volume
-			n, h, _, err := v.Create(ctx, v.Root(), "f", 0o644, volume.OpenFlags{Write: true}, volume.Caller{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := h.WriteAt(ctx, []byte("content"), 0); err != nil {
-				t.Fatal(err)
-			}
-			if err := h.Flush(ctx); err != nil {
-				t.Fatal(err)
-			}
+			n, h := createWritten(t, v)
 			h.Release()
 			srv.Reset()
 			mode := uint32(0o600)

@@ -160,11 +160,7 @@ func (c *Client) Rename(ctx context.Context, dst, src string, opt s3client.Renam
 
 // Delete removes keys.
 func (c *Client) Delete(ctx context.Context, keys ...string) error {
-	op := s3client.OpDeleteMany
-	if len(keys) == 1 {
-		op = s3client.OpDelete
-	}
-	return c.do(ctx, op, keys, nil, func() error { return c.next.Delete(ctx, keys...) })
+	return c.DeleteVersions(ctx, s3client.AnyVersion(keys...)...)
 }
 
 // DeleteVersions removes keys that have certain versions.

@@ -117,10 +117,7 @@ func (c *Client) Rename(ctx context.Context, dst, src string, opt s3client.Renam
 
 // Delete removes keys.
 func (c *Client) Delete(ctx context.Context, keys ...string) error {
-	if len(keys) == 1 {
-		return c.do(ctx, s3client.OpDelete, keys[0], func() error { return c.next.Delete(ctx, keys...) })
-	}
-	return c.do(ctx, s3client.OpDeleteMany, "", func() error { return c.next.Delete(ctx, keys...) })
+	return c.DeleteVersions(ctx, s3client.AnyVersion(keys...)...)
 }
 
 // DeleteVersions removes keys that have certain versions.

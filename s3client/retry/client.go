@@ -192,19 +192,14 @@ func (c *Client) Rename(ctx context.Context, dst, src string, opt s3client.Renam
 	})
 }
 
-// Delete removes keys. What the service has removed is not removed again with what it has not: by then it may be another
-// client's.
+// Delete removes keys.
 func (c *Client) Delete(ctx context.Context, keys ...string) error {
-	return c.run(ctx, call{try: func() error {
-		err := c.next.Delete(ctx, keys...)
-		left := s3client.NotRemoved(err, keys)
-		keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return left[key] == nil })
-		return err
-	}})
+	return c.DeleteVersions(ctx, s3client.AnyVersion(keys...)...)
 }
 
-// DeleteVersions removes keys that have certain versions. Where the caller says so, the first attempt takes whatever they
-// have, and those after it, which may come minutes later, only what he has seen.
+// DeleteVersions removes keys that have certain versions. What the service has removed is not removed again with what it has
+// not: by then it may be another client's. Where the caller says so, the first attempt takes whatever the keys have, and
+// those after it, which may come minutes later, only what he has seen.
 func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
 	now := slices.Clone(list)
 	for i := range now {

@@ -185,28 +185,24 @@ func (r *Registry) Return(bucket uint64, id, prefix string) {
 }
 
 // Conflict returns the lease that keeps the client with an id, which may be no holder's, from making a key; nil if there
-// is none.
+// is none. A nil Registry has no leases.
 func (r *Registry) Conflict(bucket uint64, id, key string) *Lease {
-	if r.count.Load() == 0 {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return other(r.aboveLocked(bucket, key), id)
+	return r.other(id, func() []*Lease { return r.aboveLocked(bucket, key) })
 }
 
 // Overlap is Conflict for any key that begins with a prefix.
 func (r *Registry) Overlap(bucket uint64, id, prefix string) *Lease {
-	if r.count.Load() == 0 {
+	return r.other(id, func() []*Lease { return r.overlappingLocked(bucket, prefix) })
+}
+
+// other returns one of the leases that find gives which is not that of a client.
+func (r *Registry) other(id string, find func() []*Lease) *Lease {
+	if r == nil || r.count.Load() == 0 {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return other(r.overlappingLocked(bucket, prefix), id)
-}
-
-func other(list []*Lease, id string) *Lease {
-	for _, l := range list {
+	for _, l := range find() {
 		if l.holder.key.id != id {
 			return l
 		}

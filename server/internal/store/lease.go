@@ -82,27 +82,23 @@ type leasedError struct {
 
 func (e *leasedError) Error() string { return fmt.Sprintf("there is a lease on %q", e.key) }
 
+// unlessLeased is the *leasedError of a lease that is in the way of a key; nil if there is none.
+func unlessLeased(l *lease.Lease, key string) error {
+	if l == nil {
+		return nil
+	}
+	return &leasedError{l, key}
+}
+
 // creates must be called before a key that was not there becomes visible. Its error, a *leasedError, ends the transaction,
 // which runs again when the lease has ended (update).
 func (x *tx) creates(b bucketRow, key string) error {
-	if x.store.leases == nil {
-		return nil
-	}
-	if l := x.store.leases.Conflict(uint64(b.id), x.holder, key); l != nil {
-		return &leasedError{l, key}
-	}
-	return nil
+	return unlessLeased(x.store.leases.Conflict(uint64(b.id), x.holder, key), key)
 }
 
 // createsBelow is creates for all keys that begin with a prefix.
 func (x *tx) createsBelow(b bucketRow, prefix string) error {
-	if x.store.leases == nil {
-		return nil
-	}
-	if l := x.store.leases.Overlap(uint64(b.id), x.holder, prefix); l != nil {
-		return &leasedError{l, prefix}
-	}
-	return nil
+	return unlessLeased(x.store.leases.Overlap(uint64(b.id), x.holder, prefix), prefix)
 }
 
 // awaitLease waits for the end of the lease that err is about. It reports false when there is none, or when ctx has ended.
