@@ -82,6 +82,7 @@ const (
 	MaxCopySize   = 5 << 30 // of one CopyObject or UploadPartCopy
 	MaxDeleteKeys = 1000    // of one DeleteObjects
 	MaxListKeys   = 1000    // of one listing page
+	MaxMetaKeys   = 3000    // of one with metadata, of a service that gives more than 1000
 	MaxKeyLength  = 1024    // bytes
 )
 
@@ -161,17 +162,29 @@ type RenameOptions struct {
 	IfNoneMatch bool // the destination must not exist
 }
 
-// ListQuery asks for one page. Token, from the previous page, wins over StartAfter. MaxKeys 0 means MaxListKeys.
+// ListQuery asks for one page. Token, from the previous page, wins over StartAfter. MaxKeys 0 means MaxListKeys, more
+// than that is for WithMeta only; a service may give less.
 type ListQuery struct {
 	Prefix, Delimiter, StartAfter, Token string
 	MaxKeys                              int
 	WithMeta                             bool // ask for metadata; only where Capabilities.ListMetadata
 }
 
+// Most is how many keys a page may have.
+func (q *ListQuery) Most() int {
+	if q.WithMeta {
+		return MaxMetaKeys
+	}
+	return MaxListKeys
+}
+
 // ListPage is one page of a listing. NextToken is "" on the last one.
 type ListPage struct {
-	Objects   []ObjectInfo
-	Prefixes  []string
+	Objects  []ObjectInfo
+	Prefixes []string
+	// Markers tell what object there is under each of Prefixes itself, in their order; one without Key is none. nil is
+	// that the service does not say so.
+	Markers   []ObjectInfo
 	NextToken string
 }
 

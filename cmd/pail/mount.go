@@ -130,6 +130,7 @@ func (b *bucket) serve(ctx context.Context, dir string, child *daemon.Child, log
 	run.answer(b, logs)
 	signals, stop := notify()
 	defer stop()
+	b.volume.ReadRoot() // beside what the kernel asks for first; so there are two connections, too
 	session, err := fuse.Mount(ctx, dir, b.volume, b.mountOptions(logs.log))
 	if err != nil {
 		return err

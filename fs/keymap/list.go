@@ -18,6 +18,8 @@ type Name struct {
 	// Marker says that Info is a directory's marker in an old form: "a_$folder$", or "a" with the Content-Type of a
 	// directory.
 	Marker bool
+	// Bare says that a directory has no marker in today's form.
+	Bare bool
 	// Unsure says that a file of no bytes may be a directory's marker of the form "a": only the Content-Type that a
 	// Head answers can tell.
 	Unsure    bool
@@ -42,6 +44,7 @@ type group struct {
 	elem        string
 	file, mark  *s3client.ObjectInfo // mark: a marker object
 	dir, legacy bool                 // legacy: mark is in an old form
+	bare        bool                 // there is no mark in today's form
 }
 
 // List starts the listing of the directory at path.
@@ -71,14 +74,14 @@ func (l *Lister) Page(page s3client.ListPage) []Name {
 	if l.empty {
 		return nil
 	}
-	objects, prefixes := page.Objects, page.Prefixes
+	objects, prefixes, markers := page.Objects, page.Prefixes, page.Markers
 	for len(objects) > 0 || len(prefixes) > 0 {
 		if len(prefixes) == 0 || len(objects) > 0 && objects[0].Key < prefixes[0] {
 			l.object(&objects[0])
 			objects = objects[1:]
 		} else {
-			l.prefix(prefixes[0])
-			prefixes = prefixes[1:]
+			l.prefix(prefixes[0], markers)
+			prefixes, markers = prefixes[1:], markers[min(1, len(markers)):]
 		}
 	}
 	if page.NextToken == "" {
@@ -95,12 +98,22 @@ func (l *Lister) Passed(n Name, again *Lister) bool {
 	return rest <= l.last && !slices.ContainsFunc(l.pending, func(g group) bool { return g.elem == elem })
 }
 
-func (l *Lister) prefix(key string) {
+// prefix takes a common prefix, and the object that is first in markers if any is there.
+func (l *Lister) prefix(key string, markers []s3client.ObjectInfo) {
 	rest, ok := strings.CutPrefix(key, l.base)
 	l.last = rest
 	elem, slash := strings.CutSuffix(rest, "/")
-	if ok && slash && !strings.Contains(elem, "/") {
-		l.group(elem).dir = true
+	if !ok || !slash || strings.Contains(elem, "/") {
+		return
+	}
+	g := l.group(elem)
+	g.dir = true
+	switch {
+	case len(markers) == 0:
+	case markers[0].Key == key:
+		g.mark, g.legacy = &markers[0], false
+	default:
+		g.bare = true
 	}
 }
 
@@ -178,7 +191,7 @@ func (l *Lister) emit(g group) {
 	isDir := g.dir || g.mark != nil
 	if isDir {
 		l.add(elementNames(g.elem), Name{
-			Key: l.base + g.elem + "/", Dir: true, Info: g.mark, Marker: g.mark != nil && g.legacy,
+			Key: l.base + g.elem + "/", Dir: true, Info: g.mark, Marker: g.mark != nil && g.legacy, Bare: g.bare,
 		})
 	}
 	if g.file == nil {

@@ -16,7 +16,8 @@ import (
 // Limits of flat listings.
 const (
 	flatTrees  = 4                        // that are read at once
-	flatPages  = 4                        // of one that are held; a directory with more keys is listed by itself
+	flatKeys   = 2 * s3client.MaxMetaKeys // of one that are held; a directory with more keys is listed by itself
+	flatWaits  = 4                        // pages that a listing waits for
 	flatBehind = 2 * s3client.MaxListKeys // keys behind the directory that is read, below which the next page is asked for
 )
 
@@ -111,10 +112,11 @@ func (v *Volume) readFlatLocked(t *flat) {
 		}
 		after = t.pages[n-1].upTo
 	}
-	if len(t.pages) == flatPages {
+	q := s3client.ListQuery{Prefix: t.prefix, StartAfter: after, WithMeta: v.caps.ListMetadata}
+	q.MaxKeys = q.Most()
+	for held := t.behindLocked(""); held > flatKeys-q.MaxKeys; held = t.behindLocked("") {
 		t.from, t.pages = t.pages[0].upTo, t.pages[1:]
 	}
-	q := s3client.ListQuery{Prefix: t.prefix, StartAfter: after, WithMeta: v.caps.ListMetadata}
 	got := flatPage{stamp: v.names.Begin(), at: v.opt.Now()}
 	busy := make(chan struct{})
 	began := f.start(func() {
@@ -157,7 +159,7 @@ func (v *Volume) waitFlat(ctx context.Context, prefix string) []flatPage {
 		}
 		v.readFlatLocked(t)
 		busy, near := t.busy, len(t.pages) == 0 || t.pages[len(t.pages)-1].upTo >= prefix
-		if busy == nil || waits == flatPages || waits > 1 && !near {
+		if busy == nil || waits == flatWaits || waits > 1 && !near {
 			f.mu.trees.Remove(t.prefix)
 			return nil
 		}
@@ -234,6 +236,11 @@ func addBelow(page *s3client.ListPage, keys []s3client.ObjectInfo, prefix string
 		group := keys[i].Key[:len(prefix)+end+1]
 		if n := len(page.Prefixes); n == 0 || page.Prefixes[n-1] != group {
 			page.Prefixes = append(page.Prefixes, group)
+			var marker s3client.ObjectInfo
+			if keys[i].Key == group {
+				marker = keys[i]
+			}
+			page.Markers = append(page.Markers, marker)
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (g *glances) join(v *Volume, dir, path string) (*glanceRun, <-chan struct{}
 		return nil, nil
 	default:
 		run := &glanceRun{step: make(chan struct{})}
-		if !g.start(func() { v.readGlance(dir, d, run) }) {
+		if !g.start(func() { v.readGlance(dir, d, run, glancePages) }) {
 			return nil, nil
 		}
 		d.run = run
@@ -119,8 +119,23 @@ func (g *glances) next(run *glanceRun) <-chan struct{} {
 	return run.step
 }
 
-// readGlance reads a directory. A failure leaves it to the lookups to find out for themselves.
-func (v *Volume) readGlance(dir string, d *glance, run *glanceRun) {
+// ReadRoot begins to read the root directory, for whoever comes first after the mount. It is one request, and does not wait
+// for the answer.
+func (v *Volume) ReadRoot() {
+	if v.opt.TTL <= 0 || v.opt.NegativeTTL <= 0 {
+		return
+	}
+	v.glances.mu.Lock()
+	defer v.glances.mu.Unlock()
+	d, run := &glance{}, &glanceRun{step: make(chan struct{})}
+	if v.glances.start(func() { v.readGlance("", d, run, 1) }) {
+		d.run = run
+		v.glances.mu.dirs.Add("", d)
+	}
+}
+
+// readGlance reads a directory, so many pages at most. A failure leaves it to the lookups to find out for themselves.
+func (v *Volume) readGlance(dir string, d *glance, run *glanceRun, most int) {
 	ctx, cancel := context.WithTimeout(v.glances.ctx, v.opt.MetaTimeout)
 	defer cancel()
 	l := v.beginListing(dir)
@@ -133,14 +148,25 @@ func (v *Volume) readGlance(dir string, d *glance, run *glanceRun) {
 			run.entries += len(items)
 			v.walks.listed(dir, items, pages == 1)
 		}
-		if !v.glances.stepped(v, d, run, got.err, more, more && got.err == nil && pages < glancePages) {
+		goOn := more && got.err == nil && pages < most
+		if !v.glances.stepped(d, run, got.err == nil && !more, goOn) {
+			if more && pages == glancePages {
+				v.glances.tooLarge(d, v.opt.Now())
+			}
 			return
 		}
 	}
 }
 
-// stepped tells those who wait that a page is read, and reports whether to go on.
-func (g *glances) stepped(v *Volume, d *glance, run *glanceRun, err error, more, goOn bool) bool {
+// tooLarge notes that a reading did not come to the end.
+func (g *glances) tooLarge(d *glance, now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d.large = now
+}
+
+// stepped tells those who wait that a page is read, the last one if whole, and reports whether to go on.
+func (g *glances) stepped(d *glance, run *glanceRun, whole, goOn bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	close(run.step)
@@ -150,9 +176,6 @@ func (g *glances) stepped(v *Volume, d *glance, run *glanceRun, err error, more,
 	}
 	run.over, d.run = true, nil
 	d.entries, d.asked = run.entries, 0
-	d.whole = err == nil && !more
-	if more {
-		d.large = v.opt.Now()
-	}
+	d.whole = whole
 	return false
 }

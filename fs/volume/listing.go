@@ -76,6 +76,9 @@ func (v *Volume) hideRootMarker(ctx context.Context, page *s3client.ListPage) er
 	below, err := v.client.List(ctx, s3client.ListQuery{Prefix: v.keys.RootMarker(), MaxKeys: 2})
 	if err == nil && len(below.Objects) < 2 {
 		page.Prefixes = slices.Delete(slices.Clone(page.Prefixes), i, i+1)
+		if page.Markers != nil {
+			page.Markers = slices.Delete(slices.Clone(page.Markers), i, i+1)
+		}
 	}
 	return err
 }
@@ -115,7 +118,10 @@ func (v *Volume) listed(path string, name *keymap.Name) object {
 	if name.Synthetic {
 		return v.implicitDir()
 	}
-	if name.Info == nil { // a directory; whether it has a marker does not show
+	if name.Info == nil { // a directory
+		if name.Bare {
+			return v.implicitDir()
+		}
 		if known.full && known.dir {
 			return known
 		}
@@ -123,6 +129,9 @@ func (v *Volume) listed(path string, name *keymap.Name) object {
 	}
 	if known.dir == name.Dir && v.unchanged(known, *name.Info) {
 		known.info.LastModified = name.Info.LastModified
+		if name.Dir { // no other listing tells of its attributes
+			known.at = v.opt.Now()
+		}
 		return known
 	}
 	o := v.newObject(*name.Info)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"pail/fs/attr"
 	"pail/fs/upload"
@@ -299,4 +301,47 @@ func TestReaddirGoesOnAfterARename(t *testing.T) {
 		}
 		m.stat("down/other/0000") // what was not repeated is not thought to be gone
 	})
+}
+
+// Directories are listed with their attributes where the service tells of markers, and what another client changes, adds or
+// removes shows with the next listing.
+func TestListingTellsOfDirectories(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	marker := func(key, mode string) {
+		_, err := m.mem.Another().Put(ctx, key, strings.NewReader(""), s3client.PutOptions{Meta: s3client.Meta{"mode": mode}})
+		m.ok(err)
+	}
+	check := func(what string, want map[string]uint32) {
+		m.clock.advance(time.Hour)
+		d := m.openDir("")
+		m.mem.ResetCounts()
+		for _, e := range m.entries(d, all)[2:] {
+			if _, st, err := m.look(m.Root(), d, e.Name); err != nil || st.Mode&0o777 != want[e.Name] {
+				t.Errorf("%s: %q has mode %o, error %v, want %o", what, e.Name, st.Mode, err, want[e.Name])
+			}
+		}
+		m.requests(1, what)
+	}
+	marker("a/", "16832") // 0700
+	m.foreign("a/x", "x")
+	m.foreign("b/x", "x")
+	check("ls -l of directories", map[string]uint32{"a": 0o700, "b": 0o755})
+	marker("a/", "16872") // 0750
+	marker("b/", "16832")
+	check("another client's chmod", map[string]uint32{"a": 0o750, "b": 0o700})
+	m.foreignDelete("b/")
+	check("a marker that is gone", map[string]uint32{"a": 0o750, "b": 0o755})
+}
+
+func TestReadRootIsOneRequest(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	m.foreign("a", "x")
+	m.foreign("d/x", "x")
+	m.stat("")
+	m.mem.ResetCounts()
+	m.ReadRoot()
+	m.stat("a")
+	m.stat("d")
+	m.missing("none")
+	m.requests(1, "lookups in the root after the mount")
 }

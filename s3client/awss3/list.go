@@ -12,7 +12,7 @@ import (
 	"pail/s3client"
 )
 
-// maxListBody bounds a page: 1000 keys of 1024 bytes, escaped, with 2 KiB of metadata each, are 6 MB.
+// maxListBody bounds a page: 3000 keys of 1024 bytes, escaped, with 2 KiB of metadata each, are 18 MB.
 const maxListBody = 32 << 20
 
 // List returns one page.
@@ -64,7 +64,7 @@ func (c *Client) listQuery(q s3client.ListQuery) string {
 		add("list-type", "2")
 	}
 	if q.MaxKeys > 0 {
-		add("max-keys", strconv.Itoa(min(q.MaxKeys, s3client.MaxListKeys)))
+		add("max-keys", strconv.Itoa(min(q.MaxKeys, q.Most())))
 	}
 	if q.WithMeta {
 		add("metadata", "true")

@@ -109,7 +109,7 @@ func TestListSendsItsQuery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := url.Values{"prefix": {"a b+/é&"}, "delimiter": {"/"}, "start-after": {"x\x01"}, "max-keys": {"1000"}, "metadata": {"true"}, "list-type": {"2"}, "encoding-type": {"url"}}
+	want := url.Values{"prefix": {"a b+/é&"}, "delimiter": {"/"}, "start-after": {"x\x01"}, "max-keys": {"3000"}, "metadata": {"true"}, "list-type": {"2"}, "encoding-type": {"url"}}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("query is %v, want %v", got, want)
 	}
@@ -198,6 +198,30 @@ func regular(body []byte) bool {
 			}
 		case xml.Directive, xml.ProcInst:
 			return false
+		}
+	}
+}
+
+func TestParseListTakesAllMarkersOrNone(t *testing.T) {
+	const (
+		dir  = "<CommonPrefixes><Prefix>a/</Prefix><Marker><ETag>&quot;e&quot;</ETag><Size>0</Size><UserMetadata><X-Amz-Meta-Mode>16877</X-Amz-Meta-Mode></UserMetadata></Marker></CommonPrefixes>"
+		bare = "<CommonPrefixes><Prefix>b/</Prefix><Marker/></CommonPrefixes>"
+		none = "<CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes>"
+	)
+	for body, want := range map[string]string{
+		dir + bare: "[a/=16877 =]", bare: "[=]", none: "[]", dir + none: "[]", none + bare: "[]", bare + none + bare: "[]",
+		"<CommonPrefixes><Prefix>c/</Prefix><Prefix>d/</Prefix><Marker/></CommonPrefixes>": "[]",
+	} {
+		page, err := parseList([]byte("<ListBucketResult>"+body+"</ListBucketResult>"), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range page.Markers {
+			got = append(got, m.Key+"="+m.Meta["mode"])
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%s: %v, want %s", body, got, want)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func parseList(body []byte, v1 bool) (s3client.ListPage, error) {
 		return l.page, errors.New("the answer is no listing")
 	}
 	if n := bytes.Count(body, []byte("<Contents>")); n > 0 {
-		l.page.Objects = make([]s3client.ObjectInfo, 0, min(n, s3client.MaxListKeys))
+		l.page.Objects = make([]s3client.ObjectInfo, 0, min(n, s3client.MaxMetaKeys))
 	}
 	for {
 		name, ok := l.x.child()
@@ -89,7 +89,10 @@ func (l *listing) element(name []byte) error {
 
 func (l *listing) contents() error {
 	l.page.Objects = append(l.page.Objects, s3client.ObjectInfo{})
-	info := &l.page.Objects[len(l.page.Objects)-1]
+	return l.object(&l.page.Objects[len(l.page.Objects)-1])
+}
+
+func (l *listing) object(info *s3client.ObjectInfo) error {
 	for {
 		name, ok := l.x.child()
 		if !ok {
@@ -142,25 +145,46 @@ func (l *listing) metadata(info *s3client.ObjectInfo) {
 	}
 }
 
+// commonPrefixes reads the names and, where the service tells, what objects there are under them. What is told of some but
+// not of all, is not told.
 func (l *listing) commonPrefixes() error {
+	before := len(l.page.Prefixes)
+	var marker s3client.ObjectInfo
+	told := false
 	for {
 		name, ok := l.x.child()
 		if !ok {
-			return nil
+			break
 		}
-		if string(name) != "Prefix" {
+		switch string(name) {
+		case "Prefix":
+			prefix, err := l.key(l.x.text())
+			if err != nil {
+				return err
+			}
+			l.page.Prefixes = append(l.page.Prefixes, prefix)
+		case "Marker":
+			marker, told = s3client.ObjectInfo{}, true
+			if err := l.object(&marker); err != nil {
+				return err
+			}
+		default:
 			l.x.skip()
-			continue
 		}
-		prefix, err := l.key(l.x.text())
-		if err != nil {
-			return err
-		}
-		l.page.Prefixes = append(l.page.Prefixes, prefix)
 	}
+	if told && len(l.page.Prefixes) == before+1 && len(l.page.Markers) == before {
+		if marker.ETag != "" {
+			marker.Key = l.page.Prefixes[before]
+		}
+		l.page.Markers = append(l.page.Markers, marker)
+	}
+	return nil
 }
 
 func (l *listing) finish(v1 bool) error {
+	if len(l.page.Markers) != len(l.page.Prefixes) {
+		l.page.Markers = nil
+	}
 	if !l.truncated {
 		l.page.NextToken = ""
 		return nil

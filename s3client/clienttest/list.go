@@ -145,6 +145,25 @@ func (s *suite) listNothing() {
 	}
 }
 
+// listMarkers: a service may tell what is under a common prefix itself.
+func (s *suite) listMarkers() {
+	if !s.caps.ListMetadata {
+		return
+	}
+	meta := s3client.Meta{"mode": "16877"}
+	s.put("a/", "", s3client.PutOptions{Meta: meta})
+	s.put("a/x", "x", s3client.PutOptions{})
+	s.put("b/x", "x", s3client.PutOptions{})
+	page := s.list(s3client.ListQuery{Delimiter: "/", WithMeta: true})
+	if !slices.Equal(page.Prefixes, []string{"a/", "b/"}) {
+		s.Fatalf("page is %+v", page)
+	}
+	m := page.Markers
+	if m != nil && (len(m) != 2 || m[0].Key != "a/" || !maps.Equal(m[0].Meta, meta) || m[0].ETag == "" || m[1].Key != "") {
+		s.Errorf("markers are %+v", m)
+	}
+}
+
 func (s *suite) listAttributes() {
 	meta := s3client.Meta{"mode": "33188", "x": "a<&>b"}
 	s.put("k", "12345", s3client.PutOptions{Meta: meta})

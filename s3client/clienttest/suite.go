@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) s3client.Client) {
 		{"ListStartAfter", (*suite).listStartAfter},
 		{"ListNothing", (*suite).listNothing},
 		{"ListAttributes", (*suite).listAttributes},
+		{"ListMarkers", (*suite).listMarkers},
 		{"Multipart", (*suite).multipart},
 		{"MultipartPartSentAgain", (*suite).partSentAgain},
 		{"MultipartCopyPart", (*suite).copyPart},

@@ -24,9 +24,10 @@ func (c *Client) List(ctx context.Context, q s3client.ListQuery) (s3client.ListP
 		after = string(raw)
 	}
 	limit := q.MaxKeys
-	if limit <= 0 || limit > s3client.MaxListKeys {
+	if limit <= 0 {
 		limit = s3client.MaxListKeys
 	}
+	limit = min(limit, q.Most())
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	return c.b.pageLocked(q, after, limit), nil
@@ -50,6 +51,9 @@ func (b *bucket) pageLocked(q s3client.ListQuery, after string, limit int) s3cli
 		}
 		if group != "" {
 			page.Prefixes = append(page.Prefixes, group)
+			if q.WithMeta && b.mu.caps.ListMetadata {
+				page.Markers = append(page.Markers, b.markerLocked(group))
+			}
 			last = group
 			i += len(b.belowLocked(group))
 			continue
@@ -81,6 +85,14 @@ func (b *bucket) belowLocked(prefix string) []string {
 		to++
 	}
 	return slices.Clone(b.mu.keys[from:to])
+}
+
+// markerLocked is the object under a common prefix itself, one without Key if there is none.
+func (b *bucket) markerLocked(group string) s3client.ObjectInfo {
+	if b.mu.objects[group] == nil {
+		return s3client.ObjectInfo{}
+	}
+	return b.entryLocked(group, true)
 }
 
 func (b *bucket) entryLocked(key string, withMeta bool) s3client.ObjectInfo {

@@ -20,8 +20,12 @@ type listing struct {
 
 func (r *request) listing() (listing, error) {
 	l := listing{prefix: r.arg("prefix"), delimiter: r.arg("delimiter")}
+	most := maxKeys
+	if l.meta = r.arg("list-type") == "2" && r.arg("metadata") == "true"; l.meta {
+		most = maxMetaKeys
+	}
 	var err error
-	if l.max, err = r.countArg("max-keys", maxKeys, maxKeys); err != nil {
+	if l.max, err = r.countArg("max-keys", maxKeys, most); err != nil {
 		return l, err
 	}
 	l.encode, err = r.urlEncoding()
@@ -40,7 +44,7 @@ func (r *request) list(l *listing) (page, error) {
 	p := page{entries: r.doc()}
 	var err error
 	p.ListResult, err = r.api.store.WalkObjects(r.http.Context(), r.bucket, store.ListQuery{
-		Prefix: l.prefix, Delimiter: l.delimiter, After: l.after, Max: l.max}, func(o *store.Object) {
+		Prefix: l.prefix, Delimiter: l.delimiter, After: l.after, Max: l.max, Markers: l.meta}, func(o *store.Object) {
 		p.objects++
 		r.listEntry(p.entries, l, o)
 	})
@@ -86,7 +90,7 @@ func listObjectsV2(r *request) error {
 	if l.after = start; given {
 		l.after = position
 	}
-	l.owner, l.meta = r.arg("fetch-owner") == "true", r.arg("metadata") == "true"
+	l.owner = r.arg("fetch-owner") == "true"
 	res, err := r.list(&l)
 	if err != nil {
 		return err
@@ -118,8 +122,26 @@ func (r *request) listBody(x *xmlBuf, l listing, res page) {
 	x.bool("IsTruncated", res.Truncated)
 	x.b = append(x.b, res.entries.b...)
 	r.recycle(res.entries)
-	x.prefixes(res.Prefixes, l.encode)
+	if res.Markers != nil {
+		r.markedPrefixes(x, l, res)
+	} else {
+		x.prefixes(res.Prefixes, l.encode)
+	}
 	x.close("ListBucketResult")
+}
+
+// markedPrefixes writes common prefixes with the objects they are the keys of: an empty element where there is none.
+func (r *request) markedPrefixes(x *xmlBuf, l listing, res page) {
+	for i, p := range res.Prefixes {
+		x.open("CommonPrefixes")
+		x.key("Prefix", p, l.encode)
+		x.open("Marker")
+		if o := res.Markers[i]; o != nil {
+			r.objectFields(x, &l, o)
+		}
+		x.close("Marker")
+		x.close("CommonPrefixes")
+	}
 }
 
 func (x *xmlBuf) prefixes(list []string, encode bool) {
@@ -133,6 +155,11 @@ func (x *xmlBuf) prefixes(list []string, encode bool) {
 func (r *request) listEntry(x *xmlBuf, l *listing, o *store.Object) {
 	x.open("Contents")
 	x.key("Key", o.Key, l.encode)
+	r.objectFields(x, l, o)
+	x.close("Contents")
+}
+
+func (r *request) objectFields(x *xmlBuf, l *listing, o *store.Object) {
 	x.time("LastModified", o.LastModified)
 	x.etag(o.ETag)
 	if !o.Checksum.IsZero() {
@@ -147,7 +174,6 @@ func (r *request) listEntry(x *xmlBuf, l *listing, o *store.Object) {
 	if l.meta {
 		x.userMetadata(&o.Attrs)
 	}
-	x.close("Contents")
 }
 
 // userMetadata writes an object's headers as MinIO's listings with metadata do, each as an element named like the

@@ -31,7 +31,17 @@ type page struct {
 			} `xml:",any"`
 		}
 	}
-	CommonPrefixes []struct{ Prefix string }
+	CommonPrefixes []struct {
+		Prefix string
+		Marker *struct {
+			ETag         string
+			UserMetadata *struct {
+				Any []struct {
+					Value string `xml:",chardata"`
+				} `xml:",any"`
+			}
+		}
+	}
 }
 
 // names is keys, then prefixes in parentheses.
@@ -223,5 +233,38 @@ func TestListingWithMetadata(t *testing.T) {
 	}
 	if p, _ := s.list("list-type=2"); p.Contents[0].UserMetadata != nil {
 		t.Error("metadata is shown unasked")
+	}
+}
+
+// A common prefix comes with what is stored under it itself, also where the page begins behind that key, and with an empty
+// element where nothing is.
+func TestListingWithMarkers(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	s.do("PUT", path("a/"), "", "X-Amz-Meta-Mode: 16877")
+	s.do("PUT", path("a/x"), "x")
+	s.do("PUT", path("b/x"), "x")
+	for query, want := range map[string]string{
+		"list-type=2&delimiter=%2F&metadata=true":                       "a/=16877 b/=none ",
+		"list-type=2&delimiter=%2F&metadata=true&start-after=a%2Fbelow": "a/=16877 b/=none ",
+		"list-type=2&delimiter=%2F&metadata=true&prefix=b":              "b/=none ",
+		"list-type=2&delimiter=%2F":                                     "a/=untold b/=untold ",
+		"delimiter=%2F":                                                 "a/=untold b/=untold ",
+	} {
+		p, _ := s.list(query)
+		var got string
+		for _, c := range p.CommonPrefixes {
+			got += c.Prefix + "="
+			switch m := c.Marker; {
+			case m == nil:
+				got += "untold "
+			case m.ETag == "":
+				got += "none "
+			default:
+				got += m.UserMetadata.Any[len(m.UserMetadata.Any)-1].Value + " "
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
 	}
 }

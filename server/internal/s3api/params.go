@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	maxKeys    = 1000   // of one page of any listing but ListBuckets
-	maxBuckets = 10_000 // of one page of ListBuckets
+	maxKeys     = 1000   // of one page of any listing but ListBuckets, and
+	maxMetaKeys = 3000   // of ListObjectsV2 with metadata
+	maxBuckets  = 10_000 // of one page of ListBuckets
 )
 
 func itoa64(n int64) string { return strconv.FormatInt(n, 10) }

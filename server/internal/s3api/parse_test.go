@@ -289,7 +289,7 @@ func FuzzListParameters(f *testing.F) {
 		if err == nil {
 			r := &request{query: query}
 			var l listing
-			if l, err = r.listing(); err == nil && (l.max < 0 || l.max > maxKeys) {
+			if l, err = r.listing(); err == nil && (l.max < 0 || l.max > maxMetaKeys) {
 				t.Fatalf("max-keys %d", l.max)
 			}
 			if err == nil {

@@ -78,12 +78,14 @@ type RenameInput struct {
 type ListQuery struct {
 	Prefix, Delimiter, After string
 	Max                      int
+	Markers                  bool // tell what objects the common prefixes are the keys of
 }
 
 // ListResult is one page. Objects have no Parts. Next is the After of the next page when Truncated.
 type ListResult struct {
 	Objects   []Object
 	Prefixes  []string
+	Markers   []*Object // of ListQuery.Markers: for each of Prefixes the object of that key, or nil; nil altogether if a row is damaged
 	Truncated bool
 	Next      string
 }

@@ -32,7 +32,7 @@ func (s *Store) WalkObjects(ctx context.Context, bucket string, q ListQuery, fn 
 		if err != nil || q.Max == 0 {
 			return err
 		}
-		l := lister{store: s, bucket: bucket, row: b, q: q, fn: fn, page: &page}
+		l := lister{store: s, reader: r, bucket: bucket, row: b, q: q, fn: fn, page: &page, markers: q.Markers}
 		prefix := meta.ObjectKey(b.id, q.Prefix)
 		it := r.Iter(prefix, meta.PrefixEnd(prefix))
 		defer it.Close()
@@ -50,6 +50,7 @@ func (s *Store) WalkObjects(ctx context.Context, bucket string, q ListQuery, fn 
 // lister is the state of one page.
 type lister struct {
 	store  *Store
+	reader meta.Reader
 	bucket string
 	row    bucketRow
 	q      ListQuery
@@ -57,6 +58,7 @@ type lister struct {
 
 	page    *ListResult
 	entries int // objects and prefixes of the page
+	markers bool
 	object  objectRow
 	out     Object
 	strings meta.Strings
@@ -71,7 +73,7 @@ func (l *lister) list(ctx context.Context, it meta.Iterator) error {
 		name := string(raw)
 		common := commonPrefix(name, l.q.Prefix, l.q.Delimiter)
 		if common == "" {
-			readable, err := l.decode(it, name)
+			readable, err := l.decode(it.Key(), it.Value(), name)
 			if err != nil {
 				return err
 			}
@@ -87,6 +89,9 @@ func (l *lister) list(ctx context.Context, it meta.Iterator) error {
 		l.entries++
 		if common != "" {
 			l.page.Prefixes = append(l.page.Prefixes, common)
+			if err := l.marker(it, name, common); err != nil {
+				return err
+			}
 			l.page.Next = common
 			ok = seekBehind(it, meta.ObjectKey(l.row.id, common))
 		} else {
@@ -99,12 +104,46 @@ func (l *lister) list(ctx context.Context, it meta.Iterator) error {
 	return nil
 }
 
-// decode reads the row that the iterator is on into l.out. It reports false for a damaged one.
-func (l *lister) decode(it meta.Iterator, name string) (readable bool, err error) {
-	payload, err := meta.Unseal(it.Key(), it.Value())
+// marker tells what object a common prefix is the key of. It is the first of the group, which the iterator is on, unless the
+// page begins within the group.
+func (l *lister) marker(it meta.Iterator, name, common string) error {
+	if !l.markers {
+		return nil
+	}
+	key, value := it.Key(), []byte(nil)
+	switch {
+	case name == common:
+		value = it.Value()
+	case l.q.After >= common:
+		key = meta.ObjectKey(l.row.id, common)
+		var err error
+		if value, err = l.reader.Get(key); err != nil && !errors.Is(err, meta.ErrNotFound) {
+			return err
+		}
+	}
+	if value == nil {
+		l.page.Markers = append(l.page.Markers, nil)
+		return nil
+	}
+	readable, err := l.decode(key, value, common)
+	if err != nil {
+		return err
+	}
+	if !readable {
+		l.markers, l.page.Markers = false, nil
+		return nil
+	}
+	o := l.out
+	l.page.Markers = append(l.page.Markers, &o)
+	return nil
+}
+
+// decode reads the row of an object into l.out. It reports false for a damaged one.
+func (l *lister) decode(key, value []byte, name string) (readable bool, err error) {
+	payload, err := meta.Unseal(key, value)
 	if err == nil {
 		if e := l.object.decode(l.strings.Decoder(payload)); e != nil {
-			err = &meta.DamagedError{Key: bytes.Clone(it.Key()), Reason: e.Error()}
+			err = &meta.DamagedError{Key: bytes.Clone(key), Reason: e.Error()}
 		}
 	}
 	switch {

@@ -59,6 +59,14 @@ func (e *env) checkList(keys []string, q ListQuery) ListResult {
 		e.t.Errorf("%+v gives %q %q %v %q, want %q %q %v %q", q, objectKeys(page.Objects), page.Prefixes, page.Truncated,
 			page.Next, objects, prefixes, truncated, next)
 	}
+	for i, p := range page.Prefixes {
+		if !q.Markers {
+			break
+		}
+		if m := page.Markers[i]; (m != nil) != slices.Contains(keys, p) || m != nil && m.Key != p {
+			e.t.Errorf("%+v: marker of %q is %+v", q, p, m)
+		}
+	}
 	return page
 }
 
@@ -77,7 +85,7 @@ func TestListings(t *testing.T) {
 			for _, delimiter := range []string{"", "/", "//", "b", "\xff"} {
 				for _, after := range affixes {
 					for _, limit := range []int{0, 1, 2, 5, 1000} {
-						e.checkList(keys, ListQuery{prefix, delimiter, after, limit})
+						e.checkList(keys, ListQuery{Prefix: prefix, Delimiter: delimiter, After: after, Max: limit, Markers: true})
 					}
 				}
 			}
