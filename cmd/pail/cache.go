@@ -48,7 +48,7 @@ func cacheName(m *opt.Mount) string {
 // reads makes what is read come from the cache, and go into it.
 func (c dataCache) reads(o readahead.Options) readahead.Options {
 	if c.Cache != nil {
-		o.Client, o.Keeper = c.Client(o.Client), c.Cache
+		o.Keeper = c.Cache
 	}
 	return o
 }

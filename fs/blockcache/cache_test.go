@@ -256,3 +256,27 @@ func FuzzParseIndex(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatIsMissing(t *testing.T) {
+	c := open(t, t.TempDir())
+	const size = 3*mib + 5
+	mem, etag, data := bucket(t, size)
+	id := readahead.ObjectID{Key: "k", ETag: etag, Size: size}
+	check := func(id readahead.ObjectID, want ...s3client.Range) {
+		t.Helper()
+		if got := c.Missing(id); !slices.Equal(got, want) {
+			t.Errorf("missing of %+v: %v, want %v", id, got, want)
+		}
+	}
+	check(id, s3client.Range{Len: size})
+	read(t, newReader(c, mem), etag, data, mib, mib)
+	check(id, s3client.Range{Len: mib}, s3client.Range{Off: 2 * mib, Len: size - 2*mib})
+	read(t, newReader(c, mem), etag, data, 0, size)
+	check(id)
+	check(readahead.ObjectID{Key: "k", ETag: etag, Size: size + 1}) // what is not to be kept
+	check(readahead.ObjectID{Key: "k", Size: size})
+	check(readahead.ObjectID{Key: "small", ETag: "e", Size: mib})
+	check(readahead.ObjectID{Key: "large", ETag: "e", Size: c.room()/wholeShare + 1})
+	c.fails(errors.New("full"))
+	check(readahead.ObjectID{Key: "new", ETag: "e", Size: size})
+}

@@ -7,7 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pail/fs/readahead"
+	"pail/s3client"
 )
+
+// wholeShare is how much of what the cache may hold one object may take because it is fetched whole.
+const wholeShare = 8
 
 // Keep implements readahead.Keeper: it keeps the chunks that lie wholly in data and are not here yet.
 func (c *Cache) Keep(id readahead.ObjectID, off int64, data [][]byte) {
@@ -31,6 +35,45 @@ func (c *Cache) Keep(id readahead.ObjectID, off int64, data [][]byte) {
 			return
 		}
 	}
+}
+
+// Missing implements readahead.Keeper. An object is to be kept whole if it takes but a small share of the room.
+func (c *Cache) Missing(id readahead.ObjectID) []s3client.Range {
+	if id.ETag == "" || id.Size <= smallest || id.Size > largest || id.Size > c.room()/wholeShare {
+		return nil
+	}
+	e := newEntry(id.Key, id.ETag, id.Size)
+	c.mu.Lock()
+	if kept := c.mu.entries[e.name]; kept != nil {
+		e = kept
+	}
+	c.mu.Unlock()
+	if e.size != id.Size {
+		return nil
+	}
+	var missing []s3client.Range
+	for _, r := range c.missing(e, 0, e.size) {
+		missing = append(missing, s3client.Range{Off: r.off, Len: r.end - r.off})
+	}
+	return missing
+}
+
+// room returns the bytes that the cache may have in all: those that it has and those that are free for it.
+func (c *Cache) room() int64 {
+	left, err := c.spare()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil || c.mu.full {
+		return 0
+	}
+	for _, e := range c.mu.entries {
+		for _, r := range e.records {
+			if r != 0 {
+				left += chunkSize
+			}
+		}
+	}
+	return left
 }
 
 // run is a range of whole chunks.

@@ -16,6 +16,8 @@ type block struct {
 	src       *source
 	off, size int64
 	demanded  bool // made for a reader who has to get its error
+	whole     bool // a part of the object, which is fetched whole
+	keep      room // that a part has from the beginning
 	cancel    context.CancelFunc
 
 	// Guarded by Pool.mu. The bytes of chunks below filled do not change; those above belong to the fetch.
@@ -40,6 +42,9 @@ type waiter struct {
 }
 
 func (b *block) end() int64 { return b.off + b.size }
+
+// idle reports whether the block is nothing but memory of what was read once.
+func (b *block) idle() bool { return b.done && b.pins == 0 && b.ahead == 0 }
 
 // chunkAt returns the rest of the chunk that holds offset at of the block.
 func chunkAt(chunks [][]byte, at int64) []byte { return chunks[at/chunkSize][at%chunkSize:] }
@@ -108,9 +113,10 @@ func (b *block) finishLocked(err error) {
 		b.dropLocked()
 	case b.served >= b.size:
 		b.spendLocked()
-	case b.ahead > 0:
+	case b.ahead > 0 && !b.whole:
 		m.put(b, &m.ready)
 	default:
+		m.settle(b) // of a part of a whole, which is kept
 		m.put(b, &m.idle)
 	}
 	m.grant()

@@ -17,10 +17,17 @@
 // Blocks that came whole are handed to Options.Keeper, one after the other, while readers use them already; so what keeps
 // them costs readers no time, and writes large pieces.
 //
+// Where there is a Keeper, random reads of one version may lead to all of it (whole.go): when they have waited for as long as
+// it takes to fetch what the keeper does not have, by what fetches of this mount have cost lately (pace.go), that is fetched
+// in parallel parts, once, of one version at a time. So both together take no more than twice of what would have been best,
+// whatever is read later. Parts are asked for only while there is memory to fetch ahead and room to keep them, and give
+// it back to all others once they are kept; so random reads cost at most the object on top of what they have asked for.
+// Without a Keeper they never get more than they ask for, in whole chunks.
+//
 // Memory is chunks of 128 KiB, cut from slabs that are mapped when first needed and kept until the pool closes, since
 // memory given back to the system is slow to get again. A block takes all its chunks before its GET starts. Blocks
-// that nobody needs at the moment make room in this order: those read to their end, those fetched for one read, those
-// fetched ahead; fetches ahead that are still under way are cancelled last. Fetching ahead may use only the first two
+// that nobody needs at the moment make room in this order: those read to their end, those fetched for one read or as parts of a
+// whole, those fetched ahead; fetches ahead that are still under way are cancelled last. Fetching ahead may use only the first two
 // and leaves a reserve. A demanded read that finds no room waits in a queue for a single chunk, and holds none while it
 // waits. So there is always a fetch that can finish, and demanded reads never block each other for good.
 //

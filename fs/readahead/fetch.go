@@ -48,6 +48,9 @@ func (s *source) begin(ctx context.Context, b *block, r *request) (room, error) 
 			return 0, ctx.Err()
 		}
 	}
+	if b.whole {
+		return b.keep, nil
+	}
 	return s.pool.keeper.reserve(ctx, b.size, b.demanded)
 }
 
@@ -59,6 +62,9 @@ func (s *source) end(b *block, keep room, err error) {
 		b.pins++ // the bytes stay in place, whatever becomes of the source
 	}
 	b.finishLocked(err)
+	if b.whole {
+		s.wholeFetchedLocked(err)
+	}
 	id, chunks := s.id, b.chunks
 	s.pool.mu.Unlock()
 	b.cancel()
@@ -70,6 +76,11 @@ func (s *source) end(b *block, keep room, err error) {
 		s.pool.mu.Unlock()
 	}
 	s.pool.keeper.free(keep)
+	if b.whole {
+		s.pool.mu.Lock()
+		s.fetchWholeLocked()
+		s.pool.mu.Unlock()
+	}
 }
 
 func (s *source) fill(ctx context.Context, b *block) error {

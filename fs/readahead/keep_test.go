@@ -3,6 +3,8 @@ package readahead
 import (
 	"sync"
 	"testing"
+
+	"pail/s3client"
 )
 
 // shelf is a Keeper that keeps in memory, when it is let.
@@ -30,6 +32,34 @@ func (k *shelf) Keep(id ObjectID, off int64, data [][]byte) {
 	if k.bytes[off] = n; id.ETag != "e" {
 		k.t.Errorf("kept as %+v", id)
 	}
+}
+
+func (k *shelf) Client(next s3client.Client) s3client.Client { return next }
+
+// Missing says of every chunk that it did not get whole that it is missing.
+func (k *shelf) Missing(id ObjectID) (missing []s3client.Range) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for off := int64(0); off < id.Size; off += chunkSize {
+		r := s3client.Range{Off: off, Len: min(chunkSize, id.Size-off)}
+		if n := len(missing); k.hasLocked(r) {
+			continue
+		} else if n > 0 && missing[n-1].Off+missing[n-1].Len == off {
+			missing[n-1].Len += r.Len
+		} else {
+			missing = append(missing, r)
+		}
+	}
+	return missing
+}
+
+func (k *shelf) hasLocked(r s3client.Range) bool {
+	for off, n := range k.bytes {
+		if off <= r.Off && r.Off+r.Len <= off+n {
+			return true
+		}
+	}
+	return false
 }
 
 // covers reports whether the blocks that were kept make up [0, size).

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"time"
 
 	"pail/s3client"
 )
@@ -33,13 +34,20 @@ type Options struct {
 	BlockSize   int64 // largest request; at most a quarter of MemoryLimit
 	MaxWindow   int   // blocks that one sequential reader may have under way
 	Keeper      Keeper
+	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger
 }
 
-// Keeper gets what a Pool has fetched, to have it nearer the next time. Keep is called for one block at a time, and must
-// not use data after it returns; what it cannot keep is its own business. data are the bytes of a version from off on.
+// Keeper gets what a Pool has fetched, to have it nearer the next time.
 type Keeper interface {
+	// Keep is called for one block at a time, and must not use data after it returns; what it cannot keep is its own
+	// business. data are the bytes of a version from off on.
 	Keep(id ObjectID, off int64, data [][]byte)
+	// Client returns a client that reads what is kept, and the rest from next.
+	Client(next s3client.Client) s3client.Client
+	// Missing returns what is not kept of a version, in order, in pieces that begin where chunks of 128 KiB do; nothing
+	// if it is all there, or is not to be kept whole.
+	Missing(id ObjectID) []s3client.Range
 }
 
 // ObjectID names one version of an object. With an empty ETag only its size tells a changed object.
@@ -81,11 +89,13 @@ type Pool struct {
 	blockSize int64
 	window    int64 // bytes that one stream may have ahead of its reader
 	keeper    *keeper
+	pace      *pace
 
 	mu struct {
 		sync.Mutex
 		closed  bool
 		sources map[*source]struct{}
+		whole   *source // whose object is being fetched whole; one at a time
 		memory
 	}
 }
@@ -102,9 +112,17 @@ func NewPool(o Options) *Pool {
 		block = DefaultBlockSize
 	}
 	blockChunks := min(max(block/chunkSize, 1), limit/4)
-	p := &Pool{client: o.Client, log: o.Log, blockSize: blockChunks * chunkSize, keeper: newKeeper(o.Keeper, limit)}
+	p := &Pool{log: o.Log, blockSize: blockChunks * chunkSize, keeper: newKeeper(o.Keeper, limit)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	p.pace = newPace(o.Now)
+	p.client = paced{o.Client, p.pace}
+	if o.Keeper != nil {
+		p.client = o.Keeper.Client(p.client)
 	}
 	p.mu.sources = map[*source]struct{}{}
 	p.mu.memory = newMemory(int(limit), mapSlab)

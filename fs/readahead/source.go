@@ -25,6 +25,7 @@ type source struct {
 	closed  bool
 	blocks  []*block // by offset, never overlapping
 	streams streams
+	whole   whole
 }
 
 // Close implements Source.
@@ -37,6 +38,9 @@ func (s *source) Close() error {
 	}
 	s.streams.list = nil
 	delete(s.pool.mu.sources, s)
+	if s.pool.mu.whole == s {
+		s.pool.mu.whole = nil
+	}
 	s.pool.mu.grant()
 	s.pool.mu.Unlock()
 	s.wg.Wait()
@@ -49,13 +53,17 @@ func (s *source) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("read %q: negative offset %d", s.id.Key, off)
 	}
 	want := p[:min(int64(len(p)), max(s.id.Size-off, 0))]
-	if err := s.enter(off, int64(len(want)), endOf(ctx)); err != nil {
+	random, err := s.enter(off, int64(len(want)), endOf(ctx))
+	if err != nil {
 		return 0, err
 	}
 	defer s.wg.Done()
+	if random {
+		defer s.considerWhole()
+	}
 	n := 0
 	for n < len(want) {
-		m, err := s.readBlock(ctx, want[n:], off+int64(n))
+		m, err := s.readBlock(ctx, want[n:], off+int64(n), random)
 		n += m
 		if err != nil {
 			return n, err
@@ -67,25 +75,27 @@ func (s *source) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// enter makes Close wait for this read, and lets it start the fetches that it and its stream need, up to end.
-func (s *source) enter(off, n, end int64) error {
+// enter makes Close wait for this read, and lets it start the fetches that it and its stream need, up to end. It reports
+// whether the read follows no other.
+func (s *source) enter(off, n, end int64) (random bool, err error) {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	if s.closed {
-		return s.errClosed()
+		return false, s.errClosed()
 	}
 	s.wg.Add(1)
 	if n > 0 {
-		s.planLocked(off, n, end)
+		random = !s.planLocked(off, n, end).sequential
+		s.fetchWholeLocked()
 	}
-	return nil
+	return random, nil
 }
 
 func (s *source) errClosed() error { return fmt.Errorf("read %q: %w", s.id.Key, ErrClosed) }
 
 // readBlock reads the part of p that one block has. It may return 0 and no error, when a block that was fetched ahead
 // failed: the next call demands it.
-func (s *source) readBlock(ctx context.Context, p []byte, off int64) (int, error) {
+func (s *source) readBlock(ctx context.Context, p []byte, off int64, random bool) (int, error) {
 	mu := &s.pool.mu
 	mu.Lock()
 	if s.closed {
@@ -99,7 +109,12 @@ func (s *source) readBlock(ctx context.Context, p []byte, off int64) (int, error
 	b.pins++
 	at := off - b.off
 	need := min(at+int64(len(p)), b.size)
+	done := func() {}
+	if random && b.demanded {
+		done = s.waitsLocked()
+	}
 	waitErr := s.waitLocked(ctx, b, need)
+	done()
 	n := max(min(b.filled, need)-at, 0)
 	chunks, err := b.chunks, b.err
 	if n > 0 {
@@ -140,8 +155,8 @@ func (s *source) waitLocked(ctx context.Context, b *block, need int64) error {
 	}
 }
 
-// planLocked starts the fetches for a read of [off, off+n), and for its stream up to end.
-func (s *source) planLocked(off, n, end int64) {
+// planLocked starts the fetches for a read of [off, off+n), and for its stream, which it returns, up to end.
+func (s *source) planLocked(off, n, end int64) *stream {
 	first := s.streams.reads == 0
 	st, gone := s.streams.note(off, n, s.pool.blockSize)
 	st.end = max(end, off+n)
@@ -153,7 +168,7 @@ func (s *source) planLocked(off, n, end int64) {
 	}
 	if first && off == 0 && s.id.Size <= smallObject && s.blockAt(0) == nil {
 		s.demandLocked(0, s.id.Size)
-		return
+		return st
 	}
 	at := off
 	for b := s.blockAt(at); b != nil && at < off+n; b = s.blockAt(at) {
@@ -167,6 +182,7 @@ func (s *source) planLocked(off, n, end int64) {
 	if st.sequential {
 		s.passLocked(st)
 	}
+	return st
 }
 
 // demandNextLocked makes the block for a read of [off, off+n) of a stream, where no block is at off: a whole step if
@@ -266,7 +282,7 @@ func (s *source) passLocked(st *stream) {
 func (s *source) abandonLocked(st *stream) {
 	for i := s.indexAt(st.tail); i < len(s.blocks) && s.blocks[i].off < st.ahead; {
 		b := s.blocks[i]
-		if b.ahead > 0 && b.pins == 0 && !s.streams.wants(b.off, b.end()) {
+		if b.ahead > 0 && !b.whole && b.pins == 0 && !s.streams.wants(b.off, b.end()) {
 			b.dropLocked() // takes it out of s.blocks
 			continue
 		}

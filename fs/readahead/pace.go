@@ -1,0 +1,114 @@
+package readahead
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"pail/s3client"
+)
+
+const (
+	guessedBytes = 256 << 10 // that count as seen before there is anything to see
+	guessedRate  = 100 << 20 // bytes per second, at which they came
+	recentBytes  = 64 << 20  // older ones count half, the older the less
+	pacedBytes   = 64 << 10  // smaller bodies tell nothing of the rate
+)
+
+// pace is what fetches from the service have cost lately: the time until an answer begins, and the rate at which its bytes
+// come then, of one request.
+type pace struct {
+	now func() time.Time
+
+	mu struct {
+		sync.Mutex
+		latency time.Duration // 0: nothing is known
+		bytes   float64
+		taken   time.Duration // for bytes
+	}
+}
+
+func newPace(now func() time.Time) *pace {
+	p := &pace{now: now}
+	p.mu.bytes, p.mu.taken = guessedBytes, time.Second*guessedBytes/guessedRate
+	return p
+}
+
+// answered notes that an answer has begun.
+func (p *pace) answered(after time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.latency == 0 {
+		p.mu.latency = after
+	}
+	p.mu.latency += (after - p.mu.latency) / 8
+}
+
+// came notes how long the bytes of an answer took from then on.
+func (p *pace) came(n int64, taken time.Duration) {
+	if n < pacedBytes {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.bytes, p.mu.taken = p.mu.bytes+float64(n), p.mu.taken+taken
+	if p.mu.bytes > recentBytes {
+		p.mu.bytes, p.mu.taken = p.mu.bytes/2, p.mu.taken/2
+	}
+}
+
+// within returns how many bytes come in the time that a request waits for its answer.
+func (p *pace) within() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int64(p.mu.bytes * float64(p.mu.latency) / float64(p.mu.taken))
+}
+
+// cost returns how long n bytes take in requests of piece bytes, so many at once, if together they are no faster than one.
+func (p *pace) cost(n, piece int64, atOnce int) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rounds := 1 + float64(n)/(float64(piece)*float64(atOnce))
+	return time.Duration(rounds*float64(p.mu.latency) + float64(n)/p.mu.bytes*float64(p.mu.taken))
+}
+
+// paced is a client whose Gets the pace is taken from.
+type paced struct {
+	s3client.Client
+	pace *pace
+}
+
+// Get implements s3client.Client.
+func (c paced) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
+	asked := c.pace.now()
+	o, err := c.Client.Get(ctx, key, opt)
+	if err != nil {
+		return nil, err
+	}
+	begun := c.pace.now()
+	c.pace.answered(begun.Sub(asked))
+	o.Body = &pacedBody{ReadCloser: o.Body, pace: c.pace, begun: begun, last: begun}
+	return o, nil
+}
+
+// pacedBody is the body of one answer; one goroutine reads and closes it.
+type pacedBody struct {
+	io.ReadCloser
+	pace        *pace
+	n           int64
+	begun, last time.Time
+}
+
+func (b *pacedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.n, b.last = b.n+int64(n), b.pace.now()
+	}
+	return n, err
+}
+
+func (b *pacedBody) Close() error {
+	b.pace.came(b.n, b.last.Sub(b.begun))
+	return b.ReadCloser.Close()
+}

@@ -1,0 +1,308 @@
+package readahead
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pail/s3client"
+)
+
+const (
+	linkLatency = 10 * time.Millisecond
+	linkRate    = 100 << 20
+)
+
+// link is a fake service whose time passes as on a network: a moment for each answer, and one for its bytes.
+type link struct {
+	*fake
+	now atomic.Int64
+}
+
+func newLink(size int64) *link {
+	l := &link{fake: &fake{size: size, etag: "e"}}
+	l.hook = func(context.Context, s3client.Range) error {
+		l.now.Add(int64(linkLatency))
+		return nil
+	}
+	l.body = func(_ context.Context, _ s3client.Range, r io.Reader) io.Reader { return slow{r, l} }
+	return l
+}
+
+type slow struct {
+	io.Reader
+	l *link
+}
+
+func (s slow) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	s.l.now.Add(int64(n) * int64(time.Second) / linkRate)
+	return n, err
+}
+
+// open returns a source over the link, whose pool keeps with k.
+func (l *link) open(t *testing.T, k Keeper) (*Pool, *source) {
+	t.Helper()
+	p := newPool(t, l.fake, Options{Keeper: k, Now: func() time.Time { return time.Unix(0, l.now.Load()) }})
+	return p, p.Open(object(l.fake)).(*source)
+}
+
+// readRandomly reads until more is asked for than the reads need, n times at most, and returns the number of reads.
+func (l *link) readRandomly(t *testing.T, s Source, n int) int {
+	t.Helper()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range n {
+		read(t, s, rnd.Int64N(l.size/4096)*4096, 4096)
+		if len(l.parts()) > 0 {
+			return i + 1
+		}
+	}
+	return n
+}
+
+// parts returns the requests that no read of 4 KiB needs.
+func (l *link) parts() (parts []s3client.Range) {
+	for _, r := range l.requests() {
+		if r.Len > 2*chunkSize {
+			parts = append(parts, r)
+		}
+	}
+	return parts
+}
+
+func openShelf(t *testing.T) *shelf {
+	k := newShelf(t)
+	close(k.open)
+	return k
+}
+
+// sum returns the bytes of all requests.
+func sum(gets []s3client.Range) (n int64) {
+	for _, r := range gets {
+		n += r.Len
+	}
+	return n
+}
+
+func TestRandomReadsThatWaitedLongEnoughFetchTheRest(t *testing.T) {
+	l := newLink(64*mib + 4099)
+	k := openShelf(t)
+	_, s := l.open(t, k)
+	n := l.readRandomly(t, s, 1000)
+	// 64 MiB take 0.64 s and the answers to the requests, and a random read 11 ms, unless it is one of what is here.
+	if n < 58 || n > 95 {
+		t.Errorf("the rest is fetched after %d reads", n)
+	}
+	waitFor(t, "all to be kept", func() bool { return len(k.Missing(s.id)) == 0 })
+	g := l.requests()
+	before := int64(n) * chunkSize
+	if total := sum(g); total > l.size+before {
+		t.Errorf("%d bytes were fetched of %d, %d of them before", total, l.size, before)
+	}
+	l.readRandomly(t, s, 1)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		off := rnd.Int64N(l.size)
+		read(t, s, off, int(min(128*kib, l.size-off)))
+	}
+	if more := l.requests()[len(g):]; len(more) != 0 {
+		t.Errorf("requests for what is here: %v", more)
+	}
+}
+
+// Many readers at once wait no longer than one does.
+func TestWaitsAtTheSameTimeCountOnce(t *testing.T) {
+	l := newLink(64 * mib)
+	_, s := l.open(t, openShelf(t))
+	s.pool.mu.Lock()
+	var ends []func()
+	for range 100 {
+		ends = append(ends, s.waitsLocked())
+	}
+	l.now.Add(int64(time.Second))
+	for _, end := range ends {
+		end()
+	}
+	if s.whole.waited != time.Second {
+		t.Errorf("waited %v", s.whole.waited)
+	}
+	s.pool.mu.Unlock()
+}
+
+func TestRestIsNotFetched(t *testing.T) {
+	t.Run("without a cache on disk", func(t *testing.T) {
+		l := newLink(64 * mib)
+		_, s := l.open(t, nil)
+		l.readRandomly(t, s, 1000)
+		rnd := rand.New(rand.NewPCG(3, 4))
+		before := sum(l.requests())
+		for range 200 {
+			read(t, s, rnd.Int64N(l.size/4096-32)*4096, 128*kib)
+		}
+		if total := sum(l.requests()) - before; len(l.parts()) > 0 || total > 200*2*128*kib {
+			t.Errorf("%d bytes, parts %v", total, l.parts())
+		}
+	})
+	t.Run("of what the keeper does not want", func(t *testing.T) {
+		l := newLink(64 * mib)
+		_, s := l.open(t, unwilling{openShelf(t)})
+		if l.readRandomly(t, s, 1000); len(l.parts()) > 0 || s.whole.state != over {
+			t.Errorf("parts %v", l.parts())
+		}
+	})
+	t.Run("of a very large object", func(t *testing.T) {
+		l := newLink(largestWhole + 1)
+		_, s := l.open(t, openShelf(t))
+		s.whole.waited = time.Hour
+		if l.readRandomly(t, s, 100); len(l.parts()) > 0 {
+			t.Errorf("parts %v", l.parts())
+		}
+	})
+	t.Run("because of reads in order", func(t *testing.T) {
+		l := newLink(64 * mib)
+		_, s := l.open(t, openShelf(t))
+		for off := int64(0); off < l.size; off += mib {
+			read(t, s, off, mib)
+		}
+		if s.whole.waited > 2*linkLatency || s.whole.state != counting {
+			t.Errorf("waited %v, state %v", s.whole.waited, s.whole.state)
+		}
+		checkOnce(t, l.requests())
+	})
+}
+
+type unwilling struct{ *shelf }
+
+func (unwilling) Missing(ObjectID) []s3client.Range { return nil }
+
+// due makes the next random read have the rest fetched.
+func (s *source) due() {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	s.whole.waited = time.Hour
+}
+
+func TestCloseEndsFetchingTheRest(t *testing.T) {
+	l := newLink(64 * mib)
+	p, s := l.open(t, openShelf(t))
+	l.hook = func(ctx context.Context, r s3client.Range) error {
+		if r.Len > chunkSize {
+			<-ctx.Done()
+		}
+		return ctx.Err()
+	}
+	s.due()
+	read(t, s, 5*mib, 4096)
+	waitFor(t, "parts to be asked for", func() bool { return len(l.parts()) == wholeAtOnce })
+	s.Close()
+	if n := len(l.parts()); n != wholeAtOnce || p.mu.whole != nil {
+		t.Errorf("%d parts; %v", n, p.mu.whole)
+	}
+	// The next object has its turn.
+	l.hook = nil
+	s = p.Open(object(l.fake)).(*source)
+	s.due()
+	read(t, s, 5*mib, 4096)
+	waitFor(t, "all to be kept", func() bool { return len(s.pool.keeper.to.Missing(s.id)) == 0 })
+}
+
+func TestPartThatFailsCostsNoRead(t *testing.T) {
+	l := newLink(64 * mib)
+	_, s := l.open(t, openShelf(t))
+	l.hook = func(_ context.Context, r s3client.Range) error {
+		if r.Len > chunkSize {
+			return errors.New("no")
+		}
+		return nil
+	}
+	s.due()
+	if l.readRandomly(t, s, 1) != 1 {
+		t.Error("no part was asked for")
+	}
+	waitFor(t, "the end", func() bool {
+		s.pool.mu.Lock()
+		defer s.pool.mu.Unlock()
+		return s.whole.state == over && s.pool.mu.whole == nil
+	})
+	parts := len(l.parts())
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 100 {
+		read(t, s, rnd.Int64N(l.size/4096)*4096, 4096)
+	}
+	if n := len(l.parts()); n != parts || n > wholeAtOnce {
+		t.Errorf("%d parts, then %d", parts, n)
+	}
+}
+
+// Reads are served from parts that still come in, and of other places at once.
+func TestReadsWhileTheRestComes(t *testing.T) {
+	l := newLink(64 * mib)
+	_, s := l.open(t, openShelf(t))
+	gate := make(chan struct{})
+	l.body = func(_ context.Context, r s3client.Range, whole io.Reader) io.Reader {
+		if r.Len <= chunkSize {
+			return whole
+		}
+		return io.MultiReader(io.LimitReader(whole, 256*kib), wait{gate}, whole)
+	}
+	s.due()
+	read(t, s, 60*mib, 4096)
+	read(t, s, 5, 128*kib) // the beginning of the first part
+	isFirst := func(r s3client.Range) bool { return r.Off == 0 }
+	if parts := l.parts(); !slices.ContainsFunc(parts, isFirst) {
+		t.Errorf("parts %v", parts)
+	}
+	read(t, s, 50*mib, 4096)
+	close(gate)
+	for off := int64(0); off < l.size; off += mib {
+		read(t, s, off, mib)
+	}
+}
+
+type wait struct{ gate chan struct{} }
+
+func (w wait) Read([]byte) (int, error) {
+	<-w.gate
+	return 0, io.EOF
+}
+
+// In little memory, and with a keeper that is slow, parts wait and demanded reads do not.
+func TestRestComesWithinTheMemory(t *testing.T) {
+	l := newLink(24 * mib)
+	k := newShelf(t)
+	p := newPool(t, l.fake, Options{Keeper: k, MemoryLimit: 4 * mib, BlockSize: mib})
+	s := p.Open(object(l.fake)).(*source)
+	s.due()
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 100 {
+		read(t, s, rnd.Int64N(l.size/4096)*4096, 4096)
+	}
+	close(k.open)
+	waitFor(t, "all to be kept", func() bool {
+		read(t, s, rnd.Int64N(l.size/4096)*4096, 4096)
+		return len(k.Missing(s.id)) == 0
+	})
+}
+
+// Blocks of reads that lie across chunks are not kept, and in nobody's way.
+func TestPartsTakeThePlaceOfIdleBlocks(t *testing.T) {
+	l := newLink(8 * mib)
+	k := openShelf(t)
+	_, s := l.open(t, k)
+	for off := int64(chunkSize - 100); off < l.size-mib; off += mib {
+		read(t, s, off, 200)
+	}
+	waitFor(t, "the keeper to have seen them", func() bool {
+		s.pool.mu.Lock()
+		defer s.pool.mu.Unlock()
+		return !slices.ContainsFunc(s.blocks, func(b *block) bool { return !b.idle() })
+	})
+	s.due()
+	read(t, s, 7*mib+300*kib, 10)
+	waitFor(t, "all to be kept", func() bool { return len(k.Missing(s.id)) == 0 })
+}
