@@ -1,6 +1,7 @@
 package fstest
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -40,6 +41,7 @@ var operations = map[string]operation{
 	"symlink":  {2, 2, onTwo(unix.Symlink)},
 	"link":     {2, 2, onTwo(unix.Link)},
 	"linkfd":   {2, 2, linkfdCall},
+	"linkproc": {2, 2, linkprocCall},
 	"rename":   {2, 3, renameCall},
 	"mknod":    {3, 3, mknodCall},
 	"chown":    {3, 3, chownCall(0)},
@@ -171,6 +173,11 @@ func openCall(a *Actor, args []string) (string, error) {
 // linkfdCall gives the file of a descriptor a name.
 func linkfdCall(a *Actor, args []string) (string, error) {
 	return "", unix.Linkat(a.fd(args[0]), "", unix.AT_FDCWD, args[1], unix.AT_EMPTY_PATH)
+}
+
+// linkprocCall is linkfdCall for whoever may not do that: open(2), O_TMPFILE.
+func linkprocCall(a *Actor, args []string) (string, error) {
+	return "", unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", a.fd(args[0])), unix.AT_FDCWD, args[1], unix.AT_SYMLINK_FOLLOW)
 }
 
 func closeCall(a *Actor, args []string) (string, error) {

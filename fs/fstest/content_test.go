@@ -155,6 +155,15 @@ func TestContent(t *testing.T) {
 			list d
 			open f d O_TMPFILE|O_RDWR|O_EXCL 0600
 			linkfd f a
+			linkproc f a
+			close f
+			open f d O_TMPFILE|O_RDWR 0600
+			write f "by its descriptor"
+			linkproc f d/p
+			linkproc f d/p
+			fstat f
+			stat d/p
+			unlink d/p
 			close f
 			open f d O_TMPFILE|O_RDWR 0600
 			rmdir d
