@@ -79,6 +79,10 @@ func (t *Table[T]) Attach(n, dir *Node[T], name string) (replaced *Node[T]) {
 func (t *Table[T]) Link(n, dir *Node[T], name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.linkOverLocked(n, dir, name)
+}
+
+func (t *Table[T]) linkOverLocked(n, dir *Node[T], name string) {
 	there := dir.childLocked(name)
 	if there == n || n.removed {
 		return
@@ -88,6 +92,17 @@ func (t *Table[T]) Link(n, dir *Node[T], name string) {
 	}
 	n.others = append(n.others, edge[T]{dir, name})
 	t.linkLocked(dir, name, n)
+}
+
+// LinkOver is Link where the name is that of there, or nobody's if that is nil; else it does nothing and reports false.
+func (t *Table[T]) LinkOver(n, dir *Node[T], name string, there *Node[T]) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if dir.childLocked(name) != there {
+		return false
+	}
+	t.linkOverLocked(n, dir, name)
+	return true
 }
 
 // Unlink takes a further name from the live inode that has it. It does nothing where that is the inode's path.

@@ -76,39 +76,65 @@ func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags Ope
 		defer done()
 		return v.createPending(p, o, flags, true)
 	}
+	return v.createStored(ctx, p, at, o, flags)
+}
+
+// createStored makes an empty object, and opens it. Others here may find and open it at once, but store nothing before the
+// gate is given back.
+func (v *Volume) createStored(ctx context.Context, p place, at string, o object, flags OpenFlags) (*Inode, *Handle, error) {
+	n, unlock, err := v.gatedInode(ctx, p, attr.Regular)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlock()
+	n.mu.Lock()
+	err = n.beginLocked()
+	n.unlock()
+	if err != nil {
+		return nil, nil, err
+	}
 	o, s, err := v.putNew(ctx, at, o, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	n := v.inode(p, attr.Regular)
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	if n.mu.content == nil {
-		n.mu.content = newContent(v, o.info, true)
-	} else { // somebody here created it without Excl meanwhile; the object is ours
-		n.mu.content.base, n.mu.content.stored = o.info, true
+		n.mu.content, n.mu.obj = newContent(v, o.info, true), o
+		n.mu.content.claim = true
 	}
-	n.mu.content.claim = true
-	n.mu.obj, n.mu.stamp = o, s
+	n.mu.stamp = s
 	return n, n.attachLocked(n.mu.content, flags), nil
 }
 
 // createPending makes a file that only this mount knows.
 func (v *Volume) createPending(p place, o object, flags OpenFlags, promised bool) (*Inode, *Handle, error) {
-	n := v.inode(p, attr.Regular)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.mu.content == nil {
-		c := newContent(v, s3client.ObjectInfo{Key: o.info.Key}, false)
-		c.file, c.promised = v.opt.Stage.NewFile(nil, 0), promised
-		n.mu.content, n.mu.obj, n.mu.stamp = c, o, v.names.Begin()
-		if promised {
-			c.absent = n.mu.stamp
-		}
+	n := v.lockedInode(p, attr.Regular)
+	defer n.unlock()
+	if err := n.beginLocked(); err != nil {
+		return nil, nil, err
 	}
-	h := n.attachLocked(n.mu.content, flags)
+	c := newContent(v, s3client.ObjectInfo{Key: o.info.Key}, false)
+	c.file, c.promised = v.opt.Stage.NewFile(nil, 0), promised
+	n.mu.content, n.mu.obj = c, o
+	if promised {
+		c.absent = n.mu.stamp
+	}
+	h := n.attachLocked(c, flags)
 	h.made = true
 	return n, h, nil
+}
+
+// beginLocked makes the inode of a free name that of a file which is about to be made: what was open of another one, which
+// another client has removed, stays with its handles. ErrExist: it was written to since it was looked at. The caller gives
+// the lock back with n.unlock.
+func (n *Inode) beginLocked() error {
+	if n.unsavedLocked() {
+		return ErrExist
+	}
+	n.abandonLocked()
+	n.mu.stamp = n.v.names.Begin()
+	return nil
 }
 
 // mustBeAbsent says ErrExist if there is something at a path. A lookup that was made for the purpose is good enough,
@@ -264,6 +290,11 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 		}
 		return n, st, err
 	}
+	n, unlockInode, err := v.gatedInode(ctx, p, typeOf(o))
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	defer unlockInode()
 	o, s, err := v.putNew(ctx, at, o, body)
 	if err != nil {
 		return nil, Stat{}, err
@@ -275,7 +306,6 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 		}
 		p.dir.addSubdirs(1)
 	}
-	n := v.inode(p, typeOf(o))
 	n.mu.Lock()
 	n.mu.stamp = s
 	n.mu.Unlock()

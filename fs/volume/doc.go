@@ -96,6 +96,11 @@
 // nowhere, no answer about its old or new path changes what the inode is based on; who needs one waits. A change is told
 // to the cache before other operations can see that the inode has nothing unsaved.
 //
+// A name has one inode, and only that has anything unsaved: two would be in conflict with each other. An answer that there
+// is nothing, or something else, under a name takes the name from its inode (detach), but not while somebody has the
+// inode's gate, nor if it has something unsaved. So who makes, renames or removes a file looks whether the inode has the
+// name still once he has the gate, or the mu that he gives it content under, and else takes the inode that has it now.
+//
 // # Interruption
 //
 // Operations that send changes use a context of their own, which a signal to the caller does not end: a request that is

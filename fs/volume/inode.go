@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -74,6 +75,14 @@ func (n *Inode) Ino() uint64 { return n.node.Ino() }
 // Mode returns the file type bits, which are fixed for life.
 func (n *Inode) Mode() uint32 { return n.typ }
 
+// nodeOf is n's place in the table, nil for nil.
+func nodeOf(n *Inode) *tree.Node[Inode] {
+	if n == nil {
+		return nil
+	}
+	return n.node
+}
+
 func (n *Inode) isDir() bool { return n.typ == attr.Dir }
 
 // child returns the live inode of a name, or nil.
@@ -90,6 +99,32 @@ func (v *Volume) inode(p place, typ uint32) *Inode {
 		if n := v.inodeAsOf(p, typ, v.names.Begin()); n != nil {
 			return n
 		}
+	}
+}
+
+// lockedInode is inode with its mu locked, under which no answer takes the name from it (detach).
+func (v *Volume) lockedInode(p place, typ uint32) *Inode {
+	for {
+		n := v.inode(p, typ)
+		n.mu.Lock()
+		if v.child(p) == n {
+			return n
+		}
+		n.mu.Unlock()
+	}
+}
+
+// gatedInode is inode with its gate, so that it keeps the name until unlock.
+func (v *Volume) gatedInode(ctx context.Context, p place, typ uint32) (n *Inode, unlock func(), err error) {
+	for {
+		n := v.inode(p, typ)
+		if err := n.gate.lock(ctx); err != nil {
+			return nil, nil, err
+		}
+		if v.child(p) == n {
+			return n, n.gate.unlock, nil
+		}
+		n.gate.unlock()
 	}
 }
 
@@ -122,8 +157,12 @@ func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 
 // detach takes the name of an inode that had nothing, or something else, at its path when s was taken; unless it has
 // another path now, something has been or is being done to it here since, or it has changes that are not stored yet. Handles go on
-// reading the version that they have.
+// reading the version that they have. Whoever is about to do something to it has its gate, or its mu.
 func (v *Volume) detach(n *Inode, path string, s tree.Stamp) {
+	if !n.gate.tryLock() {
+		return
+	}
+	defer n.gate.unlock()
 	n.mu.Lock()
 	defer n.unlock()
 	if n.unsavedLocked() || n.overtakenLocked(s) || n.mu.leaving || v.isMoving(n) || !v.table.RemoveAt(n.node, path) {

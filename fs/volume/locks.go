@@ -21,6 +21,16 @@ func (g gate) lock(ctx context.Context) error {
 	}
 }
 
+// tryLock takes the gate if nobody has it.
+func (g gate) tryLock() bool {
+	select {
+	case g <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 func (g gate) unlock() { <-g }
 
 // lockGates locks the gates of several inodes in the order of their numbers; nil ones are skipped.

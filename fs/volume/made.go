@@ -92,8 +92,7 @@ func (v *Volume) commitTarget(ctx context.Context, dir *Inode) error {
 // makeLater makes an object of any kind that is sent later. The caller owns its path.
 func (v *Volume) makeLater(ctx context.Context, p place, o object, body []byte) (*Inode, Stat, error) {
 	o.info.Size = int64(len(body))
-	n := v.inode(p, typeOf(o))
-	n.mu.Lock()
+	n := v.lockedInode(p, typeOf(o))
 	c := newContent(v, s3client.ObjectInfo{Key: o.info.Key}, false)
 	if c.body = body; n.typ == attr.Regular {
 		c.file = v.opt.Stage.NewFile(nil, 0)

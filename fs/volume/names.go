@@ -271,10 +271,9 @@ func (v *Volume) lookupShared(ctx context.Context, p place, at string, name obje
 	if err != nil {
 		return nil, Stat{}, err
 	}
-	if old := v.child(p); old != nil && old != n {
-		v.detach(old, at, s)
+	if !v.linkFound(n, p) {
+		return nil, Stat{}, errAgain
 	}
-	v.table.Link(n.node, p.dir.node, p.name)
 	if _, state, t := v.names.Get(at); s.Before(t) && (state == tree.Absent || state == tree.WasAbsent) {
 		v.table.Unlink(p.dir.node, p.name)
 		return nil, Stat{}, errAgain
@@ -283,6 +282,24 @@ func (v *Volume) lookupShared(ctx context.Context, p place, at string, name obje
 		return n, st, nil
 	}
 	return n, v.stat(n, o), nil
+}
+
+// linkFound gives a file a further name that was found to lead to it. It reports false where a file was made there since.
+func (v *Volume) linkFound(n *Inode, p place) bool {
+	old := v.child(p)
+	if old == nil || old == n {
+		return v.table.LinkOver(n.node, p.dir.node, p.name, nodeOf(old))
+	}
+	old.mu.Lock()
+	defer old.unlock()
+	path := v.table.IsPath(old.node, p.dir.node, p.name)
+	if path && old.unsavedLocked() || !v.table.LinkOver(n.node, p.dir.node, p.name, old.node) {
+		return false
+	}
+	if path {
+		old.abandonLocked()
+	}
+	return true
 }
 
 func (v *Volume) lookupBroken(p place, at string, name object, s tree.Stamp) (*Inode, Stat, error) {

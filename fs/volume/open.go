@@ -165,8 +165,8 @@ func (n *Inode) attachVersion(o object, s tree.Stamp, bytes s3client.ETag, src *
 	n.mu.obj, n.mu.stamp = o, s
 	h := n.attachLocked(n.mu.content, flags)
 	// A rename of a directory above looks for open files after it has changed the path: it has seen this one, or this
-	// sees the new path.
-	if path, _ := n.v.table.Path(n.node); n.v.keys.File(path) != o.info.Key {
+	// sees the new path. An inode without a name gets no content, as another one may have that name.
+	if path, err := n.path(); err != nil || n.v.keys.File(path) != o.info.Key {
 		n.detachHandleLocked(h)
 		return nil
 	}

@@ -77,12 +77,8 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 	if err := nameError(v.keys.CheckFile(m.to)); err != nil {
 		return err
 	}
-	n, target, err := v.renamed(ctx, m)
+	n, target, open, err := v.lockRenamed(ctx, m)
 	if err != nil || n == target {
-		return err
-	}
-	open, err := lockGates(ctx, n, target)
-	if err != nil {
 		return err
 	}
 	defer open()
@@ -125,10 +121,29 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 	return nil
 }
 
+// lockRenamed is renamed with the gates of both inodes, so that they keep their names; with none if they are one.
+func (v *Volume) lockRenamed(ctx context.Context, m *move) (n, target *Inode, open func(), err error) {
+	const attempts = 8 // each but the last has met another client's change
+	for range attempts {
+		if n, target, err = v.renamed(ctx, m); err != nil || n == target {
+			return n, target, nil, err
+		}
+		if open, err = lockGates(ctx, n, target); err != nil {
+			return nil, nil, nil, err
+		}
+		if v.child(m.src) == n && (target == nil || v.child(m.dst) == target) {
+			return n, target, open, nil
+		}
+		open()
+	}
+	return nil, nil, nil, fmt.Errorf("%w: it keeps changing", ErrStale)
+}
+
 // renamed returns the inode of a file that is to be renamed, and the one that has the new name, if any. Both are in the
 // table from now on, so that nobody opens the files by others. They are one where both names are of one file: then there
 // is nothing to do (rename(2)).
 func (v *Volume) renamed(ctx context.Context, m *move) (n, target *Inode, err error) {
+	m.name, m.over = nil, nil
 	src, err := v.exists(ctx, m.src, m.from)
 	switch {
 	case err != nil:

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"pail/fs/attr"
+	"pail/fs/stage"
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
@@ -28,6 +29,7 @@ var allowed = []error{
 func TestConcurrentOperations(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
 		t.Run("stored at close", func(t *testing.T) { concurrently(t, newMount(t, caps)) })
+		t.Run("on disk", func(t *testing.T) { concurrently(t, newMount(t, caps, onDisk(t))) })
 		t.Run("sent in parts", func(t *testing.T) { concurrently(t, newMount(t, caps, tinyParts)) })
 		t.Run("removed later", func(t *testing.T) { concurrently(t, newMount(t, caps, lazyUnlink, ttl(0))) })
 		t.Run("journaled", func(t *testing.T) { concurrently(t, newJournaled(t, caps, lazyUnlink)) })
@@ -39,6 +41,20 @@ func tinyParts(_ *volume.Options, u *upload.Options) {
 	u.MinPartSize, u.PartSize, u.MultipartThreshold = 1, 10, 20
 }
 
+// onDisk keeps what is written in files from the first byte on.
+func onDisk(t *testing.T) setup {
+	area, err := stage.New(stage.Options{Dir: tempDir(t), MemoryPerFile: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := area.Close(); err != nil {
+			t.Errorf("close stage: %v", err)
+		}
+	})
+	return func(o *volume.Options, _ *upload.Options) { o.Stage = area }
+}
+
 func concurrently(t *testing.T, m *mount) {
 	var wg sync.WaitGroup
 	for i := range 8 {
@@ -47,6 +63,10 @@ func concurrently(t *testing.T, m *mount) {
 			for range 150 {
 				if err := m.randomStep(rng); err != nil && !slices.ContainsFunc(allowed, func(ok error) bool { return errors.Is(err, ok) }) {
 					t.Errorf("%v", err)
+					return
+				}
+				if paths := m.Nameless(); len(paths) > 0 {
+					t.Errorf("files that are not stored have lost their names: %q", paths)
 					return
 				}
 			}

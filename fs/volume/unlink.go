@@ -56,8 +56,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	case o.dir:
 		return ErrIsDir
 	}
-	n := v.inode(p, o.mode()) // nobody opens it by another one
-	open, err := lockGates(ctx, n)
+	n, open, err := v.gatedInode(ctx, p, o.mode()) // nobody opens it by another one
 	if err != nil {
 		return err
 	}

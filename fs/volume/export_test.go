@@ -1,0 +1,16 @@
+package volume
+
+// Nameless returns the paths that inodes with something unsaved had, which have lost them while nobody removes them: another
+// inode may have the path, and both would be stored under it.
+func (v *Volume) Nameless() []string {
+	var paths []string
+	for _, n := range v.openInodes() {
+		n.mu.Lock()
+		path, named := v.table.Path(n.node)
+		if n.unsavedLocked() && !named && !n.mu.leaving {
+			paths = append(paths, path)
+		}
+		n.mu.Unlock()
+	}
+	return paths
+}
