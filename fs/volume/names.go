@@ -49,16 +49,8 @@ func (v *Volume) readNames(ctx context.Context, ptr links.Pointer) (list links.N
 	return list, got.Info.ETag, err
 }
 
-// dropName takes a name that is gone off its file's list. With the last one the file goes; when one is left, it becomes a
-// plain object. Nobody waits for the result but the log: the name is gone, and what fails leaves too much.
-func (v *Volume) dropName(ctx context.Context, ptr links.Pointer, key string) {
-	ctx, cancel := v.detached(ctx, 0)
-	defer cancel()
-	if err := v.dropNameNow(ctx, ptr, key); err != nil {
-		v.log.Warn("a name of a file with several is removed, but not from the list of its names", "list", ptr.List(), "error", err)
-	}
-}
-
+// dropNameNow takes a name that is gone off its file's list, and brings the file up to date with that; also if an earlier
+// attempt has come as far as the list.
 func (v *Volume) dropNameNow(ctx context.Context, ptr links.Pointer, key string) error {
 	n, err := v.shared(ctx, ptr)
 	if err != nil {
@@ -74,7 +66,7 @@ func (v *Volume) dropNameNow(ctx context.Context, ptr links.Pointer, key string)
 	case len(list.Keys) == 0:
 		err = v.removeShared(ctx, n, ptr)
 	case left == "":
-		err = v.count(ctx, n, len(list.Keys))
+		err = v.recount(ctx, n, len(list.Keys))
 	}
 	unlock()
 	if err == nil && left != "" {
@@ -84,11 +76,12 @@ func (v *Volume) dropNameNow(ctx context.Context, ptr links.Pointer, key string)
 }
 
 // unlist takes a name off the list; left is the only one that is left, if there is one: then the list is closed. A name
-// that is still somewhere else stays: it was copied, and the copy is what was removed.
+// that is still somewhere else stays: it was copied, and the copy is what was removed. One that is not listed any more is
+// as good.
 func (v *Volume) unlist(ctx context.Context, ptr links.Pointer, key string) (list links.Names, left string, err error) {
 	list, err = v.changeNames(ctx, ptr, func(l *links.Names) error {
 		if _, ok := l.Keys[ptr.Name]; !ok {
-			return ErrNotExist
+			return errUnlisted
 		}
 		if v.elsewhere(ctx, l, ptr, key) {
 			return ErrExist
@@ -103,7 +96,25 @@ func (v *Volume) unlist(ctx context.Context, ptr links.Pointer, key string) (lis
 		}
 		return nil
 	})
+	if errors.Is(err, errUnlisted) {
+		for name := range list.Keys {
+			if list.Closed {
+				left = name
+			}
+		}
+		err = nil
+	}
 	return list, left, err
+}
+
+var errUnlisted = errors.New("the name is not in the list")
+
+// recount stores the number of names, if it is another one than is stored.
+func (v *Volume) recount(ctx context.Context, n *Inode, names int) error {
+	if st, err := v.Getattr(ctx, n); err != nil || st.Nlink == uint32(names) {
+		return err
+	}
+	return v.count(ctx, n, names)
 }
 
 // What may be where a name should be.

@@ -41,6 +41,7 @@ type Volume struct {
 	leases   *lease.Keeper // nil: there are none
 
 	published published
+	drops     drops
 
 	mu struct {
 		sync.Mutex
@@ -80,6 +81,7 @@ func New(opt Options) (*Volume, error) {
 	v.sender.init()
 	v.asides.init()
 	v.published.init()
+	v.drops.init()
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
 	if err := v.replay(context.Background()); err != nil {
 		return nil, err
@@ -118,6 +120,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	if err := v.endPublications(ctx); err != nil {
 		v.log.Warn("names of one file are two files now", "error", err)
 	}
+	v.endDrops(ctx)
 	v.glances.end()
 	v.flats.end()
 	v.logClose(v.Root(), v.walks.end())
