@@ -73,9 +73,7 @@ func (v *Volume) linkOnce(ctx context.Context, n *Inode, p place) (Stat, error) 
 	unlock()
 	if err != nil {
 		if ptr != nil { // listed, but not made
-			if there, _, headErr := v.whatIs(ctx, v.keys.File(at), *ptr); headErr == nil && there != thisName {
-				v.dropName(ctx, *ptr, v.keys.File(at))
-			}
+			v.dropName(ctx, *ptr, v.keys.File(at))
 		}
 		return Stat{}, err
 	}
@@ -271,9 +269,11 @@ func (v *Volume) unmade(home string, err error) error {
 	return err
 }
 
+var errUnsure = errors.New("it is not known whether that was done")
+
 // refused reports whether an error says for certain that nothing was changed.
 func refused(err error) bool {
-	return errors.Is(err, s3client.ErrPrecondition) || errors.Is(err, s3client.ErrAccess) || notFound(err)
+	return !errors.Is(err, errUnsure) && (errors.Is(err, s3client.ErrPrecondition) || errors.Is(err, s3client.ErrAccess) || notFound(err))
 }
 
 // makeName makes a name that is listed.
@@ -296,13 +296,24 @@ func (v *Volume) makeName(ctx context.Context, n *Inode, p place, at string, ptr
 	return nil
 }
 
-// putPointer stores a name of the file o. It tells its type to those who list it.
+// putPointer stores a name of the file o. It tells its type to those who list it. A refusal may be due to an attempt whose
+// answer got lost: then the name is there, and nobody else's, as its pointer has a name of its own.
 func (v *Volume) putPointer(ctx context.Context, key string, ptr links.Pointer, o object, opt s3client.PutOptions) (object, error) {
 	a := o.attr
 	a.Xattrs, a.Links, a.LinkTarget = nil, 0, ""
 	opt.Meta = ptr.Meta(attr.Encode(a, nil))
 	opt.System.ContentType = "text/plain; charset=utf-8"
 	info, err := v.client.Put(ctx, key, bytes.NewReader(ptr.Body()), opt)
+	if err != nil {
+		there, headErr := v.client.Head(ctx, key)
+		made, ok := links.ParsePointer(there.Meta)
+		switch {
+		case headErr == nil && ok && made == ptr:
+			info, err = there, nil
+		case headErr != nil && !notFound(headErr):
+			err = errors.Join(err, headErr, errUnsure)
+		}
+	}
 	info.Key, info.Size, info.Meta, info.System = key, int64(len(ptr.Body())), opt.Meta, opt.System
 	return object{info: info, attr: a, full: true, sys: true, at: v.opt.Now()}, err
 }

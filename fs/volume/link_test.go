@@ -386,6 +386,38 @@ func TestHardLinkWhoseAnswerGotLost(t *testing.T) {
 	}
 }
 
+// A pointer whose answer got lost is found to be in place, whether it was sent again or not.
+func TestHardLinkIsMadeThoughAnAnswerGotLost(t *testing.T) {
+	for _, lost := range []string{"a", "b"} {
+		for _, attempts := range []int{1, 2} {
+			t.Run(fmt.Sprint(lost, " sent ", attempts), func(t *testing.T) {
+				m := newMount(t, conditional, func(o *volume.Options, u *upload.Options) {
+					again := retry.New(o.Client, retry.Options{Attempts: attempts})
+					o.Client, u.Client = again, again
+				})
+				m.put("a", "content")
+				m.missing("b")
+				var once atomic.Bool
+				m.faults.set(func(op, key string) error {
+					if key == lost && op == "after "+s3client.OpPut && once.CompareAndSwap(false, true) {
+						return &s3client.Error{Op: op, Key: key, Err: s3client.ErrUnavailable}
+					}
+					return nil
+				})
+				m.ok(m.link("a", "b"))
+				for _, m := range []*mount{m, m.second()} {
+					m.whole("linked", []string{"a", "b"}, nil)
+					m.nlink("a", 2)
+					m.nlink("b", 2)
+				}
+				m.ok(m.unlink("a"))
+				m.second().whole("one left", []string{"b"}, nil)
+				m.nlink("b", 1)
+			})
+		}
+	}
+}
+
 // A rename that copies and cannot remove the originals leaves every name twice: whichever goes, the other has its content.
 func TestHardLinksInARenameCutOff(t *testing.T) {
 	for _, c := range []struct{ name, from, to, gone, stay string }{

@@ -278,19 +278,8 @@ func (v *Volume) pointSecond(ctx context.Context, pub *publication) error {
 		return nil
 	}
 	v.names.Forget(pub.at)
-	replaced := refused(err)
-	if replaced {
-		there, _, headErr := v.whatIs(ctx, key, *pub.pointer)
-		if headErr == nil && there == thisName { // by an attempt whose answer got lost
-			pub.unlock()
-			return nil
-		}
-		if headErr != nil {
-			replaced, err = false, headErr
-		}
-	}
 	switch {
-	case replaced:
+	case refused(err):
 		v.part(pub)
 		v.dropName(ctx, *pub.pointer, key)
 		return nil
