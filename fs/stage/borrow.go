@@ -17,7 +17,7 @@ type Source interface {
 func (f *File) Borrow(src Source, ranges []Extent) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.local.file = borrowed{src}
+	f.local.file = &borrowed{src}
 	for _, r := range ranges {
 		f.content.set(r.Off, r.Off+r.Len, kindData)
 	}
@@ -29,9 +29,15 @@ type borrowed struct{ Source }
 
 var errBorrowed = errors.New("what is borrowed is not written to")
 
-func (borrowed) WriteAt([]byte, int64) (int, error) { return 0, errBorrowed }
-func (borrowed) Truncate(int64) error               { return nil }
-func (borrowed) Punch(int64, int64) error           { return nil }
+func (*borrowed) WriteAt([]byte, int64) (int, error) { return 0, errBorrowed }
+func (*borrowed) Truncate(int64) error               { return nil }
+func (*borrowed) Punch(int64, int64) error           { return nil }
+
+// lends reports whether the bytes are borrowed.
+func (l *local) lends() bool {
+	_, lends := l.file.(*borrowed)
+	return lends
+}
 
 // copyChunk is how much is in memory of what is copied.
 const copyChunk = 1 << 20
@@ -39,15 +45,14 @@ const copyChunk = 1 << 20
 // own copies what is borrowed to a file of its own. On an error all is as before. The source is kept, as somebody may be
 // reading from it.
 func (l *local) own(a *Area, c *content) error {
-	src, ok := l.file.(borrowed)
-	if !ok {
+	if !l.lends() {
 		return nil
 	}
 	file, err := a.disk.create()
 	if err != nil {
 		return fmt.Errorf("local file in %s: %w", a.dir, asNoSpace(err))
 	}
-	next := local{file: file, lender: src}
+	next := local{file: file, lender: l.file}
 	if err := next.copyFrom(l, a, c); err != nil {
 		file.Close()
 		return err
@@ -66,14 +71,22 @@ func (l *local) copyFrom(from *local, a *Area, c *content) error {
 		if err := a.reserveDisk(s.end - s.off); err != nil {
 			return err
 		}
-		for off := s.off; off < s.end; off += copyChunk {
-			p := buf[:min(copyChunk, s.end-off)]
-			if err := from.readAt(p, off); err != nil {
-				return err
-			}
-			if err := l.writeAt(p, off); err != nil {
-				return err
-			}
+		if err := l.copyRange(from, s, buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyRange copies a range to its place, by way of a buffer of at most copyChunk.
+func (l *local) copyRange(from *local, s span, buf []byte) error {
+	for off := s.off; off < s.end; off += int64(len(buf)) {
+		p := buf[:min(int64(len(buf)), s.end-off)]
+		if err := from.readAt(p, off); err != nil {
+			return err
+		}
+		if err := l.writeAt(p, off); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -146,6 +146,32 @@ func (c *content) become(to func(kind) kind) {
 	}
 }
 
+// becomeWhere is become for what is of another kind than kindData in touched, which ends where the change does.
+func (c *content) becomeWhere(touched *content, to func(kind) kind) {
+	old := content{c.size, c.chunks}
+	c.chunks = nil
+	for s := range old.spans(0, old.size) {
+		for t := range touched.spans(s.off, s.end) {
+			if t.kind == kindData {
+				c.push(t.off, s.kind)
+			} else {
+				c.push(t.off, to(s.kind))
+			}
+		}
+		if s.end > touched.size {
+			c.push(max(s.off, touched.size), s.kind)
+		}
+	}
+}
+
+func (c *content) clone() content {
+	other := content{size: c.size, chunks: make([][]mark, len(c.chunks))}
+	for i, chunk := range c.chunks {
+		other.chunks[i] = slices.Clone(chunk)
+	}
+	return other
+}
+
 // push appends a mark unless the last one has the same kind.
 func (c *content) push(off int64, k kind) {
 	last := len(c.chunks) - 1

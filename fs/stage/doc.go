@@ -11,10 +11,14 @@
 //
 // What is elsewhere on the local disk already is borrowed, and copied only when somebody writes to the file.
 //
-// An upload takes a Snapshot. It freezes the content: writers of that file wait (their context may end the wait),
-// readers go on. Release(true) says that the frozen content is now an object; from then on all of it counts as
-// unchanged (Base in Extents), although what is here is still read from here. Rebase names the object. The order that
-// leaves no window in which a reader meets the replaced version is: commit, Rebase, Release(true).
+// An upload takes a Snapshot: the content of one moment, which stays while the file is written to. Who overwrites bytes
+// that a snapshot has copies them aside first, on disk or, of a file in memory, in memory; the room for that is taken from
+// the same budgets, and who finds none there waits until the snapshot is released. (Writing elsewhere in place of copying
+// would spare a copy, but scatter the bytes of a file over many places for good.) Truncations and holes free storage only
+// when no snapshot is held, so they need no room and wait for nothing. Release(true) says that the frozen content is now
+// an object; from then on all of it that is still there counts as unchanged (Base in Extents), although what is here is
+// still read from here. Rebase names the object. The order that leaves no window in which a reader meets the replaced
+// version is: commit, Rebase, Release(true).
 //
 // Locks: File.mu is held for local disk and memory access of that file only, never while the base is read. Area keeps
 // atomic counters. Errors: ErrNoSpace leaves the content as it was before the call.

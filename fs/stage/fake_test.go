@@ -76,6 +76,12 @@ func (d *smallDisk) set(room int) {
 	d.room = room
 }
 
+func (d *smallDisk) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+}
+
 type smallFile struct {
 	d    *smallDisk
 	used map[int64]byte
@@ -165,7 +171,7 @@ func write(t *testing.T, f *File, off int64, s string) {
 
 func truncate(t *testing.T, f *File, size int64) {
 	t.Helper()
-	if err := f.Truncate(t.Context(), size); err != nil {
+	if err := f.Truncate(size); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -19,7 +19,8 @@ type File struct {
 	local   local
 	dirty   bool
 	closed  bool
-	frozen  *Snapshot // writers wait for its done channel
+	frozen  []*Snapshot // that are held
+	unused  []span      // ranges whose storage is to be freed, where they are no content
 }
 
 // Size returns the current size in bytes.
@@ -66,20 +67,22 @@ func (f *File) FindHole(off int64, hole bool) (at int64, ok bool) {
 }
 
 // WriteAt writes p at off, making the file larger where needed; a gap behind the old end becomes zeros. It uses no
-// network. While a snapshot is held it waits, until ctx ends. On ErrNoSpace nothing was written. (A filesystem that
-// copies on overwrite, or a failing disk, may still damage bytes in [off, off+len(p)) that were written earlier.)
+// network. What a snapshot holds of the range is copied before; where there is no room for that, it waits until snapshots
+// are released, or ctx ends. On ErrNoSpace nothing was written. (A filesystem that copies on overwrite, or a failing disk,
+// may still damage bytes in [off, off+len(p)) that were written earlier.)
 func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if err := checkRange(off, int64(len(p))); err != nil {
 		return 0, err
 	}
-	if err := f.lockForChange(ctx); err != nil {
+	end := off + int64(len(p))
+	if err := f.lockForWrite(ctx, off, end); err != nil {
 		return 0, err
 	}
 	defer f.mu.Unlock()
 	if len(p) == 0 {
 		return 0, nil
 	}
-	end := off + int64(len(p))
+	f.touchLocked(off, end) // also where it fails, as it may leave other bytes there
 	if err := f.storeLocked(p, off, end); err != nil {
 		f.unwatchLocked(off, end) // what was there may be damaged
 		return 0, err
@@ -89,34 +92,34 @@ func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// Truncate sets the size. What a larger size adds is zeros, also where there were bytes before an earlier shrink.
-// It waits as WriteAt does.
-func (f *File) Truncate(ctx context.Context, size int64) error {
+// Truncate sets the size. What a larger size adds is zeros, also where there were bytes before an earlier shrink. It waits
+// for nothing.
+func (f *File) Truncate(size int64) error {
 	if err := checkRange(size, 0); err != nil {
 		return err
 	}
-	if err := f.lockForChange(ctx); err != nil {
+	if err := f.lock(); err != nil {
 		return err
 	}
 	defer f.mu.Unlock()
-	if size == f.content.size {
+	old := f.content.size
+	if size == old {
 		return nil
 	}
-	if size < f.content.size {
-		f.local = f.local.truncated(f.area, size)
-	}
 	f.content.truncate(size)
+	f.touchLocked(min(size, old), max(size, old))
+	f.freeLocked(span{off: size, end: old})
 	f.dirty = true
 	return nil
 }
 
 // Punch makes the bytes of [off, off+n) zeros and frees their local storage. The size stays; what lies behind it is
-// ignored. It waits as WriteAt does.
-func (f *File) Punch(ctx context.Context, off, n int64) error {
+// ignored. It waits for nothing.
+func (f *File) Punch(off, n int64) error {
 	if err := checkRange(off, n); err != nil {
 		return err
 	}
-	if err := f.lockForChange(ctx); err != nil {
+	if err := f.lock(); err != nil {
 		return err
 	}
 	defer f.mu.Unlock()
@@ -124,21 +127,52 @@ func (f *File) Punch(ctx context.Context, off, n int64) error {
 	if off >= end {
 		return nil
 	}
-	f.local.punch(off, end)
 	f.content.set(off, end, kindZero)
+	f.touchLocked(off, end)
+	f.freeLocked(span{off: off, end: end})
 	f.dirty = true
 	return nil
 }
 
-// Snapshot freezes the content until its Release: writers of this file wait, readers go on. While another snapshot is
-// held it waits for that one, until ctx ends.
-func (f *File) Snapshot(ctx context.Context) (*Snapshot, error) {
-	if err := f.lockForChange(ctx); err != nil {
+// freeLocked frees the storage of a range that the content has no more: now, or once no snapshot can have bytes there.
+func (f *File) freeLocked(s span) {
+	if s.off < s.end {
+		f.unused = append(f.unused, s)
+	}
+	if len(f.frozen) == 0 {
+		f.trimLocked()
+	}
+}
+
+// trimLocked frees the storage of what lies in unused ranges and is no content. No snapshot is held.
+func (f *File) trimLocked() {
+	for _, u := range f.unused {
+		if u.end > f.content.size {
+			f.local = f.local.truncated(f.area, f.content.size)
+		}
+		for s := range f.content.spans(u.off, u.end) {
+			if !s.kind.local() {
+				f.local.punch(s.off, s.end)
+			}
+		}
+	}
+	f.unused = nil
+}
+
+// touchLocked tells the snapshots that are held what is changed.
+func (f *File) touchLocked(off, end int64) {
+	for _, s := range f.frozen {
+		s.touchLocked(off, end)
+	}
+}
+
+// Snapshot freezes the content until its Release. Several may be held at once, but only one of those may be committed.
+func (f *File) Snapshot() (*Snapshot, error) {
+	if err := f.lock(); err != nil {
 		return nil, err
 	}
 	defer f.mu.Unlock()
-	f.frozen = &Snapshot{file: f, size: f.content.size, extents: f.content.extents(), done: make(chan struct{})}
-	return f.frozen, nil
+	return f.snapshotLocked(), nil
 }
 
 // Rebase names the object version that unchanged bytes are read from, from now on; the old base may be closed once it
@@ -159,27 +193,36 @@ func (f *File) Close() error {
 		return nil
 	}
 	f.closed = true
-	if f.frozen != nil {
-		f.thawLocked()
+	for _, s := range f.frozen {
+		s.thawLocked()
 	}
+	f.frozen = nil
 	err := f.local.close(f.area)
 	f.content = content{}
 	f.area.files.Add(-1)
 	return err
 }
 
-// lockForChange locks f.mu at a moment when no snapshot is held.
-func (f *File) lockForChange(ctx context.Context) error {
+// lock locks f.mu, unless the file is closed.
+func (f *File) lock() error {
+	f.mu.Lock()
+	if f.closed {
+		f.mu.Unlock()
+		return fmt.Errorf("stage: %w", ErrClosed)
+	}
+	return nil
+}
+
+// lockForWrite locks f.mu once every snapshot has its bytes of [off, end) elsewhere.
+func (f *File) lockForWrite(ctx context.Context, off, end int64) error {
 	for {
-		f.mu.Lock()
-		if f.closed {
-			f.mu.Unlock()
-			return fmt.Errorf("stage: %w", ErrClosed)
+		if err := f.lock(); err != nil {
+			return err
 		}
-		held := f.frozen
-		if held == nil {
+		if f.keepLocked(off, end) == nil {
 			return nil
 		}
+		held := f.frozen[0]
 		f.mu.Unlock()
 		select {
 		case <-held.done:
@@ -189,19 +232,28 @@ func (f *File) lockForChange(ctx context.Context) error {
 	}
 }
 
-func (f *File) thawLocked() {
-	close(f.frozen.done)
-	f.frozen = nil
+func (f *File) keepLocked(off, end int64) error {
+	for _, s := range f.frozen {
+		if err := s.keepLocked(off, end); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadAt reads as io.ReaderAt does: io.EOF comes with fewer bytes than asked for. All bytes are of one moment. Ranges
 // that only the base has are read from it with ctx, without holding a lock; its error comes with the bytes before it.
 func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return f.readFrom(ctx, f.readLocal, p, off)
+}
+
+// readFrom is ReadAt from what local finds here.
+func (f *File) readFrom(ctx context.Context, local func(p []byte, off int64) (pending, error), p []byte, off int64) (int, error) {
 	if err := checkRange(off, int64(len(p))); err != nil {
 		return 0, err
 	}
 	for {
-		r, err := f.readLocal(p, off)
+		r, err := local(p, off)
 		if err != nil {
 			return 0, err
 		}
@@ -233,12 +285,17 @@ func (f *File) readLocal(p []byte, off int64) (pending, error) {
 	if f.closed {
 		return pending{}, fmt.Errorf("stage: %w", ErrClosed)
 	}
+	return f.readContentLocked(&f.content, f.local.readAt, p, off)
+}
+
+// readContentLocked fills what of a content needs no base; local reads what lies here.
+func (f *File) readContentLocked(c *content, local func(p []byte, off int64) error, p []byte, off int64) (pending, error) {
 	r := pending{base: f.base, rebased: f.rebased}
-	for s := range f.content.spans(off, off+int64(len(p))) {
+	for s := range c.spans(off, off+int64(len(p))) {
 		q := p[s.off-off : s.end-off]
 		switch {
 		case s.kind.local():
-			if err := f.local.readAt(q, s.off); err != nil {
+			if err := local(q, s.off); err != nil {
 				return pending{}, err
 			}
 		case s.kind == kindBase:

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"context"
 	"errors"
 	"io"
 	"math"
@@ -20,7 +19,7 @@ func TestWritePatterns(t *testing.T) {
 	punch := func(off, n int64) step {
 		return func(t *testing.T, f *File) {
 			t.Helper()
-			if err := f.Punch(t.Context(), off, n); err != nil {
+			if err := f.Punch(off, n); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -60,7 +59,7 @@ func TestWritePatterns(t *testing.T) {
 				if f.Dirty() != (len(c.steps) > 0) {
 					t.Errorf("Dirty() = %v", f.Dirty())
 				}
-				snap, err := f.Snapshot(t.Context())
+				snap, err := f.Snapshot()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -103,7 +102,7 @@ func TestImpossibleRangesAreRefused(t *testing.T) {
 	f := newFile(t, newArea(t, Options{}), nil, 0)
 	_, err1 := f.WriteAt(t.Context(), []byte("x"), -1)
 	_, err2 := f.WriteAt(t.Context(), []byte("xx"), math.MaxInt64-1)
-	for i, err := range []error{err1, err2, f.Truncate(t.Context(), -1), f.Punch(t.Context(), 1, math.MaxInt64)} {
+	for i, err := range []error{err1, err2, f.Truncate(-1), f.Punch(1, math.MaxInt64)} {
 		if !errors.Is(err, ErrInvalid) {
 			t.Errorf("%d: %v", i, err)
 		}
@@ -287,8 +286,8 @@ func TestClosedFileAndForgottenFiles(t *testing.T) {
 	}
 	_, rerr := f.ReadAt(t.Context(), make([]byte, 1), 0)
 	_, werr := f.WriteAt(t.Context(), []byte("x"), 0)
-	_, serr := f.Snapshot(context.Background())
-	for i, err := range []error{rerr, werr, serr, f.Truncate(t.Context(), 1), f.Punch(t.Context(), 0, 1)} {
+	_, serr := f.Snapshot()
+	for i, err := range []error{rerr, werr, serr, f.Truncate(1), f.Punch(0, 1)} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("%d: %v", i, err)
 		}

@@ -22,24 +22,41 @@ type model struct {
 	dirty bool
 	saved []byte // a copy, brought up to date by saves alone
 
+	roomy   bool    // there is room for all
+	upload  *frozen // a snapshot that may be committed; nil: none is held
+	journal *frozen // one that may be saved
+
 	watchedAt int64  // what Watch was told last
 	watched   []byte // and the bytes that were there
 }
 
+// frozen is a snapshot that is held, what it has to have, and whether something may have been changed since.
+type frozen struct {
+	*Snapshot
+	want  []byte
+	since bool
+
+	overtaken bool // the base is of a later one
+}
+
+// TestFileBehavesLikeAByteSlice also holds snapshots while the file is changed, as uploads and a journal do, on disks and
+// with budgets that are too small for all copies.
 func TestFileBehavesLikeAByteSlice(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
 		area, err := New(Options{
 			Dir:           dir,
 			MemoryPerFile: rapid.Int64Range(-1, 300).Draw(rt, "memory"),
-			MemoryTotal:   rapid.Int64Range(1, 300).Draw(rt, "total"),
+			MemoryTotal:   rapid.SampledFrom([]int64{1, 100, 300, 1000, 5000, 50000}).Draw(rt, "total"),
 		})
 		if err != nil {
 			rt.Fatal(err)
 		}
-		m := &model{disk: &smallDisk{room: rapid.IntRange(0, 600).Draw(rt, "room")}}
-		if rapid.Bool().Draw(rt, "small disk") {
-			area.disk = m.disk
+		room := rapid.SampledFrom([]int{0, 200, 600, 1200, 10000}).Draw(rt, "room")
+		m := &model{disk: &smallDisk{room: room}, roomy: area.memTotal == 50000 && room == 10000}
+		area.disk = m.disk
+		if rapid.Bool().Draw(rt, "real disk") {
+			area.disk, m.roomy = osDisk{dir}, area.memTotal == 50000
 		}
 		m.want = rapid.SliceOfN(rapid.Byte(), 0, 256).Draw(rt, "base")
 		m.f = area.NewFile(&bytesBase{data: bytes.Clone(m.want)}, int64(len(m.want)))
@@ -47,10 +64,14 @@ func TestFileBehavesLikeAByteSlice(t *testing.T) {
 			m.borrow(rt)
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"write": m.write, "truncate": m.truncate, "punch": m.punch, "commit": m.commit, "save": m.save, "watch": m.watch, "": m.check,
+			"write": m.write, "truncate": m.truncate, "punch": m.punch, "commit": m.commit, "save": m.save, "watch": m.watch,
+			"upload": m.beginUpload, "uploaded": m.endUpload, "journal": m.beginSave, "journaled": m.endSave, "": m.check,
 		})
 		if err := errors.Join(m.f.Close(), area.Close()); err != nil {
 			rt.Fatal(err)
+		}
+		if m.disk.room != room {
+			rt.Fatalf("%d bytes of disk are left, there were %d", m.disk.room, room)
 		}
 		if n := area.memUsed.Load(); n != 0 {
 			rt.Fatalf("%d bytes of memory are still reserved", n)
@@ -82,8 +103,18 @@ func (m *model) borrow(t *rapid.T) {
 func (m *model) write(t *rapid.T) {
 	off := rapid.IntRange(0, 300).Draw(t, "off")
 	p := rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "p")
-	n, err := m.f.WriteAt(context.Background(), p, int64(off))
-	if errors.Is(err, ErrNoSpace) && n == 0 {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	held := m.held()
+	if len(held) > 0 {
+		cancel() // so that it does not wait
+	}
+	n, err := m.f.WriteAt(ctx, p, int64(off))
+	waits := len(held) > 0 && errors.Is(err, context.Canceled)
+	if (errors.Is(err, ErrNoSpace) || waits) && n == 0 && !m.roomy {
+		for _, s := range held {
+			s.since = s.since || s.changed
+		}
 		return
 	}
 	if err != nil || n != len(p) {
@@ -94,7 +125,23 @@ func (m *model) write(t *rapid.T) {
 	}
 	m.grow(off + n)
 	copy(m.want[off:], p)
+	m.changed()
+}
+
+func (m *model) changed() {
 	m.dirty = true
+	for _, s := range m.held() {
+		s.since = true
+	}
+}
+
+func (m *model) held() (list []*frozen) {
+	for _, s := range []*frozen{m.upload, m.journal} {
+		if s != nil {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 func (m *model) grow(size int) {
@@ -105,66 +152,135 @@ func (m *model) grow(size int) {
 
 func (m *model) truncate(t *rapid.T) {
 	size := rapid.IntRange(0, 400).Draw(t, "size")
-	if err := m.f.Truncate(context.Background(), int64(size)); err != nil {
+	if err := m.f.Truncate(int64(size)); err != nil {
 		t.Fatal(err)
 	}
-	m.dirty = m.dirty || size != len(m.want)
+	if size != len(m.want) {
+		m.changed()
+	}
 	m.grow(size)
 	m.want = m.want[:size:size]
 }
 
 func (m *model) punch(t *rapid.T) {
 	off, n := rapid.IntRange(0, 300).Draw(t, "off"), rapid.IntRange(0, 100).Draw(t, "n")
-	if err := m.f.Punch(context.Background(), int64(off), int64(n)); err != nil {
+	if err := m.f.Punch(int64(off), int64(n)); err != nil {
 		t.Fatal(err)
 	}
 	end := min(off+n, len(m.want))
 	if off < end {
 		clear(m.want[off:end])
-		m.dirty = true
+		m.changed()
 	}
 }
 
-// commit does what an upload does: it takes Unchanged ranges from the old base, the others from the snapshot.
-func (m *model) commit(t *rapid.T) {
-	s, err := m.f.Snapshot(context.Background())
+func (m *model) freeze(t *rapid.T) *frozen {
+	s, err := m.f.Snapshot()
 	if err != nil {
 		t.Fatal(err)
-	}
-	got, err := io.ReadAll(s.Reader(context.Background(), 0, s.Size()))
-	if err != nil || !bytes.Equal(got, m.want) {
-		t.Fatalf("snapshot: %v", err)
 	}
 	m.checkExtents(t, s)
-	ok := rapid.Bool().Draw(t, "committed")
-	if ok {
-		m.f.Rebase(&bytesBase{data: got})
-		m.dirty = false
-	}
-	s.Release(ok)
+	return &frozen{Snapshot: s, want: bytes.Clone(m.want)}
 }
 
-// save does what a journal does: it copies what is unsaved, and knows where the zeros are; the rest has the base.
-func (m *model) save(t *rapid.T) {
-	s, err := m.f.Snapshot(context.Background())
-	if err != nil {
-		t.Fatal(err)
+// checkFrozen: whatever is changed, what is frozen stays; of what was frozen before something that is stored by now, that is
+// what is here.
+func (m *model) checkFrozen(t *rapid.T) {
+	for _, s := range m.held() {
+		for _, e := range s.Extents() {
+			if s.overtaken && e.Kind == Unchanged {
+				continue
+			}
+			off := rapid.Int64Range(0, e.Len).Draw(t, "frozen off")
+			got, err := io.ReadAll(s.Reader(context.Background(), e.Off+off, e.Len-off))
+			if want := s.want[e.Off+off : e.Off+e.Len]; err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("the snapshot has %q, %v; it had %q", got, err, want)
+			}
+		}
 	}
-	defer s.Release(false)
-	if rapid.Bool().Draw(t, "fails") {
+}
+
+// beginUpload takes what is to be stored, and lets the file be changed.
+func (m *model) beginUpload(t *rapid.T) {
+	if m.upload != nil {
 		return
 	}
-	m.saved = append(m.saved, make([]byte, max(len(m.want)-len(m.saved), 0))...)
+	m.upload = m.freeze(t)
+	if m.journal == nil && rapid.Bool().Draw(t, "journaled ahead") {
+		m.savedNow(t, m.upload)
+	}
+}
+
+func (m *model) endUpload(t *rapid.T) {
+	s := m.upload
+	if s == nil {
+		return
+	}
+	m.checkFrozen(t)
+	ok := rapid.Bool().Draw(t, "committed")
+	if ok {
+		m.f.Rebase(&bytesBase{data: s.want})
+		if j := m.journal; j != nil && slices.Index(m.f.frozen, j.Snapshot) < slices.Index(m.f.frozen, s.Snapshot) {
+			j.overtaken = true
+		}
+	}
+	s.Release(ok)
+	m.upload = nil
+	if !ok {
+		return
+	}
+	if m.dirty = s.since; !m.dirty && !bytes.Equal(m.want, s.want) {
+		t.Fatal("it is clean, and not what is stored")
+	}
+}
+
+func (m *model) beginSave(t *rapid.T) {
+	if m.journal == nil {
+		m.journal = m.freeze(t)
+	}
+}
+
+func (m *model) endSave(t *rapid.T) {
+	s := m.journal
+	if s == nil {
+		return
+	}
+	if rapid.Bool().Draw(t, "saved") {
+		m.savedNow(t, s)
+	}
+	s.Release(false)
+	m.journal = nil
+}
+
+// commit does what an upload does that nobody disturbs: it takes Unchanged ranges from the old base, the others from the
+// snapshot.
+func (m *model) commit(t *rapid.T) {
+	if m.upload != nil {
+		return
+	}
+	m.beginUpload(t)
+	m.endUpload(t)
+}
+
+// save does what a journal does.
+func (m *model) save(t *rapid.T) {
+	m.beginSave(t)
+	m.endSave(t)
+}
+
+// savedNow copies what is unsaved, and knows where the zeros are; the rest has the base.
+func (m *model) savedNow(t *rapid.T, s *frozen) {
+	m.saved = append(m.saved, make([]byte, max(len(s.want)-len(m.saved), 0))...)
 	for _, e := range s.Unsaved() {
-		copy(m.saved[e.Off:], m.want[e.Off:e.Off+e.Len])
+		copy(m.saved[e.Off:], s.want[e.Off:e.Off+e.Len])
 	}
 	s.Saved()
 	if again := s.Unsaved(); len(again) > 0 {
 		t.Fatalf("%v are unsaved after Saved", again)
 	}
 	for _, e := range s.Extents() {
-		if end := e.Off + e.Len; e.Kind == Data && !bytes.Equal(m.saved[e.Off:end], m.want[e.Off:end]) {
-			t.Fatalf("what was saved is not what the file has in %v", e)
+		if end := e.Off + e.Len; e.Kind == Data && !bytes.Equal(m.saved[e.Off:end], s.want[e.Off:end]) {
+			t.Fatalf("what was saved is not what the file had in %v", e)
 		}
 	}
 }
@@ -173,6 +289,9 @@ func (m *model) watch(t *rapid.T) {
 	off, n := rapid.Int64Range(0, 300).Draw(t, "watch off"), rapid.Int64Range(1, 100).Draw(t, "watch n")
 	if !m.f.Watch(off, n) {
 		return
+	}
+	if len(m.held()) > 0 {
+		t.Fatal("it is watched anew while a snapshot is held")
 	}
 	m.watchedAt, m.watched = off, bytes.Clone(m.want[off:off+n])
 	if !m.f.Watched(off, n) {
@@ -221,6 +340,7 @@ func (m *model) checkExtents(t *rapid.T, s *Snapshot) {
 
 func (m *model) check(t *rapid.T) {
 	m.checkWatched(t)
+	m.checkFrozen(t)
 	if m.f.Size() != int64(len(m.want)) || m.f.Dirty() != m.dirty {
 		t.Fatalf("size %d, dirty %v; want %d, %v", m.f.Size(), m.f.Dirty(), len(m.want), m.dirty)
 	}

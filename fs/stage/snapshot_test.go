@@ -14,39 +14,103 @@ import (
 
 func snapshot(t *testing.T, f *File) *Snapshot {
 	t.Helper()
-	s, err := f.Snapshot(t.Context())
+	s, err := f.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func TestSnapshotHoldsWritersAndLetsReadersPass(t *testing.T) {
-	f := newFile(t, newArea(t, Options{}), nil, 0)
-	write(t, f, 0, "abc")
-	snap := snapshot(t, f)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, werr := f.WriteAt(ctx, []byte("x"), 0)
-	_, serr := f.Snapshot(ctx)
-	for i, err := range []error{werr, serr, f.Truncate(ctx, 0), f.Punch(ctx, 0, 1)} {
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%d: %v", i, err)
-		}
+// TestSnapshotStaysWhileTheFileIsChanged: in memory, on disk and borrowed, whatever happens to the file.
+func TestSnapshotStaysWhileTheFileIsChanged(t *testing.T) {
+	const old = "abcdefghij"
+	for name, memory := range map[string]int64{"memory": 0, "disk": -1, "memory that is left": 16, "borrowed": -1} {
+		t.Run(name, func(t *testing.T) {
+			f := newFile(t, newArea(t, Options{MemoryPerFile: memory}), nil, 0)
+			if name == "borrowed" {
+				f.Borrow(lender{bytes.NewReader([]byte(old))}, []Extent{{Len: 10}})
+			} else {
+				write(t, f, 0, old)
+			}
+			snap := snapshot(t, f)
+			for i, change := range []func(){
+				func() { write(t, f, 2, "XY") },
+				func() { truncate(t, f, 5) },
+				func() { write(t, f, 4, "0123456789") },
+				func() { _ = f.Punch(0, 3) },
+				func() { truncate(t, f, 0) },
+				func() { write(t, f, 0, "of another kind") },
+				func() { write(t, f, 20, "far behind what was there") },
+			} {
+				change()
+				if err := iotest.TestReader(snap.Reader(t.Context(), 0, 100), []byte(old)); err != nil {
+					t.Errorf("after change %d: %v", i, err)
+				}
+			}
+			snap.Release(true)
+			snap.Release(false) // nothing
+			check(t, f, "of another kind.....far behind what was there")
+			if !f.Dirty() {
+				t.Error("what was written meanwhile is lost to Dirty")
+			}
+		})
 	}
-	check(t, f, "abc")
-	var wg sync.WaitGroup
-	wg.Go(func() { write(t, f, 3, "def") })
-	got, err := io.ReadAll(snap.Reader(t.Context(), 0, 100))
-	if err != nil || string(got) != "abc" || f.Size() != 3 {
-		t.Errorf("snapshot %q, %v; size %d", got, err, f.Size())
-	}
-	snap.Release(true)
-	snap.Release(false) // nothing
-	wg.Wait()
-	check(t, f, "abcdef")
-	if !f.Dirty() {
-		t.Error("the write that had waited is lost to Dirty")
+}
+
+// TestWriterWaitsWhereAByteCannotBeKept: on a full disk, a disk that fails, and without memory, until the snapshot is
+// released; other ranges are written to. Truncations and holes need no room, and what they free comes back in the end.
+func TestWriterWaitsWhereAByteCannotBeKept(t *testing.T) {
+	for name, c := range map[string]struct {
+		opt  Options
+		fail func(*Area, *smallDisk)
+	}{
+		"a full disk":     {Options{MemoryPerFile: -1}, func(_ *Area, d *smallDisk) { d.set(0) }},
+		"half a copy":     {Options{MemoryPerFile: -1}, func(_ *Area, d *smallDisk) { d.set(1) }},
+		"a failing disk":  {Options{MemoryPerFile: -1}, func(_ *Area, d *smallDisk) { d.fail(errors.New("failed")) }},
+		"room for others": {Options{MemoryPerFile: -1}, func(a *Area, d *smallDisk) { a.keepFree = 1000 }},
+		"no memory":       {Options{MemoryPerFile: 100, MemoryTotal: 105}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			area := newArea(t, c.opt)
+			disk := &smallDisk{room: 1000, total: 1000}
+			area.disk = disk
+			f := newFile(t, area, nil, 0)
+			write(t, f, 0, "abcdefghij")
+			if c.opt.MemoryTotal > 0 {
+				write(t, f, 99, ".") // so that the buffer has all it may
+				truncate(t, f, 10)
+			}
+			snap := snapshot(t, f)
+			if c.fail != nil {
+				c.fail(area, disk)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if n, err := f.WriteAt(ctx, []byte("XYZ"), 2); n != 0 || !errors.Is(err, context.Canceled) {
+				t.Fatalf("WriteAt = %d, %v", n, err)
+			}
+			check(t, f, "abcdefghij")
+			var wg sync.WaitGroup
+			wg.Go(func() { write(t, f, 2, "XYZ") })
+			if err := errors.Join(f.Punch(8, 1), f.Truncate(9)); err != nil {
+				t.Error(err)
+			}
+			if err := iotest.TestReader(snap.Reader(t.Context(), 0, 100), []byte("abcdefghij")); err != nil {
+				t.Error(err)
+			}
+			disk.fail(nil)
+			snap.Release(true)
+			wg.Wait()
+			check(t, f, "abXYZfgh.")
+			if f.local.file != nil && disk.room != map[string]int{"a full disk": 2, "half a copy": 3}[name] && name != "a failing disk" && name != "room for others" {
+				t.Errorf("there is room for %d bytes", disk.room)
+			}
+			last := snapshot(t, f)
+			defer last.Release(false)
+			if want := []Extent{{0, 2, Unchanged}, {2, 3, Data}, {5, 3, Unchanged}, {8, 1, Zero}}; !reflect.DeepEqual(last.Extents(), want) {
+				t.Errorf("extents %v, want %v", last.Extents(), want)
+			}
+		})
 	}
 }
 
@@ -108,7 +172,11 @@ func TestSnapshotReader(t *testing.T) {
 }
 
 func TestCloseFreesWaitingWriters(t *testing.T) {
-	f := newFile(t, newArea(t, Options{}), nil, 0)
+	area := newArea(t, Options{MemoryPerFile: -1})
+	disk := &smallDisk{room: 1}
+	area.disk = disk
+	f := newFile(t, area, nil, 0)
+	write(t, f, 0, "a")
 	s := snapshot(t, f)
 	var wg sync.WaitGroup
 	wg.Go(func() {

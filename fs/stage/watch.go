@@ -11,11 +11,12 @@ import (
 var ErrChanged = errors.New("the content has changed")
 
 // Watch notices from now on whether a byte of [off, off+n) is changed. It does nothing, and reports false, unless all of
-// them were written here since the last commit. A range that is watched already is watched anew.
+// them were written here since the last commit, and while a snapshot is held: whoever stores that asks whether something
+// has changed since an earlier Watch. A range that is watched already is watched anew.
 func (f *File) Watch(off, n int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || !f.content.all(off, off+n, func(k kind) bool { return k.public() == Data }) {
+	if f.closed || len(f.frozen) > 0 || !f.content.all(off, off+n, func(k kind) bool { return k.public() == Data }) {
 		return false
 	}
 	f.content.set(off, off+n, kindWatched)

@@ -15,12 +15,12 @@ func TestWatchNoticesEveryChange(t *testing.T) {
 	for name, change := range map[string]func(f *File, d *smallDisk){
 		"a write of the same byte": func(f *File, _ *smallDisk) { _, _ = f.WriteAt(ctx, []byte("a"), 10) },
 		"a write across the end":   func(f *File, _ *smallDisk) { _, _ = f.WriteAt(ctx, []byte("aa"), 19) },
-		"a truncation":             func(f *File, _ *smallDisk) { _ = f.Truncate(ctx, 19) },
+		"a truncation":             func(f *File, _ *smallDisk) { _ = f.Truncate(19) },
 		"down and up again": func(f *File, _ *smallDisk) {
-			_ = f.Truncate(ctx, 5)
-			_ = f.Truncate(ctx, 40)
+			_ = f.Truncate(5)
+			_ = f.Truncate(40)
 		},
-		"a hole": func(f *File, _ *smallDisk) { _ = f.Punch(ctx, 12, 1) },
+		"a hole": func(f *File, _ *smallDisk) { _ = f.Punch(12, 1) },
 		"a failed write": func(f *File, d *smallDisk) {
 			d.set(0)
 			if _, err := f.WriteAt(ctx, bytes.Repeat([]byte("b"), 50), 0); !errors.Is(err, ErrNoSpace) {

@@ -35,7 +35,7 @@ func TestLargeObjectIsRewrittenThroughReadahead(t *testing.T) {
 			want = append(want, make([]byte, max(off+len(p)-len(want), 0))...)
 			copy(want[off:], p)
 		}
-		snap, err := f.Snapshot(t.Context())
+		snap, err := f.Snapshot()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -156,8 +156,8 @@ func (s *Stream) sendPart(up s3client.Upload, p numbered, b *body) (s3client.Par
 	return done, b.explain(err)
 }
 
-// Commit is Uploader.Commit for a snapshot of the file: it sends what was not sent yet, or has changed since. Where the
-// stream is over, or the service has lost it, or the file is not one for it any more, or has another key, that is what it
+// Commit is Uploader.Commit for a snapshot of the file, which is held until then: it sends what was not sent yet, or has
+// changed since. What is written to the file meanwhile makes no difference. Where the stream is over, or the service has lost it, or the file is not one for it any more, or has another key, that is what it
 // does. It ends the stream.
 func (s *Stream) Commit(ctx context.Context, key string, snap Snapshot, base *s3client.ObjectInfo, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
 	u := s.u
@@ -208,9 +208,15 @@ func (s *Stream) finish(ctx context.Context, snap Snapshot, base *s3client.Objec
 	if s.u.noMix || s.u.noCopy || !copyable(base) {
 		lim.copied = 0
 	}
-	var all []*sending
-	for _, p := range s.grid.parts(snap.Size(), snap.Extents(), lim) {
-		all = append(all, s.part(p, snap, base))
+	grid := s.grid.parts(snap.Size(), snap.Extents(), lim)
+	all := make([]*sending, len(grid))
+	for i, p := range grid {
+		all[i] = s.part(p, snap, base)
+	}
+	for i, p := range grid {
+		if <-all[i].done; errors.Is(all[i].err, stage.ErrChanged) { // since it was found to be as in snap
+			all[i] = s.sendFrozen(p, snap, base, all[i])
+		}
 	}
 	s.work.Wait()
 	parts := make([]s3client.Part, len(all))
@@ -235,6 +241,11 @@ func (s *Stream) part(p numbered, snap Snapshot, base *s3client.ObjectInfo) *sen
 	if earlier != nil && !p.copied && p.len == s.grid.cell(p.n).len && s.file.Watched(p.off, p.len) {
 		return earlier
 	}
+	return s.sendFrozen(p, snap, base, earlier)
+}
+
+// sendFrozen sends a part of a snapshot, whatever was sent before in its place.
+func (s *Stream) sendFrozen(p numbered, snap Snapshot, base *s3client.ObjectInfo, earlier *sending) *sending {
 	return s.send(earlier, func(up s3client.Upload) (s3client.Part, error) {
 		if p.copied {
 			return up.CopyPart(s.ctx, p.n, base.Key, s3client.Range{Off: p.off, Len: p.len}, base.ETag)

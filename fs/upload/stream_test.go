@@ -101,7 +101,7 @@ func TestStreamSendsANumberOfPartsAtOnce(t *testing.T) {
 		s.Wrote(data[off:off+mib], int64(off))
 	}
 	close(hold)
-	snap, err := f.Snapshot(t.Context())
+	snap, err := f.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +122,80 @@ func TestStreamSendsANumberOfPartsAtOnce(t *testing.T) {
 	}
 	if n := e.client.aborts.Load(); n != 0 {
 		t.Errorf("%d uploads were aborted", n)
+	}
+}
+
+// A commit stores the file as it was when the snapshot was taken, whatever is written while parts of it are in flight: to
+// these, to those that have come, and to those that are still to be sent; also if that begins another stream.
+func TestCommitOfAStreamWhoseFileIsWritten(t *testing.T) {
+	const part = s3client.MinPartSize
+	for name, memory := range map[string]int64{"on disk": -1, "in memory": 100 * mib} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnv(t)
+			area, err := stage.New(stage.Options{Dir: t.TempDir(), MemoryPerFile: memory, MemoryTotal: 4 * memory})
+			if err != nil {
+				t.Fatal(err)
+			}
+			u := e.uploader(Options{Parallel: 8, PartSize: part, MultipartThreshold: part})
+			f := area.NewFile(nil, 0)
+			defer f.Close()
+			hold, arrived := make(chan struct{}), make(chan struct{}, 100)
+			e.client.onPart = func(n int) error {
+				arrived <- struct{}{}
+				if n == 2 || n == 3 {
+					<-hold
+				}
+				return nil
+			}
+			write := func(s *Stream, p []byte, off int64) {
+				t.Helper()
+				if _, err := f.WriteAt(t.Context(), p, off); err != nil {
+					t.Fatal(err)
+				}
+				s.Wrote(p, off)
+			}
+			first := u.NewStream(f, "k", s3client.PutOptions{})
+			data := random(5*part + 1000)
+			for off := 0; off < 4*part; off += part {
+				write(first, data[off:off+part], int64(off))
+				<-arrived
+			}
+			write(first, data[4*part:], 4*part)
+			<-arrived
+			snap, err := f.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := first.Commit(t.Context(), "k", snap, nil, s3client.PutOptions{})
+				done <- err
+			}()
+			<-arrived // the end, after it was decided which parts are as they were
+			next, second := bytes.Clone(data), u.NewStream(f, "k", s3client.PutOptions{})
+			for _, off := range []int{part - 1, 2*part + 7, 4 * part, 5 * part, 6 * part} {
+				p := random(part)
+				next = append(next, make([]byte, max(off+part-len(next), 0))...)
+				copy(next[off:], p)
+				write(second, p, int64(off))
+			}
+			close(hold)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			e.check("k", data)
+			snap.Release(true)
+			if snap, err = f.Snapshot(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := second.Commit(t.Context(), "k", snap, nil, s3client.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			e.check("k", next)
+			if n := e.client.aborts.Load(); n != 0 {
+				t.Errorf("%d uploads were aborted", n)
+			}
+		})
 	}
 }
 
@@ -146,7 +220,7 @@ func TestCommitOfAStreamEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Wrote(data, 0)
-	snap, err := f.Snapshot(t.Context())
+	snap, err := f.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +251,7 @@ func TestCommitOfAStreamEndsBeforeItHasBegun(t *testing.T) {
 	}
 	s.Wrote(data, 0)
 	<-begins
-	snap, err := f.Snapshot(t.Context())
+	snap, err := f.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}

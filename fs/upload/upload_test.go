@@ -159,7 +159,7 @@ func (e *env) file(data []byte, changes map[int64]string) *stage.Snapshot {
 			e.t.Fatal(err)
 		}
 	}
-	snap, err := f.Snapshot(e.t.Context())
+	snap, err := f.Snapshot()
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -358,7 +358,7 @@ func TestErrorOfReadingTheContentIsTheOneReported(t *testing.T) {
 		e.put("k", []byte("old"))
 		f := e.area.NewFile(goneBase{}, size)
 		defer f.Close()
-		snap, err := f.Snapshot(t.Context())
+		snap, err := f.Snapshot()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -395,7 +395,7 @@ func TestTooLargeIsRefusedBeforeAnyRequest(t *testing.T) {
 			e := newEnv(t)
 			f := e.area.NewFile(nil, c.size)
 			defer f.Close()
-			snap, err := f.Snapshot(t.Context())
+			snap, err := f.Snapshot()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,12 +28,12 @@ func (h *Handle) Allocate(ctx context.Context, how Allocation, off, n int64) err
 		return err
 	}
 	if how.Zero {
-		if err := file.Punch(ctx, off, n); err != nil {
+		if err := file.Punch(off, n); err != nil {
 			return localError(err)
 		}
 	}
 	if !how.KeepSize && off+n > file.Size() {
-		if err := file.Truncate(ctx, off+n); err != nil {
+		if err := file.Truncate(off + n); err != nil {
 			return localError(err)
 		}
 	}

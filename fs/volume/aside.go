@@ -72,7 +72,7 @@ func (v *Volume) missing(ctx context.Context, n *Inode, c *content) (bytes int64
 	if file == nil {
 		return size, nil
 	}
-	snap, err := file.Snapshot(ctx)
+	snap, err := file.Snapshot()
 	if err != nil {
 		return 0, err
 	}

@@ -229,7 +229,7 @@ func (v *Volume) copyThroughHere(ctx context.Context, dst string, src s3client.O
 	defer func() { _ = bytes.Close() }() // a reader
 	file := v.opt.Stage.NewFile(bytes, src.Size)
 	defer func() { _ = file.Close() }() // holds no local data
-	snap, err := file.Snapshot(ctx)
+	snap, err := file.Snapshot()
 	if err != nil {
 		return s3client.ObjectInfo{}, err
 	}

@@ -72,7 +72,7 @@ func (v *Volume) cloneTo(ctx context.Context, source s3client.ObjectInfo, next v
 	defer func() { _ = src.Close() }() // was only read, if at all
 	file := v.opt.Stage.NewFile(src, source.Size)
 	defer func() { _ = file.Close() }() // holds no local data
-	snap, err := file.Snapshot(ctx)
+	snap, err := file.Snapshot()
 	if err != nil {
 		return s3client.ObjectInfo{}, err
 	}

@@ -137,18 +137,18 @@ func (v *Volume) storeContent(ctx context.Context, n *Inode, c *content) error {
 	}
 	defer snap.Release(false)
 	v.journalAhead(n, c, snap, next)
-	unlock()
+	v.noteSending(n, c, snap.Size(), next.meta)
+	unlock() // later states are journaled from now on
 	return v.storeSnapshot(ctx, n, c, snap, next)
 }
 
-// freeze returns the content and the attributes that belong to it. No snapshot is held before, as the caller has the
-// gate; so no writer waits for one in content.order.
+// freeze returns the content and the attributes that belong to it.
 func (v *Volume) freeze(ctx context.Context, n *Inode, c *content) (*stage.Snapshot, version, error) {
 	if err := c.order.lock(ctx); err != nil {
 		return nil, version{}, err
 	}
 	defer c.order.unlock()
-	snap, err := c.file.Snapshot(ctx)
+	snap, err := c.file.Snapshot()
 	if err != nil {
 		return nil, version{}, localError(err)
 	}
@@ -157,9 +157,8 @@ func (v *Volume) freeze(ctx context.Context, n *Inode, c *content) (*stage.Snaps
 	return snap, next, nil
 }
 
-// storeSnapshot stores a snapshot of c as the next version.
+// storeSnapshot stores a snapshot of c as the next version, which is noted to be sent.
 func (v *Volume) storeSnapshot(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version) error {
-	v.noteSending(n, c, snap.Size(), next.meta)
 	v.sendingFrom(n)
 	info, err := v.send(ctx, snap, next)
 	switch {

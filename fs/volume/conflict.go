@@ -169,8 +169,23 @@ func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage
 	v.log.Error("another client has changed a file that was being written here; the version written here is kept beside it",
 		"path", at, "kept", besidePath, "mixed_with_other_version", sub.used())
 	v.noteConflict(besidePath)
+	defer func() {
+		v.names.Forget(at)
+		v.names.Forget(besidePath)
+	}()
 	lost := fmt.Errorf("%w: what was written here is kept as %q", ErrStale, besidePath)
+	if v.partWith(n, c, snap, beside, info, lost) {
+		return lost
+	}
+	if err := v.keepLater(ctx, n, c, beside, lost); err != nil {
+		return fmt.Errorf("another client has changed the file, and what was written here last cannot be stored beside it: %w", err)
+	}
+	return lost
+}
 
+// partWith makes a version that was kept beside what c is based on, and parts the inode from c; unless something was written
+// meanwhile, which has to be kept too. lost is what handles are told of it.
+func (v *Volume) partWith(n *Inode, c *content, snap *stage.Snapshot, beside version, info s3client.ObjectInfo, lost error) (done bool) {
 	info.Key, info.Size, info.Meta, info.System = beside.key, snap.Size(), beside.meta, beside.system
 	n.mu.Lock()
 	old := c.moveTo(v.openVersion(info))
@@ -178,13 +193,34 @@ func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage
 	defer n.unlock()
 	snap.Release(true)
 	c.base = info
+	if c.changed() {
+		return false
+	}
 	n.abandonLocked()
 	n.mu.lost = lost
 	n.mu.lostSeq++
 	n.mu.stamp = v.names.Begin()
-	v.names.Forget(at)
-	v.names.Forget(besidePath)
-	return lost
+	return true
+}
+
+// keepLater stores what was written while a version was kept beside in its place, and keeps writers out until then.
+func (v *Volume) keepLater(ctx context.Context, n *Inode, c *content, beside version, lost error) error {
+	if err := c.order.lock(ctx); err != nil {
+		return err
+	}
+	defer c.order.unlock()
+	snap, err := c.file.Snapshot()
+	if err != nil {
+		return localError(err)
+	}
+	defer snap.Release(false)
+	next := v.nextVersion(n, c)
+	next.key, next.stored = beside.key, true
+	info, err := v.send(ctx, snap, next)
+	if err == nil {
+		v.partWith(n, c, snap, next, info, lost)
+	}
+	return err
 }
 
 // conflictPath returns where to keep a version that lost: NAME.conflict-TIME-RANDOM in the same directory, with NAME

@@ -97,7 +97,6 @@ func (n *Inode) attachLocked(c *content, flags OpenFlags) *Handle {
 	c.handles++
 	if flags.Write {
 		n.mu.writers++
-		n.yieldLocked()
 		if n.mu.log.live() {
 			n.v.watchOpen()
 		}
@@ -156,12 +155,12 @@ func (v *Volume) localize(ctx context.Context, n *Inode, c *content) error {
 	extents := []stage.Extent{{Len: size, Kind: stage.Unchanged}}
 	var from stage.Base = src
 	if file != nil {
-		snap, err := file.Snapshot(ctx)
+		snap, err := file.Snapshot()
 		if err != nil {
 			return err
 		}
 		defer snap.Release(false)
-		extents, from = snap.Extents(), file
+		extents, from = snap.Extents(), snap
 	}
 	copied := v.opt.Stage.NewFile(nil, 0)
 	for _, e := range extents {

@@ -83,10 +83,14 @@
 // operation is about; waiting for them ends with the context. DirHandle.mu is held over the listing that its caller
 // waits for. Nothing is waited for under the others.
 //
-// Writers hold content.order while they wait for an upload to release its snapshot. So snapshots are made under the gate
-// only, and content.order is taken before, for the moment of making one: a snapshot and the times that go with it have
+// Snapshots are made with content.order, for the moment of making one: a snapshot and the times that go with it have
 // all of a write or nothing. Hence no two contents that are sent have the same metadata, which tells whose a version is
-// after an answer was lost.
+// after an answer was lost. A writer who has to wait for an upload to release its snapshot holds content.order meanwhile; so
+// who has a snapshot takes it only when that is released.
+//
+// A file may be written to, and its state journaled, while an earlier one is sent. That has been noted as sent before
+// (noteSending), under the locks that keep later states out of the journal until then; so whoever finds the later one in
+// the journal knows the earlier one for his own.
 //
 // # Order of events
 //

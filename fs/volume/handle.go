@@ -124,8 +124,9 @@ func readError(err error) error {
 	return localError(err)
 }
 
-// WriteAt writes p at off, or at the end of a file opened to append. It waits for nothing but a Flush or Fsync that is
-// sending; what a large file has got whole may be sent before these, in the background.
+// WriteAt writes p at off, or at the end of a file opened to append. It waits for nothing, unless the file is being sent and
+// there is no room to keep what is sent beside what is written. What a large file has got whole may be sent before a Flush
+// or Fsync, in the background.
 func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if !h.flags.Write {
 		return 0, ErrBadHandle
@@ -141,6 +142,7 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	if err != nil {
 		return 0, err
 	}
+	defer h.n.yield()()
 	if h.flags.Append {
 		off = file.Size()
 	}
@@ -197,7 +199,7 @@ func (h *Handle) Truncate(ctx context.Context, size int64) error {
 	if err != nil {
 		return err
 	}
-	if err := file.Truncate(ctx, size); err != nil {
+	if err := file.Truncate(size); err != nil {
 		return localError(err)
 	}
 	h.disturbed(size)
@@ -214,7 +216,6 @@ func (h *Handle) change() (*stage.File, error) {
 	if h.c.abandoned {
 		return nil, ErrStale
 	}
-	h.n.yieldLocked()
 	return h.c.forWriting(h.n.v), nil
 }
 

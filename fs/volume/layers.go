@@ -94,7 +94,7 @@ func (v *Volume) layOut(had layers, c *content, snap *stage.Snapshot, next versi
 	case snap == nil:
 		return layout{content: &journal.Content{}}
 	}
-	data := contextReader{context.Background(), c.file}
+	data := contextReader{context.Background(), snap}
 	all := extentsOf(snap.Extents(), stage.Data)
 	size := lengthOf(all)
 	more, parts := extentsOf(snap.Unsaved(), stage.Data), slices.Clone(had.parts)

@@ -597,10 +597,14 @@ func TestModel(t *testing.T) {
 		c := newClock()
 		m := &machine{rt: t, nodes: map[string]*refNode{}}
 		part := rapid.SampledFrom([]int64{0, 1, 7}).Draw(t, "part") // 0: all files are small
+		disk := rapid.Bool().Draw(t, "on disk")
 		m.change = func(o *volume.Options, u *upload.Options) {
 			o.TTL, o.NegativeTTL, o.MaxEntries = ttl, ttl, size
 			if m.leases != nil {
 				m.leases.leases(o, u)
+			}
+			if disk {
+				onDisk(t)(o, u)
 			}
 			if part > 0 {
 				u.MinPartSize, u.PartSize, u.MultipartThreshold = 1, part, 2*part

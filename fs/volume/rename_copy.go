@@ -184,10 +184,10 @@ func (s *spool) each(ctx context.Context, fn func(string)) error {
 	}
 }
 
-// contextReader reads a stage.File with one context.
+// contextReader reads with one context.
 type contextReader struct {
 	ctx  context.Context
-	file *stage.File
+	from stage.Base
 }
 
-func (r contextReader) ReadAt(p []byte, off int64) (int, error) { return r.file.ReadAt(r.ctx, p, off) }
+func (r contextReader) ReadAt(p []byte, off int64) (int, error) { return r.from.ReadAt(r.ctx, p, off) }

@@ -146,15 +146,15 @@ func (v *Volume) restoreBytes(ctx context.Context, c *content, id uint64, what *
 	if err := v.restoreLayers(ctx, c.file, append([]uint64{id}, what.Parts...)); err != nil {
 		return localError(err)
 	}
-	if err := c.file.Truncate(ctx, what.Size); err != nil {
+	if err := c.file.Truncate(what.Size); err != nil {
 		return localError(err)
 	}
 	for _, zero := range what.Zero {
-		if err := c.file.Punch(ctx, zero.Off, zero.Len); err != nil {
+		if err := c.file.Punch(zero.Off, zero.Len); err != nil {
 			return localError(err)
 		}
 	}
-	snap, err := c.file.Snapshot(ctx)
+	snap, err := c.file.Snapshot()
 	if err != nil {
 		return localError(err)
 	}

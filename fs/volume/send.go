@@ -127,18 +127,18 @@ func (v *Volume) sendQueued() {
 	}
 }
 
-// yieldAfter is how long somebody who is about to write to a file waits for an attempt to send it, which keeps its bytes
-// still. yieldMax is the size above which an attempt may take longer for good reasons. yieldTimes is how many attempts in
-// a row are broken off: a file that is written to again and again must be sent too, also where that takes longer.
+// yieldAfter is how long somebody who writes to a file waits for an attempt to send it, where what he overwrites cannot be
+// kept for that. yieldMax is the size above which an attempt may take longer for good reasons. yieldTimes is how many
+// attempts in a row are broken off: a file that is written to again and again must be sent too, also where that takes longer.
 const (
 	yieldAfter = time.Second
 	yieldMax   = 64 << 20
 	yieldTimes = 2
 )
 
-var errYielded = errors.New("somebody writes to it")
+var errYielded = errors.New("somebody waits to write to it")
 
-// sendOne stores a file in the background, unless a writer comes and it takes long.
+// sendOne stores a file in the background, unless it takes long and a writer has to wait for it.
 func (v *Volume) sendOne(ctx context.Context, n *Inode) error {
 	size := n.unsavedSize()
 	ctx, cancel := context.WithTimeout(ctx, v.limit(size))
@@ -159,7 +159,9 @@ func (v *Volume) sendOne(ctx context.Context, n *Inode) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.mu.sending = nil
-	n.mu.rest = time.Now().Add(restTimes * time.Since(begin))
+	if err == nil || context.Cause(ctx) == errYielded {
+		n.mu.rest = time.Now().Add(restTimes * time.Since(begin))
+	}
 	if err != nil && context.Cause(ctx) == errYielded {
 		n.mu.yielded++
 		return errors.Join(errYielded, err)
@@ -191,12 +193,16 @@ func (s *sender) tried(err error) {
 	s.mu.failing = err != nil && !errors.Is(err, ErrStale)
 }
 
-// yieldLocked makes an attempt in the background give way to a writer: a service that does not answer must not hold up
-// what is done here.
-func (n *Inode) yieldLocked() {
-	if n.mu.sending != nil {
-		time.AfterFunc(yieldAfter, n.mu.sending)
+// yield makes an attempt in the background give way to a write that takes long: it waits for that, as there is no room to
+// keep what is sent. A service that does not answer must not hold up what is done here. over is called when it is done.
+func (n *Inode) yield() (over func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.sending == nil {
+		return func() {}
 	}
+	waiting := time.AfterFunc(yieldAfter, n.mu.sending)
+	return func() { waiting.Stop() }
 }
 
 // end lets no more files begin. What is being sent goes on.

@@ -6,7 +6,8 @@ import "time"
 // log must not wait for the end of the program that writes it. It is looked for that often, so it may be twice as long.
 const openDelay = 30 * time.Second
 
-// restTimes is how much longer than an attempt to send an open file the time before the next is, as writers wait for each.
+// restTimes is how much longer than an attempt to send an open file the time before the next is, as each may send much again,
+// and writers may have to wait for it.
 const restTimes = 9
 
 // watchOpen has files that stay open sent, as long as there are any with something to send.

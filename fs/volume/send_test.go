@@ -8,6 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pail/fs/stage"
+	"pail/fs/upload"
+	"pail/fs/volume"
 	"pail/s3client"
 )
 
@@ -25,10 +28,27 @@ func (c slow) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client
 	}
 }
 
+// withAndWithoutRoom runs a test with room for the bytes of a small file that is written to while it is sent, and without.
+func withAndWithoutRoom(t *testing.T, test func(t *testing.T, room bool, local setup)) {
+	for name, budget := range map[string]int64{"room": stage.DefaultMemoryTotal, "no room": 4 << 10} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test(t, name == "room", func(o *volume.Options, _ *upload.Options) {
+					area, err := stage.New(stage.Options{Dir: tempDir(t), MemoryTotal: budget})
+					if err != nil {
+						t.Fatal(err)
+					}
+					o.Stage = area
+				})
+			})
+		})
+	}
+}
+
 // TestFileThatIsWrittenAllTheTimeIsSent appends to a log more often than it can be sent.
 func TestFileThatIsWrittenAllTheTimeIsSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newJournaled(t, conditional)
+	withAndWithoutRoom(t, func(t *testing.T, room bool, local setup) {
+		m := newJournaled(t, conditional, local)
 		m.faults.Client = slow{m.faults.Client}
 		m.put("log", "0")
 		stored, quick := 0, 0
@@ -44,6 +64,9 @@ func TestFileThatIsWrittenAllTheTimeIsSent(t *testing.T) {
 			}
 			if took <= 1100*time.Millisecond {
 				quick++
+			}
+			if room && took > 0 {
+				t.Errorf("with room, a write took %v", took)
 			}
 			if keys := m.mem.Keys(); len(keys) > 0 && len(m.object("log")) > i-10 {
 				stored++
@@ -64,8 +87,8 @@ func TestFileThatIsWrittenAllTheTimeIsSent(t *testing.T) {
 
 // TestFileThatStaysOpenIsSent keeps a log open for long, and syncs it now and then.
 func TestFileThatStaysOpenIsSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newJournaled(t, conditional)
+	withAndWithoutRoom(t, func(t *testing.T, room bool, local setup) {
+		m := newJournaled(t, conditional, local)
 		m.faults.Client = slow{m.faults.Client}
 		h := m.create("log")
 		want, stale := "", 0
@@ -74,7 +97,7 @@ func TestFileThatStaysOpenIsSent(t *testing.T) {
 			m.writeAll(h, "x", int64(len(want)))
 			want += "x"
 			m.ok(h.Fsync(ctx))
-			if took := time.Since(begin); took > slowPut {
+			if took := time.Since(begin); took > slowPut || room && took > 0 {
 				t.Errorf("a write took %v", took)
 			}
 			time.Sleep(time.Second)
@@ -106,8 +129,8 @@ func TestFileThatStaysOpenIsSent(t *testing.T) {
 
 // TestFileThatStaysOpenIsSentAfterAnOutage has the service away, and then not answering at all.
 func TestFileThatStaysOpenIsSentAfterAnOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newJournaled(t, conditional)
+	withAndWithoutRoom(t, func(t *testing.T, room bool, local setup) {
+		m := newJournaled(t, conditional, local)
 		c := &hanging{Client: m.faults.Client}
 		m.faults.Client = c
 		h := m.create("log")
@@ -121,7 +144,7 @@ func TestFileThatStaysOpenIsSentAfterAnOutage(t *testing.T) {
 				slowest = max(slowest, time.Since(begin))
 				time.Sleep(time.Second)
 			}
-			if slowest > yieldAfter {
+			if slowest > yieldAfter || room && slowest > 0 {
 				t.Errorf("a write took %v", slowest)
 			}
 		}
@@ -131,6 +154,9 @@ func TestFileThatStaysOpenIsSentAfterAnOutage(t *testing.T) {
 		m.faults.set(nil)
 		outage()
 		c.on.Store(false)
+		if room {
+			time.Sleep(volume.DefaultMetaTimeout) // nobody has broken off the last request that gets no answer
+		}
 		time.Sleep(3 * openDelay)
 		if got := m.object("log"); len(got) != 1000 {
 			t.Errorf("the service has %d bytes", len(got))

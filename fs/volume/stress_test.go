@@ -29,30 +29,28 @@ var allowed = []error{
 func TestConcurrentOperations(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
 		t.Run("stored at close", func(t *testing.T) { concurrently(t, newMount(t, caps)) })
-		t.Run("on disk", func(t *testing.T) { concurrently(t, newMount(t, caps, onDisk(t))) })
 		t.Run("sent in parts", func(t *testing.T) { concurrently(t, newMount(t, caps, tinyParts)) })
 		t.Run("removed later", func(t *testing.T) { concurrently(t, newMount(t, caps, lazyUnlink, ttl(0))) })
 		t.Run("journaled", func(t *testing.T) { concurrently(t, newJournaled(t, caps, lazyUnlink)) })
+		t.Run("on disk", func(t *testing.T) { concurrently(t, newMount(t, caps, onDisk(t))) })
+		t.Run("journaled, on disk", func(t *testing.T) { concurrently(t, newJournaled(t, caps, onDisk(t))) })
 	})
+}
+
+// onDisk keeps what is written in files from the first byte on.
+func onDisk(t tb) setup {
+	return func(o *volume.Options, _ *upload.Options) {
+		area, err := stage.New(stage.Options{Dir: tempDir(t), MemoryPerFile: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Stage = area
+	}
 }
 
 // tinyParts makes files of some bytes large ones.
 func tinyParts(_ *volume.Options, u *upload.Options) {
 	u.MinPartSize, u.PartSize, u.MultipartThreshold = 1, 10, 20
-}
-
-// onDisk keeps what is written in files from the first byte on.
-func onDisk(t *testing.T) setup {
-	area, err := stage.New(stage.Options{Dir: tempDir(t), MemoryPerFile: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := area.Close(); err != nil {
-			t.Errorf("close stage: %v", err)
-		}
-	})
-	return func(o *volume.Options, _ *upload.Options) { o.Stage = area }
 }
 
 func concurrently(t *testing.T, m *mount) {
