@@ -51,7 +51,7 @@ type batch struct {
 // segment is a file of the log.
 type segment struct {
 	number uint64
-	file   File
+	file   *sharedFile
 	salt   uint32
 	size   int64
 	synced int64 // of size

@@ -454,3 +454,37 @@ func TestViewReadsAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestViewOutlivesTheLog reads an entry of which the log is removed, and the journal closed.
+func TestViewOutlivesTheLog(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "j")
+	d, err := journal.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := open(t, d)
+	data := journal.Content{Extents: []journal.Extent{{Len: 4}}, Data: strings.NewReader("data")}
+	refs, err := j.Put([]journal.Change{{ID: 1, Content: &data}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := j.View(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Forget(refs[0])
+	closed(t, j)
+	if left, err := filepath.Glob(filepath.Join(dir, "log-*")); err != nil || len(left) > 0 {
+		t.Errorf("%q are left: %v", left, err)
+	}
+	p := make([]byte, 4)
+	if err := v.Fill(p, 0); err != nil || string(p) != "data" {
+		t.Errorf("read %q, %v", p, err)
+	}
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}

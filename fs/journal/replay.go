@@ -117,7 +117,7 @@ func (j *Journal) replaySegment(number uint64) error {
 	if err != nil {
 		return err
 	}
-	seg := &segment{number: number, file: file}
+	seg := &segment{number: number, file: share(file)}
 	j.mu.segments = append(j.mu.segments, seg)
 	all, err := readAll(file)
 	if err != nil {

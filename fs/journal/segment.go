@@ -122,7 +122,7 @@ func (j *Journal) create(number uint64) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	seg := &segment{number: number, file: file, salt: newSalt(), open: true}
+	seg := &segment{number: number, file: share(file), salt: newSalt(), open: true}
 	header := appendHeader(nil, j.opt.Owner, seg.salt)
 	seg.size, seg.synced = int64(len(header)), int64(len(header))
 	if _, err = file.WriteAt(header, 0); err == nil {

@@ -4,50 +4,58 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
-// View are the bytes of an entry, to be read in any order. It stays good when the entry ends. It is safe for concurrent
-// use, but for Close, which the user calls when nobody reads any more.
+// View are the bytes of an entry, to be read in any order. It stays good when the entry ends, as its file does while a view
+// reads from it, also when it is removed. It is safe for concurrent use, but for Close, which the user calls when nobody
+// reads any more.
 type View struct {
 	extents []Extent
-	starts  []int64 // of the extents, in the bytes
-	file    File    // nil: they are in mem
-	mem     []byte
+	starts  []int64 // of the extents, in the file
+	file    File
 }
 
-// View returns the bytes of an entry, after it has checked them: ErrDamaged if they are not what was written.
+// View returns the bytes of an entry: ErrDamaged if they are not what was written.
 func (j *Journal) View(id uint64) (*View, error) {
-	j.mu.Lock()
-	e := j.mu.live[id]
-	if e == nil {
-		j.mu.Unlock()
-		return nil, fmt.Errorf("journal entry %d: %w", id, ErrKept)
+	v, at, err := j.view(id)
+	if err != nil {
+		return nil, fmt.Errorf("journal entry %d: %w", id, err)
 	}
-	v := &View{extents: e.content.extents}
-	place, file := e.content.place, e.content.file
-	j.mu.Unlock()
-	var size int64
 	for _, x := range v.extents {
-		v.starts = append(v.starts, size)
-		size += x.Len
-	}
-	keep := func(p []byte, _ int64) error { v.mem = append(v.mem, p...); return nil }
-	if place == placeFile {
-		var err error
-		if v.file, err = j.fs.Open(dataName(file)); err != nil {
-			return nil, fmt.Errorf("journal entry %d: %w", id, err)
-		}
-		keep = func([]byte, int64) error { return nil }
-	}
-	if err := j.Read(id, keep); err != nil {
-		_ = v.Close() // only read
-		return nil, err
+		v.starts = append(v.starts, at)
+		at += x.Len
 	}
 	return v, nil
 }
 
-// Large reports whether the bytes are not in memory.
-func (v *View) Large() bool { return v.file != nil }
+// view returns a view without starts, and where the bytes begin in its file.
+func (j *Journal) view(id uint64) (v *View, at int64, err error) {
+	j.mu.Lock()
+	e := j.mu.live[id]
+	if e == nil {
+		j.mu.Unlock()
+		return nil, 0, ErrKept
+	}
+	c := e.content
+	v = &View{extents: c.extents}
+	if c.place != placeFile {
+		defer j.mu.Unlock()
+		if len(v.extents) > 0 {
+			v.file = c.segment.file.hold()
+		}
+		return v, c.at, nil
+	}
+	j.mu.Unlock()
+	if v.file, err = j.fs.Open(dataName(c.file)); err != nil {
+		return nil, 0, err
+	}
+	if err := j.readContent(c, func([]byte, int64) error { return nil }); err != nil {
+		_ = v.Close() // only read
+		return nil, 0, err
+	}
+	return v, 0, nil
+}
 
 // Extents returns the ranges of the file that there are bytes of.
 func (v *View) Extents() []Extent { return v.extents }
@@ -60,9 +68,7 @@ func (v *View) Fill(p []byte, off int64) error {
 		x := v.extents[i]
 		from, to := max(x.Off, off), min(x.Off+x.Len, end)
 		q, at := p[from-off:to-off], v.starts[i]+from-x.Off
-		if v.file == nil {
-			copy(q, v.mem[at:])
-		} else if err := readFull(v.file, q, at); err != nil {
+		if err := readFull(v.file, q, at); err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
@@ -75,4 +81,30 @@ func (v *View) Close() error {
 		return nil
 	}
 	return v.file.Close()
+}
+
+// sharedFile is a file that is closed when the last of its users has closed it.
+type sharedFile struct {
+	File
+	users atomic.Int32
+}
+
+func share(file File) *sharedFile {
+	s := &sharedFile{File: file}
+	s.users.Store(1)
+	return s
+}
+
+// hold returns the file for another user. The caller is one, or keeps one from closing it.
+func (s *sharedFile) hold() *sharedFile {
+	s.users.Add(1)
+	return s
+}
+
+// Close implements io.Closer.
+func (s *sharedFile) Close() error {
+	if s.users.Add(-1) > 0 {
+		return nil
+	}
+	return s.File.Close()
 }

@@ -168,13 +168,19 @@ func randomChange(m *mount, h *volume.Handle, rnd *rand.Rand, want []byte) []byt
 // TestReplayNeedsNoRoom mounts where there is no room for local data: what the journal has is read and sent from there, and
 // takes room only when it is written to.
 func TestReplayNeedsNoRoom(t *testing.T) {
+	for what, size := range map[string]int{"in the log": 320, "in a data file": 3_200_000} {
+		t.Run(what, func(t *testing.T) { replayWithoutRoom(t, size) })
+	}
+}
+
+func replayWithoutRoom(t *testing.T, size int) {
 	m := newJournaled(t, conditional)
 	m.deaf()
-	data := []byte(strings.Repeat("0123456789abcdef", 200_000)) // more than stays in memory
+	data := []byte(strings.Repeat("0123456789abcdef", size/16))
 	h := m.create("f")
 	m.writeAll(h, string(data), 0)
 	m.ok(h.Fsync(ctx))
-	for _, off := range []int64{10, 1_000_000, int64(len(data)) - 3} { // further layers
+	for _, off := range []int64{10, int64(size) / 3, int64(size) - 3} { // further layers
 		m.writeAll(h, "XYZ", off)
 		copy(data[off:], "XYZ")
 		m.ok(h.Fsync(ctx))
@@ -191,8 +197,8 @@ func TestReplayNeedsNoRoom(t *testing.T) {
 	h = m.open("f", readWrite)
 	_, err = h.WriteAt(ctx, []byte("no"), 0)
 	m.want(err, volume.ErrNoSpace)
-	m.ok(h.Truncate(ctx, 2_000_000))
-	data = data[:2_000_000]
+	m.ok(h.Truncate(ctx, int64(size)/2))
+	data = data[:size/2]
 	m.close(h)
 	m.faults.set(nil)
 	m.stored()

@@ -143,7 +143,7 @@ func (v *Volume) restoreBytes(ctx context.Context, c *content, id uint64, what *
 	} else {
 		c.file = v.opt.Stage.NewFile(nil, 0)
 	}
-	if err := v.restoreLayers(ctx, c.file, append([]uint64{id}, what.Parts...)); err != nil {
+	if err := v.restoreLayers(c.file, append([]uint64{id}, what.Parts...)); err != nil {
 		return localError(err)
 	}
 	if err := c.file.Truncate(what.Size); err != nil {
@@ -163,34 +163,22 @@ func (v *Volume) restoreBytes(ctx context.Context, c *content, id uint64, what *
 	return nil
 }
 
-// restoreLayers gives a file the bytes of entries, each over those before. Those that are large stay where the journal has
-// them, so that a mount needs no room for what it finds there.
-func (v *Volume) restoreLayers(ctx context.Context, file *stage.File, ids []uint64) error {
+// restoreLayers gives a file the bytes of entries, each over those before. They stay where the journal has them, so that a
+// mount needs no room for what it finds there, nor time to copy it.
+func (v *Volume) restoreLayers(file *stage.File, ids []uint64) error {
 	var all lent
-	large := false
 	for _, id := range ids {
 		view, err := v.opt.Journal.View(id)
 		if err != nil {
 			return errors.Join(err, all.Close())
 		}
 		all = append(all, view)
-		large = large || view.Large()
 	}
-	ranges := all.ranges()
-	if large {
+	if ranges := all.ranges(); len(ranges) > 0 {
 		file.Borrow(all, ranges)
 		return nil
 	}
-	for _, r := range ranges {
-		p := make([]byte, r.Len) // of what lies in the journal's log, so it is not much
-		if _, err := all.ReadAt(p, r.Off); err != nil {
-			return err
-		}
-		if _, err := file.WriteAt(ctx, p, r.Off); err != nil {
-			return err
-		}
-	}
-	return nil
+	return all.Close()
 }
 
 // lent are the bytes of a file in the journal, each view over those before.
