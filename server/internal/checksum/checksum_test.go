@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -170,8 +171,8 @@ func TestOfParts(t *testing.T) {
 		t.Error("SHA256 combines")
 	}
 	c, _ := NewCombiner(CRC32)
-	if c.Add(make([]byte, 8), 1) == nil || c.Add(make([]byte, 4), -1) == nil {
-		t.Error("Add accepts a wrong value")
+	if c.Add(make([]byte, 8), 1) == nil || c.Add(make([]byte, 4), -1) == nil || c.Replace(make([]byte, 4), nil, 1) == nil {
+		t.Error("a wrong value is accepted")
 	}
 }
 
@@ -188,6 +189,14 @@ func FuzzCombineAtAnyCut(f *testing.F) {
 			_ = c.Add(sum(a, p[cut:]).Value, int64(len(p)-cut))
 			if !c.Sum().Equal(sum(a, p)) {
 				t.Fatalf("%s of %d bytes cut at %d", a, len(p), cut)
+			}
+			other := slices.Clone(p)
+			for i := range other[cut/2 : cut] {
+				other[cut/2+i] ^= 0x5a
+			}
+			_ = c.Replace(sum(a, p[cut/2:cut]).Value, sum(a, other[cut/2:cut]).Value, int64(len(p)-cut))
+			if !c.Sum().Equal(sum(a, other)) {
+				t.Fatalf("%s of %d bytes with others from %d to %d", a, len(p), cut/2, cut)
 			}
 		}
 	})

@@ -75,6 +75,15 @@ func (c *Combiner) Add(value []byte, length int64) error {
 	return nil
 }
 
+// Replace takes other bytes for a piece that was added, of the same length, with after bytes behind it.
+func (c *Combiner) Replace(was, is []byte, after int64) error {
+	if size := c.algorithm.Size(); len(was) != size || len(is) != size || after < 0 {
+		return errValue
+	}
+	c.crc ^= c.ring.mul(c.ring.power8(uint64(after)), decode(was)^decode(is))
+	return nil
+}
+
 // Sum gives the checksum of all pieces added so far.
 func (c *Combiner) Sum() Sum {
 	var b [8]byte

@@ -99,6 +99,7 @@ var actions = map[string]string{
 	"DeleteObject":           "s3:DeleteObject",
 	"CopyObject":             "s3:PutObject",
 	"RenameObject":           "s3:PutObject",
+	"PatchObject":            "s3:PutObject", // and it reads the object, see authorizeMore
 	"GetObjectAcl":           "s3:GetObjectAcl",
 	"PutObjectAcl":           "s3:PutObjectAcl",
 	"GetObjectTagging":       "s3:GetObjectTagging",

@@ -125,7 +125,12 @@ func (r *request) authorizeMore(q question) error {
 		return also("s3:GetObjectAttributes")
 	case "RenameObject":
 		return r.authorizeRename(q)
-	case "PutObject", "PostObject", "CopyObject", "CreateMultipartUpload":
+	case "PutObject", "PostObject", "PatchObject", "CopyObject", "CreateMultipartUpload":
+		if r.op.name == "PatchObject" { // the new version, which may be another's, holds what the old one does
+			if err := also("s3:GetObject"); err != nil {
+				return err
+			}
+		}
 		q.created = true
 		if err := r.authorizeSettings(also); err != nil {
 			return err

@@ -31,7 +31,7 @@ const (
 // encryptingOps are the operations that decide how an object is encrypted, keyedOps those that take a customer's key too,
 // and copyingOps those that take one for their source.
 var (
-	encryptingOps = []string{"PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"}
+	encryptingOps = []string{"PutObject", "PostObject", "PatchObject", "CopyObject", "CreateMultipartUpload"}
 	keyedOps      = []string{"GetObject", "HeadObject", "GetObjectAttributes", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "ListParts"}
 	copyingOps    = []string{"CopyObject", "UploadPartCopy"}
 )

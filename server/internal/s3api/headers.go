@@ -40,7 +40,7 @@ func (r *request) checkHeaders() error {
 func (r *request) checkParameters() error {
 	version, given := r.query["versionId"]
 	part, isPart := r.query["partNumber"]
-	makes := r.opName == "PutObject" || r.opName == "CopyObject"
+	makes := r.opName == "PutObject" || r.opName == "PatchObject" || r.opName == "CopyObject"
 	switch {
 	case makes && given:
 		return invalidArgument("versionId", version[0], "This operation does not accept a version-id.")

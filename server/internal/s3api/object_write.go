@@ -21,31 +21,39 @@ func putObject(r *request) error {
 
 // put stores the object that the headers describe. body gives its bytes, when nothing speaks against them.
 func (r *request) put(body func() (*upload, error)) (o store.Object, err error) {
-	attrs, err := r.attrs()
+	in, err := r.putInput(body)
 	if err != nil {
 		return o, err
+	}
+	if err := r.foresee(in.Cond); err != nil {
+		return o, err
+	}
+	return r.api.store.PutObject(r.http.Context(), in)
+}
+
+func (r *request) putInput(body func() (*upload, error)) (in store.PutInput, err error) {
+	attrs, err := r.attrs()
+	if err != nil {
+		return in, err
 	}
 	cond, err := r.writeConditions()
 	if err != nil {
-		return o, err
+		return in, err
 	}
 	extra, enc, err := r.extra()
 	if err != nil {
-		return o, err
+		return in, err
 	}
 	if err := r.requireLockDigest(&extra); err != nil {
-		return o, err
+		return in, err
 	}
 	up, err := body()
 	if err != nil {
-		return o, err
+		return in, err
 	}
-	if err := r.foresee(cond); err != nil {
-		return o, err
-	}
-	return r.api.store.PutObject(r.http.Context(), store.PutInput{
+	return store.PutInput{
 		Bucket: r.bucket, Key: r.key, Owner: r.newOwner().id, Body: up.body, Size: up.size, Attrs: attrs, Cond: cond,
-		Algorithm: up.algorithm, Verify: up.verify, Extra: extra, Customer: enc.customer})
+		Algorithm: up.algorithm, Verify: up.verify, Extra: extra, Customer: enc.customer}, nil
 }
 
 // putHeaders describes a new object in the answer.

@@ -66,6 +66,7 @@ func ops() []op {
 // extensionOps are beyond S3: see API.md.
 func extensionOps() []op {
 	return []op{
+		{name: "PatchObject", method: "POST", scope: onObject, query: q("patch"), serve: patchObject},
 		{name: "GetBucketUsage", method: "GET", scope: onBucket, query: q("usage"), serve: getBucketUsage},
 		{name: "PutBucketQuota", method: "PUT", scope: onBucket, query: q("quota"), serve: putBucketQuota},
 		{name: "DeleteBucketQuota", method: "DELETE", scope: onBucket, query: q("quota"), serve: deleteBucketQuota},

@@ -49,6 +49,8 @@ func TestRouting(t *testing.T) {
 		{"GET", onObject, "uploadId=u", "", "ListParts"},
 		{"GET", onObject, "annotation&x-id=ListObjectAnnotations", "", "ListObjectAnnotations"},
 		{"POST", onObject, "uploads", "", "CreateMultipartUpload"},
+		{"POST", onObject, "patch", "", "PatchObject"},
+		{"POST", onObject, "unheard-of", "", "MethodNotAllowed"},
 		{"POST", onObject, "uploadId=u", "", "CompleteMultipartUpload"},
 		{"POST", onObject, "select&select-type=2", "", "SelectObjectContent"},
 		{"DELETE", onObject, "uploadId=u", "", "AbortMultipartUpload"},

@@ -82,7 +82,7 @@ func (w *worker) step() error {
 	if w.suspends && w.rnd.IntN(6) == 0 {
 		return w.s.SetVersioning(ctx, "b", []Versioning{Enabled, Suspended}[w.rnd.IntN(2)])
 	}
-	switch w.rnd.IntN(10) {
+	switch w.rnd.IntN(12) {
 	case 0, 1, 2, 3:
 		return w.put()
 	case 4:
@@ -91,6 +91,8 @@ func (w *worker) step() error {
 		return w.copyOrRename()
 	case 7:
 		return w.renamePrefix()
+	case 8, 9:
+		return w.patch()
 	default:
 		return w.multipart()
 	}
@@ -237,6 +239,31 @@ func (w *worker) multipart() error {
 	w.end(id)
 	return w.run(state{key: p}, func() error {
 		_, err := w.s.CompleteUpload(ctx, CompleteInput{Bucket: "b", Key: key, UploadID: id, Parts: parts})
+		return err
+	})
+}
+
+// patch overwrites a range of an object, or a piece that reaches beyond its end, or cuts it.
+func (w *worker) patch() error {
+	key := w.key()
+	old, ok := w.acked[key]
+	if !ok {
+		return w.put()
+	}
+	o, err := w.s.HeadObject(ctx, "b", key, ReadInput{})
+	if err != nil {
+		return err
+	}
+	c := overwrite(len(old), w.rnd.Int64N(o.Size+1), append(w.bytes(), 7))
+	if w.rnd.IntN(4) == 0 {
+		c = edit{size: w.rnd.Int64N(o.Size + 1)}
+	}
+	p := c.apply(old)
+	return w.run(state{key: p}, func() error {
+		o, err := w.s.PatchObject(ctx, c.input(key, o.ETag))
+		if err == nil {
+			w.keep(o, p)
+		}
 		return err
 	})
 }

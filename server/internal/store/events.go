@@ -15,6 +15,7 @@ const (
 	EventCopy         = "s3:ObjectCreated:Copy"
 	EventComplete     = "s3:ObjectCreated:CompleteMultipartUpload"
 	EventAppend       = "s3:ObjectCreated:Append" // not S3's
+	EventPatch        = "s3:ObjectCreated:Patch"  // not S3's
 	EventRenamed      = "s3:ObjectCreated:Rename" // not S3's; of a prefix, once, with its key
 	EventDelete       = "s3:ObjectRemoved:Delete"
 	EventDeleteMarker = "s3:ObjectRemoved:DeleteMarkerCreated"

@@ -47,6 +47,7 @@ type Store struct {
 	log         *slog.Logger
 	inlineLimit int64
 	minPart     int64 // of all parts but the last
+	patch       patchLimits
 
 	accountQuota func(owner string) int64
 
@@ -95,6 +96,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	}
 	s := &Store{
 		db: opt.DB, blobs: opt.Blobs, keys: opt.Keys, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit, minPart: MinPartSize,
+		patch:        patchLimits{cell: patchCell, pieces: patchPieces, rest: patchRest},
 		accountQuota: opt.AccountQuota,
 		reclaim:      newReclaim(opt.Blobs, opt.Log, opt.Shared),
 		manifests:    newManifestCache(manifestMemory),

@@ -52,6 +52,11 @@ func (s subject) AppendObject(ctx context.Context, in PutInput, offset int64) (O
 	return s.Store.AppendObject(ctx, in, offset)
 }
 
+func (s subject) PatchObject(ctx context.Context, in PatchInput) (Object, error) {
+	s.encrypt(&in.Extra)
+	return s.Store.PatchObject(ctx, in)
+}
+
 func (s subject) CopyObject(ctx context.Context, in CopyInput) (Object, error) {
 	s.encrypt(&in.Extra)
 	return s.Store.CopyObject(ctx, in)
@@ -160,6 +165,7 @@ func openStore(t *testing.T, db meta.DB, fs *blobtest.MemFS, now func() time.Tim
 		t.Fatal(err)
 	}
 	s.minPart = 5000
+	s.patch = patchLimits{cell: 4000, pieces: 5, rest: 6000}
 	t.Cleanup(func() { s.Close() })
 	return s
 }

@@ -87,6 +87,25 @@ func (m *versionModel) complete(t *rapid.T) {
 	}
 }
 
+func (m *versionModel) patch(t *rapid.T) {
+	key := m.key(t)
+	old := m.current(key)
+	if old == nil {
+		return
+	}
+	o, err := m.e.HeadObject(ctx, "b", key, ReadInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := drawEdit(t, len(old.data))
+	p := c.apply(old.data)
+	if o, err = m.e.PatchObject(ctx, c.input(key, o.ETag)); err != nil {
+		t.Fatal(err)
+	}
+	m.checkID(t, o.VersionID)
+	m.add(key, keptVersion{id: o.VersionID, data: p})
+}
+
 func (m *versionModel) delete(t *rapid.T) {
 	key := m.key(t)
 	res, err := m.e.DeleteObject(ctx, "b", key, DeleteInput{})
@@ -272,7 +291,7 @@ func TestVersionsModel(t *testing.T) {
 			m.e.encryption = withMaster
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"put": m.put, "complete": m.complete, "delete": m.delete, "deleteVersion": m.deleteVersion, "copy": m.copy,
+			"put": m.put, "complete": m.complete, "patch": m.patch, "delete": m.delete, "deleteVersion": m.deleteVersion, "copy": m.copy,
 			"rename": m.rename, "renamePrefix": m.renamePrefix, "state": m.setState, "": m.check,
 		})
 	})
