@@ -65,6 +65,28 @@ func TestRequestsOfPrograms(t *testing.T) {
 	}
 }
 
+// A small change of a large file is one request, beside that which looks at the object when it is opened.
+func TestRequestsOfPatches(t *testing.T) {
+	m := newMount(t, fullEnv+"=1", ttlEnv+"=1h")
+	m.order(order{Op: "put", Key: "d/big", Body: []byte(strings.Repeat("0123456789abcdef", 3<<16))})
+	for _, p := range []struct{ name, script string }{
+		{"append", "printf appended >>d/big"},
+		{"overwrite", "printf overwritten | dd of=d/big bs=1M seek=1 conv=notrunc status=none"},
+		{"truncate", "truncate -s 2M d/big"},
+	} {
+		m.run("ls d")
+		m.order(order{Op: "count"})
+		m.run(p.script)
+		got := m.order(order{Op: "count"}).Count
+		if got[s3client.OpPatch] != 1 || got[s3client.OpHead] != 1 || len(got) != 2 {
+			t.Errorf("%s: %v", p.name, got)
+		}
+	}
+	m.run("head -c 1048576 d/big | md5sum | grep -q $(yes 0123456789abcdef | tr -d '\\n' | head -c 1048576 | md5sum | cut -c 1-32)")
+	m.run("dd if=d/big bs=16 skip=65536 count=1 status=none | grep -qx overwrittenbcdef")
+	m.run("stat -c %s d/big | grep -qx 2097152")
+}
+
 // run runs a script of the shell in the mount's root.
 func (m *mount) run(script string) {
 	m.t.Helper()

@@ -130,7 +130,7 @@ func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger) (*
 		Defaults:    attr.Defaults{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), FileMode: 0o644, DirMode: 0o755},
 		Stage:       area,
 		Readahead:   readahead.NewPool(readahead.Options{Client: client, MemoryLimit: 32 << 20}),
-		Upload:      upload.New(upload.Options{Client: client}),
+		Upload:      upload.New(upload.Options{Client: client, Patch: caps.Patch}),
 		TTL:         ttl,
 		NegativeTTL: ttl,
 		Log:         log,

@@ -10,7 +10,7 @@ import (
 // sentinels of this package with errors.Is; context errors come back unchanged inside *Error.
 //
 // The ObjectInfo that a write returns holds what S3 answers, and zero values for the rest: Key, ETag and VersionID
-// always; Size after Put, and after Complete where the parts told theirs; LastModified after Copy only.
+// always; Size after Put and Patch, and after Complete where the parts told theirs; LastModified after Copy only.
 type Client interface {
 	// Bucket returns the bucket's name.
 	Bucket() string
@@ -28,6 +28,11 @@ type Client interface {
 	// Put stores a whole object atomically. The body is read from its current position to its end, and may be read
 	// again from there by a retry.
 	Put(ctx context.Context, key string, body io.ReadSeeker, opt PutOptions) (ObjectInfo, error)
+
+	// Patch makes a new version of the object that opt.IfMatch names, which must be in place: opt.Ranges of it are other
+	// bytes, those of the body one after another, and opt.Size is its size. All else is as with Put, the position of the body
+	// too. Call it only where Capabilities.Patch is set.
+	Patch(ctx context.Context, key string, body io.ReadSeeker, opt PatchOptions) (ObjectInfo, error)
 
 	// Copy copies src onto dst inside the service; dst may equal src when opt.Replace is set (S3: CopyObject, at most
 	// MaxCopySize bytes).
@@ -94,6 +99,7 @@ type Capabilities struct {
 	RenamePrefix   bool // RenameObject of a whole prefix, atomically
 	ListMetadata   bool // listings can carry user metadata
 
+	Patch            bool // Patch, as pail's own server has it
 	CompleteMetadata bool // CompleteMultipartUpload can say what the object's metadata is
 	Leases           bool // leases on prefixes, see Leaser
 }

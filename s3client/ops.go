@@ -7,6 +7,7 @@ const (
 	OpHead       = "HeadObject"
 	OpGet        = "GetObject"
 	OpPut        = "PutObject"
+	OpPatch      = "PatchObject" // of pail's own server
 	OpCopy       = "CopyObject"
 	OpRename     = "RenameObject"
 	OpDelete     = "DeleteObject"

@@ -77,6 +77,7 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 		NoMultipart:        m.NoMultipart,
 		NoMix:              m.NoMixUpload,
 		NoCopy:             m.NoCopy,
+		Patch:              caps.Patch,
 		Log:                log,
 	})
 	if b.journal, err = openJournal(m, log); err != nil {

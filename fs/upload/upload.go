@@ -20,6 +20,7 @@ const (
 	DefaultCopyPartSize       = 512 << 20
 	DefaultSingleCopyLimit    = 512 << 20
 	DefaultParallel           = 8
+	DefaultMinPatched         = 1 << 20 // and so the ETags of those stay MD5s
 )
 
 // Options configure an Uploader. Sizes are bytes; zero values take the defaults, sizes that S3 does not allow the
@@ -35,6 +36,8 @@ type Options struct {
 	NoMultipart        bool  // the service has no multipart upload
 	NoMix              bool  // do not combine sent and copied parts: send everything
 	NoCopy             bool  // the service cannot copy
+	Patch              bool  // it has s3client.Capabilities.Patch
+	MinPatched         int64 // smaller files are sent whole in place of being patched
 	Log                *slog.Logger
 }
 
@@ -55,6 +58,8 @@ type Uploader struct {
 	noMultipart     bool
 	noMix           bool
 	noCopy          bool
+	patch           bool
+	minPatched      int64
 	log             *slog.Logger
 
 	work sync.WaitGroup // uploads that are aborted in the background
@@ -81,6 +86,8 @@ func New(o Options) *Uploader {
 		noMultipart: o.NoMultipart,
 		noMix:       o.NoMix,
 		noCopy:      o.NoCopy,
+		patch:       o.Patch,
+		minPatched:  within(0, o.MinPatched, s3client.MaxPartSize, DefaultMinPatched),
 		log:         o.Log,
 	}
 	if u.parallel <= 0 {
@@ -120,6 +127,22 @@ func (u *Uploader) Copies(size int64) bool {
 //
 // The old object is in place until Commit succeeds, and stays so when it fails.
 func (u *Uploader) Commit(ctx context.Context, key string, snap Snapshot, base *s3client.ObjectInfo, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	size := snap.Size()
+	if ranges, ok := u.patchRanges(key, snap, base, opt); ok {
+		info, err := u.sendPatch(ctx, key, snap, ranges, opt)
+		if err == nil {
+			return complete(info, key, size, opt), nil
+		}
+		if !refusesPatch(err) {
+			return s3client.ObjectInfo{}, err
+		}
+		u.log.Debug("a patch is refused; the file is sent otherwise", "key", key, "error", err)
+	}
+	return u.commitWhole(ctx, key, snap, base, opt)
+}
+
+// commitWhole is Commit without a patch.
+func (u *Uploader) commitWhole(ctx context.Context, key string, snap Snapshot, base *s3client.ObjectInfo, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
 	size := snap.Size()
 	var info s3client.ObjectInfo
 	var err error

@@ -446,14 +446,14 @@ func TestUnlinkOfAnOpenFileThatAnotherClientReplaced(t *testing.T) {
 }
 
 func TestLostAnswerBeforeMoreWrites(t *testing.T) {
-	for name, caps := range map[string]s3client.Capabilities{"conditional": conditional, "plain": plain} {
+	for name, caps := range map[string]s3client.Capabilities{"full": memclient.Full(), "conditional": conditional, "plain": plain} {
 		t.Run(name, func(t *testing.T) {
 			m := newMount(t, caps)
 			m.foreign("f", strings.Repeat("0123456789abcdef", 12<<16)) // more than is kept of what was read
 			h := m.open("f", readWrite)
 			for i, part := range []string{"first", "second", "third"} {
 				m.faults.set(func(op, _ string) error {
-					if op == "after "+s3client.OpPut {
+					if op == "after "+s3client.OpPut || op == "after "+s3client.OpPatch {
 						return errCut
 					}
 					return nil

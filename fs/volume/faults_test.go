@@ -80,6 +80,19 @@ func (f *faults) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3cli
 	return info, err
 }
 
+func (f *faults) Patch(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PatchOptions) (s3client.ObjectInfo, error) {
+	if err := f.check(s3client.OpPatch, key); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	info, err := f.Client.Patch(ctx, key, r, opt)
+	if err == nil {
+		if err := f.check("after "+s3client.OpPatch, key); err != nil {
+			return s3client.ObjectInfo{}, err
+		}
+	}
+	return info, err
+}
+
 func (f *faults) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
 	if err := f.check(s3client.OpCopy, src); err != nil {
 		return s3client.ObjectInfo{}, err

@@ -92,7 +92,7 @@ func mountOn(t tb, mem *memclient.Client, c *clock, change ...setup) *mount {
 		Defaults: attr.Defaults{UID: 7, GID: 8, FileMode: 0o644, DirMode: 0o755},
 		TTL:      time.Minute, NegativeTTL: time.Minute, Now: c.Now,
 	}
-	up := upload.Options{Client: f}
+	up := upload.Options{Client: f, Patch: caps.Patch}
 	for _, fn := range change {
 		fn(&opt, &up)
 	}

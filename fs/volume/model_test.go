@@ -607,7 +607,7 @@ func TestModel(t *testing.T) {
 				onDisk(t)(o, u)
 			}
 			if part > 0 {
-				u.MinPartSize, u.PartSize, u.MultipartThreshold = 1, part, 2*part
+				u.MinPartSize, u.PartSize, u.MultipartThreshold, u.MinPatched = 1, part, 2*part, 1
 			}
 		}
 		if m.journal = rapid.Bool().Draw(t, "journal"); m.journal {

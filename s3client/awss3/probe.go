@@ -77,6 +77,8 @@ func parseExtensions(value string) s3client.Capabilities {
 			caps.ConditionalPut = true
 		case "complete-metadata":
 			caps.CompleteMetadata = true
+		case "patch":
+			caps.Patch = true
 		case "lease":
 			caps.Leases = true
 		}

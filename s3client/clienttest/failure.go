@@ -14,10 +14,14 @@ func (s *suite) cancelled() {
 	ctx, cancel := context.WithCancel(s.ctx)
 	cancel()
 	calls := map[string]func() error{
-		"Probe":     func() error { _, err := s.c.Probe(ctx); return err },
-		"Head":      func() error { _, err := s.c.Head(ctx, "k"); return err },
-		"Get":       func() error { _, err := s.c.Get(ctx, "k", s3client.GetOptions{}); return err },
-		"Put":       func() error { _, err := s.c.Put(ctx, "k", strings.NewReader("y"), s3client.PutOptions{}); return err },
+		"Probe": func() error { _, err := s.c.Probe(ctx); return err },
+		"Head":  func() error { _, err := s.c.Head(ctx, "k"); return err },
+		"Get":   func() error { _, err := s.c.Get(ctx, "k", s3client.GetOptions{}); return err },
+		"Put":   func() error { _, err := s.c.Put(ctx, "k", strings.NewReader("y"), s3client.PutOptions{}); return err },
+		"Patch": func() error {
+			_, err := s.c.Patch(ctx, "k", strings.NewReader("y"), s3client.PatchOptions{PutOptions: s3client.PutOptions{IfMatch: "x"}, Size: 1})
+			return err
+		},
 		"Copy":      func() error { _, err := s.c.Copy(ctx, "l", "k", s3client.CopyOptions{}); return err },
 		"Delete":    func() error { return s.c.Delete(ctx, "k") },
 		"List":      func() error { _, err := s.c.List(ctx, s3client.ListQuery{}); return err },

@@ -37,6 +37,8 @@ func Run(t *testing.T, open func(t *testing.T) s3client.Client) {
 		{"GetIfMatch", (*suite).getIfMatch},
 		{"PutIfMatch", (*suite).putIfMatch},
 		{"PutIfNoneMatch", (*suite).putIfNoneMatch},
+		{"Patch", (*suite).patches},
+		{"PatchRefusals", (*suite).patchRefusals},
 		{"Copy", (*suite).copy},
 		{"CopyOntoItself", (*suite).copyOntoItself},
 		{"CopyConditions", (*suite).copyConditions},

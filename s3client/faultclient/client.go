@@ -147,6 +147,12 @@ func (c *Client) Put(ctx context.Context, key string, body io.ReadSeeker, opt s3
 	return info, err
 }
 
+// Patch makes a new version of an object.
+func (c *Client) Patch(ctx context.Context, key string, body io.ReadSeeker, opt s3client.PatchOptions) (info s3client.ObjectInfo, err error) {
+	err = c.do(ctx, s3client.OpPatch, []string{key}, body, func() (err error) { info, err = c.next.Patch(ctx, key, body, opt); return err })
+	return info, err
+}
+
 // Copy copies an object inside the service.
 func (c *Client) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptions) (info s3client.ObjectInfo, err error) {
 	err = c.do(ctx, s3client.OpCopy, []string{dst}, nil, func() (err error) { info, err = c.next.Copy(ctx, dst, src, opt); return err })

@@ -104,6 +104,12 @@ func (c *Client) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3cli
 	return info, err
 }
 
+// Patch makes a new version of an object.
+func (c *Client) Patch(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PatchOptions) (info s3client.ObjectInfo, err error) {
+	err = c.do(ctx, s3client.OpPatch, key, func() (err error) { info, err = c.next.Patch(ctx, key, r, opt); return err })
+	return info, err
+}
+
 // Copy copies an object inside the service.
 func (c *Client) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptions) (info s3client.ObjectInfo, err error) {
 	err = c.do(ctx, s3client.OpCopy, dst, func() (err error) { info, err = c.next.Copy(ctx, dst, src, opt); return err })

@@ -162,6 +162,27 @@ func (c *Client) Put(ctx context.Context, key string, body io.ReadSeeker, opt s3
 	return info, err
 }
 
+// Patch makes a new version of an object.
+func (c *Client) Patch(ctx context.Context, key string, body io.ReadSeeker, opt s3client.PatchOptions) (info s3client.ObjectInfo, err error) {
+	start, err := c.position(body)
+	if err != nil {
+		return info, err
+	}
+	err = c.run(ctx, call{
+		body: body,
+		try:  func() (err error) { info, err = c.next.Patch(ctx, key, body, opt); return err },
+		resolve: func(err error, began time.Time) error {
+			ours, head := c.patched(ctx, key, opt, content{body, start}, began)
+			if !ours {
+				return err
+			}
+			info = head
+			return nil
+		},
+	})
+	return info, err
+}
+
 // Copy copies an object inside the service.
 func (c *Client) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptions) (info s3client.ObjectInfo, err error) {
 	k := call{try: func() (err error) { info, err = c.next.Copy(ctx, dst, src, opt); return err }}

@@ -35,19 +35,22 @@ func (s content) size() int64 {
 	return end - s.start
 }
 
-// etag is the MD5 that services use for the ETag of content stored in one piece; "" if it cannot be read.
-func (s content) etag() s3client.ETag {
+// md5 is nil if the body cannot be read.
+func (s content) md5() []byte {
 	h := md5.New()
 	if s.body != nil {
 		if _, err := s.body.Seek(s.start, io.SeekStart); err != nil {
-			return ""
+			return nil
 		}
 		if _, err := io.Copy(h, s.body); err != nil {
-			return ""
+			return nil
 		}
 	}
-	return s3client.ETag(hex.EncodeToString(h.Sum(nil)))
+	return h.Sum(nil)
 }
+
+// etag is the MD5 that services use for the ETag of content stored in one piece; "" if it cannot be read.
+func (s content) etag() s3client.ETag { return s3client.ETag(hex.EncodeToString(s.md5())) }
 
 // sentObject is what a write whose answer was lost would have left.
 type sentObject struct {
@@ -86,6 +89,20 @@ func sameMeta(got, sent s3client.Meta) bool {
 		clean[strings.ToLower(name)] = strings.Trim(value, " \t")
 	}
 	return maps.Equal(got, clean)
+}
+
+// patched reports whether the object in place is the one that a Patch made: its ETag says so, or where encryption makes
+// another one, its size and metadata.
+func (c *Client) patched(ctx context.Context, key string, opt s3client.PatchOptions, sent content, began time.Time) (bool, s3client.ObjectInfo) {
+	info, err := c.Head(ctx, key)
+	if err != nil || info.Size != opt.Size || !sameMeta(info.Meta, opt.Meta) || tooOld(info, began) {
+		return false, info
+	}
+	if timed(opt.Meta) {
+		return true, info
+	}
+	sum := sent.md5()
+	return sum != nil && strings.HasPrefix(string(info.ETag), opt.Tag(sum)+"-"), info
 }
 
 // copied reports whether the object at dst is the copy that was asked for: it has the size of the source and the

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -150,6 +151,41 @@ func TestLostAnswerToACompleteWithMetadata(t *testing.T) {
 	info, err := u.Complete(t.Context(), []s3client.Part{p}, &s3client.PutOptions{Meta: meta("2"), IfNoneMatch: true})
 	if err != nil || info.Meta["ctime"] != meta("2")["ctime"] {
 		t.Errorf("Complete returned %+v, error %v", info, err)
+	}
+}
+
+// A patch that was done is known by its ETag, which tells what was put where into what, or by the time in its metadata.
+func TestLostAnswerToAPatch(t *testing.T) {
+	for name, meta := range map[string]s3client.Meta{"with metadata": meta("1"), "bare": nil} {
+		t.Run(name, func(t *testing.T) {
+			c, faults, mem := newStack(Options{})
+			old, err := mem.Put(t.Context(), "k", strings.NewReader("0123456789"), s3client.PutOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt := s3client.PatchOptions{Ranges: []s3client.Range{{Off: 3, Len: 2}}, Size: 10, PutOptions: s3client.PutOptions{IfMatch: old.ETag, Meta: meta}}
+			lose(faults, s3client.OpPatch)
+			body := strings.NewReader("__xy")
+			if _, err := body.Seek(2, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			info, err := c.Patch(t.Context(), "k", body, opt)
+			if err != nil || info.Size != 10 || info.ETag == old.ETag {
+				t.Errorf("Patch returned %+v, error %v", info, err)
+			}
+			// What another client has put in its place is not ours, though it looks much the same.
+			other := opt
+			if other.IfMatch = info.ETag; meta != nil {
+				other.Meta = s3client.Meta{"ctime": "1700000000.123456789"}
+			}
+			if _, err := mem.Patch(t.Context(), "k", strings.NewReader("zz"), other); err != nil {
+				t.Fatal(err)
+			}
+			faults.Add(faultclient.Fault{Op: s3client.OpPatch, Do: faultclient.Fail(nil)})
+			if _, err := c.Patch(t.Context(), "k", strings.NewReader("xy"), opt); !errors.Is(err, s3client.ErrPrecondition) {
+				t.Errorf("error is %v", err)
+			}
+		})
 	}
 }
 

@@ -63,7 +63,7 @@ func TestContractWithFaults(t *testing.T) {
 			clienttest.Run(t, func(*testing.T) s3client.Client {
 				c, faults, _ := newStack(Options{Attempts: 3})
 				for _, op := range []string{
-					s3client.OpProbe, s3client.OpHead, s3client.OpGet, s3client.OpPut, s3client.OpCopy, s3client.OpRename, s3client.OpDelete, s3client.OpDeleteMany,
+					s3client.OpProbe, s3client.OpHead, s3client.OpGet, s3client.OpPut, s3client.OpPatch, s3client.OpCopy, s3client.OpRename, s3client.OpDelete, s3client.OpDeleteMany,
 					s3client.OpList, s3client.OpNewUpload, s3client.OpPart, s3client.OpCopyPart, s3client.OpComplete, s3client.OpAbort,
 				} {
 					faults.Add(faultclient.Fault{Op: op, Times: 2, Do: fault})

@@ -68,7 +68,7 @@ func TestPatch(t *testing.T) {
 		"too many ranges":      {s.patch("k", tag, strings.Repeat("1+1,", 256)+"1+1", 1000, "x"), 400, "InvalidArgument"},
 		"no size":              {s.patch("k", tag, "1+1", -1, "x"), 400, "InvalidArgument"},
 		"a gap":                {s.patch("k", tag, "1001+1", 1002, "x"), 416, "InvalidRange"},
-		"fewer bytes":          {s.patch("k", tag, "1+2", 1000, "x"), 400, "IncompleteBody"},
+		"fewer bytes":          {s.patch("k", tag, "1+2", 1000, "x"), 400, "InvalidArgument"},
 		"a wrong checksum":     {s.patch("k", tag, "1+1", 1000, "x", "X-Amz-Checksum-Crc32: AAAAAA=="), 400, "BadDigest"},
 		"a wrong MD5":          {s.patch("k", tag, "1+1", 1000, "x", "Content-Md5: "+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 16))), 400, "BadDigest"},
 		"a version":            {s.do("POST", path("k")+"?patch&versionId=null", "x"), 400, "InvalidArgument"},

@@ -12,8 +12,8 @@
 // references (refs.go), so CopyObject and RenameObject move none, and UploadPartCopy almost never does (part_copy.go says
 // when). PatchObject shares what does not change (patch.go); patch_plan.go says what keeps such objects from falling into
 // ever more pieces, and from keeping bytes that they do not have any more. Parts are always blobs, never inline, so a
-// manifest points to blobs only; extents that lie side by side in a blob become one again. What is shared cannot be told from its own: a copy keeps the source's ETag and parts, where AWS would
-// compute a new ETag for the copy of a multipart object.
+// manifest points to blobs only; extents that lie side by side in a blob become one again. What is shared cannot be told from
+// its own: a copy keeps the source's ETag and parts, where AWS would compute a new ETag for the copy of a multipart object.
 //
 // # Versions
 //

@@ -44,7 +44,7 @@ func (in *PatchInput) check() error {
 	}
 	switch {
 	case in.Size >= 0 && in.Size != sent:
-		return ErrIncompleteBody
+		return fmt.Errorf("%w: the body is not as long as the ranges", ErrInvalidArgument)
 	case in.ObjectSize > MaxObjectSize || sent > MaxPutSize:
 		return ErrEntityTooLarge
 	}
@@ -164,7 +164,7 @@ func (p *patching) ingest(ctx context.Context) (err error) {
 }
 
 // patchTag is what stands before the dash of the ETag of a patched object: the MD5 of a line of text, which whoever sent
-// the patch can make too. NB: s3client.PatchTag does; see API.md.
+// the patch can make too. NB: s3client.PatchOptions does; see API.md.
 func patchTag(in *PatchInput, sum []byte) [16]byte {
 	ranges := make([]string, len(in.Ranges))
 	for i, r := range in.Ranges {

@@ -112,7 +112,7 @@ func TestPatchRefusals(t *testing.T) {
 			"gap behind the end": {one(9001, 5, 9006), ErrInvalidRange}, "nothing behind the end": {edit{nil, nil, 9001}, ErrInvalidRange},
 			"behind the new end": {one(100, 50, 149), ErrInvalidRange}, "empty range": {one(5, 0, 9000), ErrInvalidRange},
 			"overlapping": {edit{[]Range{{0, 5}, {4, 5}}, data(10, 1), 9000}, ErrInvalidRange}, "backwards": {edit{[]Range{{10, 5}, {4, 5}}, data(10, 1), 9000}, ErrInvalidRange},
-			"negative": {one(-1, 5, 9000), ErrInvalidRange}, "too much sent": {edit{[]Range{{0, 5}}, data(6, 1), 9000}, ErrIncompleteBody},
+			"negative": {one(-1, 5, 9000), ErrInvalidRange}, "too much sent": {edit{[]Range{{0, 5}}, data(6, 1), 9000}, ErrInvalidArgument},
 			"too large": {edit{nil, nil, MaxObjectSize + 1}, ErrEntityTooLarge}, "half a gap": {edit{[]Range{{8999, 1}, {9001, 1}}, data(2, 1), 9002}, ErrInvalidRange},
 			"too many ranges": {edit{make([]Range, MaxPatchRanges+1), nil, 9000}, ErrInvalidArgument},
 		} {
