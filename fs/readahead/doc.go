@@ -22,7 +22,8 @@
 // in parallel parts, once, of one version at a time. So both together take no more than twice of what would have been best,
 // whatever is read later. Parts are asked for only while there is memory to fetch ahead and room to keep them, and give
 // it back to all others once they are kept; so random reads cost at most the object on top of what they have asked for.
-// Without a Keeper they never get more than they ask for, in whole chunks.
+// Without a Keeper they never get more than they ask for, in whole chunks, or one chunk where these would be two. With one
+// it is always whole chunks, as others are not kept.
 //
 // Memory is chunks of 128 KiB, cut from slabs that are mapped when first needed and kept until the pool closes, since
 // memory given back to the system is slow to get again. A block takes all its chunks before its GET starts. Blocks

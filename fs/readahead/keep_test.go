@@ -4,6 +4,8 @@ import (
 	"sync"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"pail/s3client"
 )
 
@@ -116,4 +118,29 @@ func TestSlowKeeperLeavesMemoryForDemandedReads(t *testing.T) {
 	for off := int64(4 * mib); off < f.size; off += mib {
 		read(t, s, off, mib)
 	}
+}
+
+// Wherever reads begin and end, what all of them together have read is kept, in whole chunks.
+func TestChunksThatAreReadInPiecesAreKept(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		f := &fake{size: 3*mib + 12345, etag: "e"}
+		k := newShelf(t)
+		close(k.open)
+		p := NewPool(Options{Client: f, Keeper: k, MemoryLimit: 8 * mib, BlockSize: mib})
+		s := p.Open(object(f))
+		for range rapid.IntRange(0, 5).Draw(rt, "reads") {
+			off := rapid.Int64Range(0, f.size-1).Draw(rt, "off")
+			read(t, s, off, int(rapid.Int64Range(1, min(300*kib, f.size-off)).Draw(rt, "n")))
+		}
+		step := rapid.Int64Range(4*kib, mib).Draw(rt, "step")
+		for off := int64(0); off < f.size; off += step {
+			read(t, s, off, int(min(step, f.size-off)))
+		}
+		if err := p.Close(); err != nil { // waits for what is being kept
+			t.Fatal(err)
+		}
+		if missing := k.Missing(object(f)); len(missing) > 0 {
+			rt.Fatalf("not kept: %v", missing)
+		}
+	})
 }

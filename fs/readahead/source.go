@@ -189,11 +189,15 @@ func (s *source) planLocked(off, n, end int64) *stream {
 // the stream is sequential and there is room.
 func (s *source) demandNextLocked(st *stream, off, n int64) *block {
 	if st.sequential {
-		_, to := s.gapAt(off)
-		size := min(max(st.step, alignUp(n)), s.pool.blockSize, to-off, st.end-off)
+		from, to := s.gapAt(off)
+		lo := off
+		if s.pool.keeper.to != nil {
+			lo = max(alignDown(off), from)
+		}
+		size := min(max(st.step, alignUp(off+n-lo)), s.pool.blockSize, to-lo, st.end-lo)
 		if chunks := s.pool.mu.take(chunksFor(size), true); chunks != nil {
 			st.grow(s.pool.blockSize)
-			return s.startLocked(&block{off: off, size: size, chunks: chunks, demanded: true, ahead: len(chunks)})
+			return s.startLocked(&block{off: lo, size: size, chunks: chunks, demanded: true, ahead: len(chunks)})
 		}
 	}
 	return s.demandLocked(off, n)
@@ -203,7 +207,7 @@ func (s *source) demandNextLocked(st *stream, off, n int64) *block {
 // the byte at off.
 func (s *source) demandLocked(off, n int64) *block {
 	from, to := s.gapAt(off)
-	lo, hi := demandRange(off, n)
+	lo, hi := s.demandRange(off, n)
 	lo = max(lo, from)
 	hi = min(hi, to, lo+s.pool.blockSize)
 	chunks := s.pool.mu.take(chunksFor(hi-lo), false)
@@ -214,10 +218,11 @@ func (s *source) demandLocked(off, n int64) *block {
 	return s.startLocked(&block{off: lo, size: hi - lo, chunks: chunks, demanded: true})
 }
 
-// demandRange rounds a read to chunks, unless that more than adds one chunk; then it is at least one chunk.
-func demandRange(off, n int64) (lo, hi int64) {
+// demandRange rounds a read to chunks, unless that more than adds one chunk and nobody wants to keep whole ones; then it is
+// at least one chunk.
+func (s *source) demandRange(off, n int64) (lo, hi int64) {
 	lo, hi = alignDown(off), alignUp(off+n)
-	if hi-lo > n+chunkSize {
+	if hi-lo > n+chunkSize && s.pool.keeper.to == nil {
 		return off, off + max(n, chunkSize)
 	}
 	return lo, hi
@@ -254,8 +259,9 @@ func (s *source) nextSize(st *stream) int64 {
 	_, to := s.gapAt(st.ahead)
 	room := to - st.ahead
 	if missing := st.pos - st.ahead; missing > 0 {
+		missing = alignUp(missing)
 		if st.sequential {
-			missing = max(st.step, alignUp(missing))
+			missing = max(st.step, missing)
 		}
 		return min(missing, s.pool.blockSize, room)
 	}
