@@ -17,10 +17,21 @@
 // scheduler) so never see EINTR from a request that was about to succeed. Requests that change something are not
 // interrupted at all: their result would be unknown. The time they may take is bounded by the client below.
 //
+// # Passthrough
+//
+// A file that is wholly in the cache on disk is read by the kernel itself (through.go), in mounts that are read-only. The
+// kernel has an inode either so or through its page cache, for all its handles, refuses an open of the other kind with EIO,
+// and cannot be made to change its mind while one is open. Where there may be writers, this has no solution: one who comes
+// while readers have the file so can neither share the inode (what is written through a mapping of the file in the cache
+// would never be told to us) nor have another one (locks would not hold between the two, nor would a reader see what a
+// writer's mapping has). Where there are none, only another version of the file can come, stored by another client. That
+// gets a new inode in the kernel, with the same number for programs: the open fails with ESTALE, for which the kernel looks
+// the name up again by itself, and is given the new one. Those who have the old version open keep it.
+//
 // # Locks
 //
-// Acquire left before right: go-fuse's own locks < node.mu < nodes.mu. No volume call is made under a lock of this
-// package, and nothing here waits for the network while it holds one.
+// Acquire left before right: go-fuse's own locks < node.mu < nodes.mu, backings.mu. No volume call is made under a lock of
+// this package, but the one that borrows a file of the cache, and nothing here waits for the network while it holds one.
 //
 // # What may fail
 //

@@ -28,6 +28,8 @@ type handle struct {
 	n     *node
 	h     *volume.Handle
 	flags uint32 // of open(2)
+
+	through bool // the kernel reads the file itself
 }
 
 // Read implements fusefs.FileReader. The bytes go into go-fuse's own buffer, which is pooled and written to the kernel
@@ -94,7 +96,11 @@ func (h *handle) Flush(ctx context.Context) syscall.Errno {
 
 // Release implements fusefs.FileReleaser.
 func (h *handle) Release(context.Context) syscall.Errno {
+	if h.through {
+		h.n.passed()
+	} else {
+		h.n.closed()
+	}
 	h.h.Release()
-	h.n.closed()
 	return 0
 }

@@ -49,7 +49,8 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, opt Options
 	if real, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = real // as the mount table has it
 	}
-	server, err := attach(dir, newFilesystem(v, opt), opt)
+	f := newFilesystem(v, opt)
+	server, err := attach(dir, f, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +59,7 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, opt Options
 	if err := server.WaitMount(); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount at %s: %w", dir, err), s.Detach())
 	}
+	f.passThrough(server, opt)
 	if err := setReadAhead(dir, opt.ReadAhead); err != nil {
 		opt.Log.Debug("kernel read-ahead stays at its default", "error", err)
 	}
@@ -70,7 +72,7 @@ func attach(dir string, f *filesystem, opt Options) (*fuse.Server, error) {
 		root := &node{fs: f, v: f.vol.Root()}
 		opts := opt.node(root)
 		set(&opts.MountOptions)
-		raw := &requests{RawFileSystem: fusefs.NewNodeFS(root, opts), nodes: &f.nodes}
+		raw := &requests{RawFileSystem: fusefs.NewNodeFS(root, opts), fs: f, nodes: &f.nodes}
 		return fuse.NewServer(raw, dir, &opts.MountOptions)
 	}
 	var direct error

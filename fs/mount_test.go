@@ -12,12 +12,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"pail/fs"
 	"pail/fs/attr"
+	"pail/fs/blockcache"
 	"pail/fs/keymap"
 	"pail/fs/readahead"
 	"pail/fs/stage"
@@ -33,8 +35,9 @@ import (
 
 const (
 	serveEnv = "PAIL_TEST_SERVE"
-	fullEnv  = "PAIL_TEST_FULL" // not "": the service can do all that pail's own can
-	ttlEnv   = "PAIL_TEST_TTL"  // for how long the volume believes what it has heard; "": a second
+	fullEnv  = "PAIL_TEST_FULL"  // not "": the service can do all that pail's own can
+	cacheEnv = "PAIL_TEST_CACHE" // a directory: mount read-only, with a cache on disk there
+	ttlEnv   = "PAIL_TEST_TTL"   // for how long the volume believes what it has heard; "": a second
 )
 
 func TestMain(m *testing.M) {
@@ -73,11 +76,21 @@ func serveBucket(dir string) error {
 	client := memclient.New(memclient.Options{Bucket: "bucket", Capabilities: caps})
 	own := client.Another()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	vol, err := newVolume(ctx, own, log)
+	opt := fs.Options{Source: "bucket", AllowOther: os.Geteuid() == 0, Log: log}
+	var cache *blockcache.Cache
+	var lent atomic.Int64
+	if opt.PassThrough = os.Getenv(cacheEnv); opt.PassThrough != "" {
+		opt.ReadOnly = true
+		var err error
+		if cache, err = blockcache.Open(blockcache.Options{Dir: opt.PassThrough, Log: log}); err != nil {
+			return err
+		}
+	}
+	vol, err := newVolume(ctx, own, log, cache, &lent)
 	if err != nil {
 		return err
 	}
-	session, err := fs.Mount(ctx, dir, vol, fs.Options{Source: "bucket", AllowOther: os.Geteuid() == 0, Log: log})
+	session, err := fs.Mount(ctx, dir, vol, opt)
 	if err != nil {
 		return err
 	}
@@ -91,6 +104,9 @@ func serveBucket(dir string) error {
 			break
 		}
 		r := obey(ctx, client, o)
+		if o.Op == "lent" {
+			r = reply{Count: map[string]int{"lent": int(lent.Load())}}
+		}
 		if o.Op == "count" {
 			r = reply{Count: own.Counts()}
 			own.ResetCounts()
@@ -108,7 +124,7 @@ func serveBucket(dir string) error {
 	return errors.Join(err, session.Close(ctx))
 }
 
-func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger) (*volume.Volume, error) {
+func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger, cache *blockcache.Cache, lent *atomic.Int64) (*volume.Volume, error) {
 	caps, err := client.Probe(ctx)
 	if err != nil {
 		return nil, err
@@ -123,18 +139,30 @@ func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger) (*
 			return nil, err
 		}
 	}
-	return volume.New(volume.Options{
+	reads := readahead.Options{Client: client, MemoryLimit: 32 << 20}
+	opt := volume.Options{
 		Client:      client,
 		Caps:        caps,
 		Keys:        keymap.New(""),
 		Defaults:    attr.Defaults{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), FileMode: 0o644, DirMode: 0o755},
 		Stage:       area,
-		Readahead:   readahead.NewPool(readahead.Options{Client: client, MemoryLimit: 32 << 20}),
 		Upload:      upload.New(upload.Options{Client: client, Patch: caps.Patch}),
 		TTL:         ttl,
 		NegativeTTL: ttl,
 		Log:         log,
-	})
+	}
+	if cache != nil {
+		reads.Keeper = cache
+		opt.ReadOnly, opt.Kept = true, cache.Has
+		opt.Lend = func(key string, etag s3client.ETag, size int64) (f *os.File, giveBack func(), ok bool) {
+			if f, giveBack, ok = cache.Lend(key, etag, size); ok {
+				lent.Add(1)
+			}
+			return f, giveBack, ok
+		}
+	}
+	opt.Readahead = readahead.NewPool(reads)
+	return volume.New(opt)
 }
 
 func obey(ctx context.Context, client *memclient.Client, o order) (r reply) {
@@ -151,6 +179,7 @@ func obey(ctx context.Context, client *memclient.Client, o order) (r reply) {
 		}
 	case "delete":
 		err = client.Delete(ctx, o.Key)
+	case "lent":
 	case "keys":
 		r.Keys = client.Keys()
 	default:

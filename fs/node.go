@@ -26,14 +26,17 @@ type node struct {
 	fs *filesystem
 	v  *volume.Inode
 
+	generation uint64 // tells it from those of the same inode that it has replaced
+
 	holds int // requests that are about to make the node known; guarded by fs.nodes.mu
 
 	refused atomic.Uint32 // the errno that the last attempt to write was refused with, for lack of room; 0: it was not
 
 	mu struct {
 		sync.Mutex
-		pages pages
-		told  uint64 // the size that the kernel was told last
+		pages   pages // of handles that are read from us
+		through through
+		told    uint64 // the size that the kernel was told last
 	}
 }
 

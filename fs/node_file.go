@@ -47,11 +47,17 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		return nil, 0, n.fs.errno("open", n.v, err)
 	}
 	n.showSize(uint64(h.Size()))
-	kept := n.opened(h.Version())
-	if seen {
-		kept = 0 // the kernel does not say when it reads what it has
+	f := &handle{n: n, h: h, flags: flags}
+	kind, err := n.kind(ctx, f)
+	if err != nil {
+		h.Release()
+		n.fs.nodes.replace(n)
+		return nil, 0, syscall.ESTALE // the kernel looks the name up again
 	}
-	return &handle{n: n, h: h, flags: flags}, kept, 0
+	if seen {
+		kind &^= fuse.FOPEN_KEEP_CACHE // the kernel does not say when it reads what it has
+	}
+	return f, kind, 0
 }
 
 // showSize makes the kernel ask for the attributes again if the size that it believes in is another one: it reads up to that,

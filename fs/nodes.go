@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,6 +20,7 @@ type filesystem struct {
 	attrTimeout time.Duration
 	atime       atime
 	nodes       nodes
+	backings    atomic.Pointer[backings] // nil: the kernel reads no files itself
 }
 
 // nodes finds the node of an inode, so that however often an inode is looked up, the kernel knows it by one number.
@@ -34,6 +36,8 @@ type nodes struct {
 		byInode map[*volume.Inode]*node
 		held    map[<-chan struct{}][]*node // by the cancel channel of the request, which is its own
 		pruner  pruner
+
+		generation uint64 // of nodes that are made: counts those that were replaced
 	}
 }
 
@@ -54,7 +58,7 @@ func (f *filesystem) child(ctx context.Context, parent *node, v *volume.Inode) *
 	defer t.mu.Unlock()
 	n := t.mu.byInode[v]
 	if n == nil {
-		n = &node{fs: f, v: v}
+		n = &node{fs: f, v: v, generation: t.mu.generation}
 		t.mu.byInode[v] = n
 		t.mu.pruner.fresh++
 	}
@@ -63,7 +67,7 @@ func (f *filesystem) child(ctx context.Context, parent *node, v *volume.Inode) *
 	t.mu.held[request] = append(t.mu.held[request], n)
 	t.pruneLocked()
 	// Under the lock, as NewInode fills a new node in, and returns one that it knows as it is.
-	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: v.Mode() & syscall.S_IFMT, Ino: v.Ino()})
+	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: v.Mode() & syscall.S_IFMT, Ino: v.Ino(), Gen: n.generation})
 }
 
 // release ends what a request held.

@@ -45,6 +45,10 @@ type Options struct {
 	// ReadAhead is the kernel's window in bytes, 0 for DefaultReadAhead; only root may set it.
 	ReadAhead int
 
+	// PassThrough is a directory on the local disk with files that volume.Options.Lend gives. The kernel reads these itself
+	// in mounts that are read-only, if it can and we may have it so: Linux 6.9, and root. "": it does not.
+	PassThrough string
+
 	Log   *slog.Logger // nil discards
 	Debug bool         // log every FUSE request
 }

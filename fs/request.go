@@ -8,6 +8,7 @@ var _ fuse.RawFileSystem = (*requests)(nil)
 // passes on what go-fuse does not tell the node.
 type requests struct {
 	fuse.RawFileSystem
+	fs    *filesystem
 	nodes *nodes
 }
 
@@ -72,7 +73,11 @@ func (r *requests) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenO
 	if in.Mode&fuse.OPEN_KILL_SUIDGID != 0 {
 		withLoss(&in.InHeader)
 	}
-	return r.RawFileSystem.Open(cancel, in, out)
+	status := r.RawFileSystem.Open(cancel, in, out)
+	if status.Ok() && out.OpenFlags&fuse.FOPEN_PASSTHROUGH != 0 {
+		r.fs.backings.Load().complete(cancel, out)
+	}
+	return status
 }
 
 // Write implements fuse.RawFileSystem.

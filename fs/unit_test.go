@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -214,4 +215,64 @@ func TestFullDiskIsLoggedOnce(t *testing.T) {
 	n.refuse("write", volume.ErrStale)
 	n.refuse("write", volume.ErrStale)
 	lines(5, "what is no lack of room")
+}
+
+// kernel takes files for backing, or answers with an errno.
+type kernel struct {
+	errno syscall.Errno
+	open  map[int32]bool
+}
+
+func (k *kernel) RegisterBackingFd(*fuse.BackingMap) (int32, syscall.Errno) {
+	if k.errno != 0 {
+		return 0, k.errno
+	}
+	id := int32(len(k.open) + 1)
+	k.open[id] = true
+	return id, 0
+}
+
+func (k *kernel) UnregisterBackingFd(id int32) syscall.Errno {
+	k.open[id] = false
+	return 0
+}
+
+func TestPassthroughIsTriedBeforeItIsUsed(t *testing.T) {
+	k := &kernel{open: map[int32]bool{}}
+	if _, err := newBackings(k, t.TempDir()); err != nil || k.open[1] {
+		t.Errorf("%v, open %v", err, k.open)
+	}
+	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.ENOTTY, syscall.EOPNOTSUPP, syscall.ELOOP} {
+		k.errno = errno
+		dir := t.TempDir()
+		if _, err := newBackings(k, dir); !errors.Is(err, errno) {
+			t.Errorf("%v: %v", errno, err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("left %v, %v", left, err)
+		}
+	}
+	if _, err := newBackings(k, "/nowhere"); err == nil {
+		t.Error("no error of a directory that is missing")
+	}
+}
+
+func TestOpensThatTheKernelReadsAreToldOnce(t *testing.T) {
+	b, err := newBackings(&kernel{open: map[int32]bool{}}, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := make(chan struct{}), make(chan struct{})
+	b.tell(one, 7)
+	var out fuse.OpenOut
+	if b.complete(two, &out); out.BackingID != 0 {
+		t.Error("told another request")
+	}
+	if b.complete(one, &out); out.BackingID != 7 {
+		t.Error("not told")
+	}
+	out.BackingID = 0
+	if b.complete(one, &out); out.BackingID != 0 || len(b.mu.told) > 0 {
+		t.Error("told twice")
+	}
 }

@@ -123,6 +123,7 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		Stage:      b.area,
 		Readahead:  b.pool,
 		Kept:       b.cache.has,
+		Lend:       b.cache.lend,
 		Upload:     up,
 		MIME:       mimeTypes(m.MIMEFile, log),
 		Defaults:   attr.Defaults{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), FileMode: 0o644, DirMode: 0o755},
@@ -169,6 +170,9 @@ func (b *bucket) mountOptions(log *slog.Logger) fs.Options {
 		EntryTimeout:   kernelTime(m.KernelEntryTTL),
 		AttrTimeout:    kernelTime(m.KernelAttrTTL),
 		Log:            log,
+	}
+	if m.PassThrough {
+		o.PassThrough = b.cache.dir()
 	}
 	switch {
 	case m.KernelNegativeTTL >= 0:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"pail/cmd/internal/opt"
@@ -56,6 +57,22 @@ func (c dataCache) reads(o readahead.Options) readahead.Options {
 // has reports whether the beginning of a version is in the cache.
 func (c dataCache) has(key string, etag s3client.ETag) bool {
 	return c.Cache != nil && c.Has(key, etag)
+}
+
+// lend lends files of versions that are wholly in the cache.
+func (c dataCache) lend(key string, etag s3client.ETag, size int64) (f *os.File, giveBack func(), ok bool) {
+	if c.Cache == nil {
+		return nil, nil, false
+	}
+	return c.Lend(key, etag, size)
+}
+
+// dir returns where the cache is, "" without one.
+func (c dataCache) dir() string {
+	if c.Cache == nil {
+		return ""
+	}
+	return c.Dir()
 }
 
 func (c dataCache) close() error {

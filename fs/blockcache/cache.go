@@ -29,8 +29,9 @@ var ErrBusy = errors.New("in use by another mount")
 
 // Cache is a directory of object versions. It is safe for concurrent use.
 type Cache struct {
-	opt  Options
-	lock *os.File
+	opt    Options
+	lock   *os.File
+	checks sync.WaitGroup // under way; Add only while not closed
 
 	mu struct {
 		sync.Mutex
@@ -38,6 +39,9 @@ type Cache struct {
 		lru     list.List // of *entry, least recently used first
 		room    int64     // bytes that may be written before free space is asked for again
 		full    bool      // nothing can be written
+
+		checking bool // a version is being checked, see Lend
+		closed   bool
 	}
 }
 
@@ -65,7 +69,16 @@ func Open(o Options) (*Cache, error) {
 }
 
 // Close gives the directory back. What is kept stays for the next Open. No body of a Get may be open any more.
-func (c *Cache) Close() error { return c.lock.Close() }
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	c.mu.closed = true
+	c.mu.Unlock()
+	c.checks.Wait()
+	return c.lock.Close()
+}
+
+// Dir returns the directory.
+func (c *Cache) Dir() string { return c.opt.Dir }
 
 // scan finds the versions that are kept, in the order of their last use, and removes what is half of one.
 func (c *Cache) scan() error {

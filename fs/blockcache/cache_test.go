@@ -280,3 +280,86 @@ func TestWhatIsMissing(t *testing.T) {
 	c.fails(errors.New("full"))
 	check(readahead.ObjectID{Key: "new", ETag: "e", Size: size})
 }
+
+// lend lends the object of a test until it is lent, or as often.
+func lend(t *testing.T, c *Cache, etag s3client.ETag, data []byte, often int) bool {
+	t.Helper()
+	for range often {
+		f, giveBack, ok := c.Lend("k", etag, int64(len(data)))
+		c.checks.Wait()
+		if !ok {
+			continue
+		}
+		got := make([]byte, len(data)+1)
+		if n, err := f.ReadAt(got, 0); err != io.EOF || !bytes.Equal(got[:n], data) {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+		giveBack()
+		return true
+	}
+	return false
+}
+
+func TestWholeFilesAreLent(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir)
+	mem, etag, data := bucket(t, 3*mib+5)
+	if lend(t, c, etag, data, 2) {
+		t.Error("lent what is not there")
+	}
+	read(t, newReader(c, mem), etag, data, 0, 2*mib)
+	if lend(t, c, etag, data, 2) {
+		t.Error("lent what is there in part")
+	}
+	read(t, newReader(c, mem), etag, data, 2*mib, mib+5)
+	if !lend(t, c, etag, data, 1) {
+		t.Error("not lent")
+	}
+	if lend(t, c, etag, data[1:], 2) || lend(t, c, "other", data, 2) {
+		t.Error("lent as another version")
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c = open(t, dir) // which has to look at it first
+	if lend(t, c, etag, data, 1) || !lend(t, c, etag, data, 1) {
+		t.Error("not lent the second time")
+	}
+	c.mu.Lock()
+	for _, e := range c.mu.entries {
+		if e.held != 0 {
+			t.Errorf("%d holds are left", e.held)
+		}
+	}
+	c.mu.Unlock()
+}
+
+func TestDamagedFilesAreNotLent(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir)
+	mem, etag, data := bucket(t, 3*mib)
+	read(t, newReader(c, mem), etag, data, 0, 3*mib)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	name, err := filepath.Glob(filepath.Join(dir, "*"+dataSuffix))
+	if err != nil || len(name) != 1 {
+		t.Fatal(name, err)
+	}
+	f, err := os.OpenFile(name[0], os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("damage"), 2*mib); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	c = open(t, dir)
+	if lend(t, c, etag, data, 3) {
+		t.Error("lent with damage")
+	}
+	read(t, newReader(c, mem), etag, data, 0, 3*mib) // which mends it
+	if !lend(t, c, etag, data, 1) {
+		t.Error("not lent although it is mended")
+	}
+}

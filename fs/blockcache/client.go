@@ -3,7 +3,6 @@ package blockcache
 import (
 	"context"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"sync"
 
@@ -96,19 +95,7 @@ func (b *kept) Read(p []byte) (int, error) {
 }
 
 // check reads a whole chunk, and reports whether it is as it was written.
-func (b *kept) check(chunk []byte, at int64) bool {
-	record := b.client.cache.record(b.e, at/chunkSize)
-	_, err := b.e.data.ReadAt(chunk, at)
-	if err == nil && record == whole|uint64(crc32.Checksum(chunk, castagnoli)) {
-		return true
-	}
-	b.client.cache.opt.Log.Warn("what is kept of an object is damaged, and is fetched again", "key", b.key, "offset", at, "error", err)
-	first, end := at/chunkSize, (b.end+chunkSize-1)/chunkSize // where one chunk is damaged, others are
-	if err := b.client.cache.setRecords(b.e, first, make([]uint64, end-first)); err != nil {
-		b.client.cache.fails(err)
-	}
-	return false
-}
+func (b *kept) check(chunk []byte, at int64) bool { return b.client.cache.check(b.e, chunk, at, b.end) }
 
 // fallBack goes on with the service.
 func (b *kept) fallBack(p []byte) (int, error) {

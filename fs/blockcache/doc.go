@@ -12,6 +12,9 @@
 // failing disk has damaged does not match its checksum and is fetched again. One mount at a time uses a directory. Only
 // its owner may read it.
 //
+// A version that is whole can be lent, as a file that is then read without us (FUSE passthrough). Its chunks are compared
+// with their checksums before, once in the life of a Cache.
+//
 // # Room
 //
 // Objects up to 1 MiB are not kept, as the answer to an open brings them whole, nor those above 64 GiB. Versions that were not used for the longest

@@ -25,6 +25,7 @@ const (
 	magic       = "pail blocks 1\n"
 	recordSize  = 8
 	whole       = 1 << 32 // with the CRC in the lower half: the chunk is there
+	checked     = 1 << 33 // in memory only: it was written by this Cache, or read since and found right
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -102,6 +103,7 @@ func parseIndex(data []byte) (*entry, error) {
 	_, _ = r.Seek(int64(len(e.header)-len(magic)), io.SeekStart) // it is there
 	for i := 0; i < len(e.records) && r.Len() >= recordSize; i++ {
 		_ = binary.Read(r, binary.BigEndian, &e.records[i]) // it is there
+		e.records[i] &^= checked
 	}
 	return e, nil
 }
@@ -187,7 +189,7 @@ func (c *Cache) setRecords(e *entry, chunk int64, records []uint64) error {
 	c.mu.Unlock()
 	var b []byte
 	for _, r := range records {
-		b = binary.BigEndian.AppendUint64(b, r)
+		b = binary.BigEndian.AppendUint64(b, r&^checked)
 	}
 	_, err := e.index.WriteAt(b, int64(len(e.header))+chunk*recordSize)
 	return err

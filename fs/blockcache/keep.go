@@ -114,7 +114,7 @@ func (c *Cache) save(e *entry, r run, data [][]byte) error {
 		for _, b := range p.upTo(end) {
 			sum = crc32.Update(sum, castagnoli, b)
 		}
-		records = append(records, whole|uint64(sum))
+		records = append(records, whole|checked|uint64(sum))
 		p.skipTo(end)
 	}
 	return c.setRecords(e, r.off/chunkSize, records)

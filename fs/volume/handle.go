@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
 
 	"pail/fs/readahead"
@@ -42,6 +43,18 @@ func (h *Handle) Size() int64 {
 	h.n.mu.Lock()
 	defer h.n.mu.Unlock()
 	return h.c.size()
+}
+
+// Borrow returns a local file with all bytes that the handle reads, now and later, if there is one and nothing can be
+// written. giveBack ends its use.
+func (h *Handle) Borrow() (f *os.File, giveBack func(), ok bool) {
+	h.n.mu.Lock()
+	base, whole := h.c.base, h.c.stored && h.c.file == nil
+	h.n.mu.Unlock()
+	if opt := h.n.v.opt; whole && opt.ReadOnly && opt.Lend != nil {
+		return opt.Lend(base.Key, base.ETag, base.Size)
+	}
+	return nil, nil, false
 }
 
 // ReadAt reads as io.ReaderAt does: what any handle of this mount has written, else the version that was there at open.

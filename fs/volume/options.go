@@ -2,6 +2,7 @@ package volume
 
 import (
 	"log/slog"
+	"os"
 	"time"
 
 	"pail/fs/attr"
@@ -33,8 +34,11 @@ type Options struct {
 	Readahead *readahead.Pool
 	Upload    *upload.Uploader
 	Kept      func(key string, etag s3client.ETag) bool // whether Readahead has the beginning of a version without the network; nil: never
-	Journal   *journal.Journal                          // where Flush and Fsync leave what is to be sent; nil: they wait until it is stored
-	MIME      *attr.MIME                                // Content-Type of new files; nil knows none
+	// Lend lends a local file with all bytes of a version, which the volume does not change and nobody else may; nil: there
+	// is none. Handles of a read-only volume pass it on.
+	Lend    func(key string, etag s3client.ETag, size int64) (f *os.File, giveBack func(), ok bool)
+	Journal *journal.Journal // where Flush and Fsync leave what is to be sent; nil: they wait until it is stored
+	MIME    *attr.MIME       // Content-Type of new files; nil knows none
 
 	Defaults   attr.Defaults // of objects that carry no mode or owner
 	Override   Override

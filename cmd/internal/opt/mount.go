@@ -77,8 +77,9 @@ type Mount struct {
 	MemoryLimit        int64  // 0: a share of the machine's
 	TempDir            string // tmpdir
 	CacheDir           string // use_cache; "": none
-	KeepFreeBytes      int64  // ensure_diskfree
-	KeepFreePercent    int    // free_space_ratio
+	PassThrough        bool
+	KeepFreeBytes      int64 // ensure_diskfree
+	KeepFreePercent    int   // free_space_ratio
 	Writeback          bool
 	JournalDir         string // of Writeback; "": the place of this user's
 	JournalSize        int64  // 0: as much as the disk has

@@ -66,6 +66,9 @@ func dataOptions() []option {
 	const g, most = groupData, 1 << 62
 	xattrs := toggle(g, "use_xattr", "extended attributes (s3fs: off)", func(m *Mount) *bool { return &m.Xattrs })
 	xattrs.def = "1"
+	through := toggle(g, "passthrough", "in a read-only mount of root, the kernel reads files that are wholly in use_cache itself (Linux 6.9)",
+		func(m *Mount) *bool { return &m.PassThrough })
+	through.def = "1"
 	return []option{
 		{name: "memory_limit", group: g, arg: "SIZE", help: "memory for data being read and written; default: a share of the machine's",
 			set: setMemoryLimit},
@@ -76,8 +79,10 @@ func dataOptions() []option {
 			"root in $XDG_STATE_HOME/pail", func(m *Mount) *string { return &m.JournalDir }),
 		megabytes(g, "journal_size", "0", "data that the journal may hold, then writers wait; 0: what the disk has", 0, most,
 			func(m *Mount) *int64 { return &m.JournalSize }),
-		word(g, "use_cache", "DIR", "", "keep what is read there, also for later mounts; a directory for each bucket; default: no cache on disk",
+		word(g, "use_cache", "DIR", "", "keep what is read there, also for later mounts; a directory for each bucket; a file of up to 1 GiB that is "+
+			"read at random is fetched whole when that pays; default: no cache on disk",
 			func(m *Mount) *string { return &m.CacheDir }),
+		through,
 		megabytes(g, "ensure_diskfree", "0", "space to leave free there", 0, most, func(m *Mount) *int64 { return &m.KeepFreeBytes }),
 		number(g, "free_space_ratio", "10", "space to leave free there, in percent", 0, 100, func(m *Mount) *int { return &m.KeepFreePercent }),
 		number(g, "retries", "5", "times to repeat a request that failed for the moment; 5 outlast about 20 seconds", 0, 1000, func(m *Mount) *int { return &m.Retries }),
