@@ -11,8 +11,18 @@ import (
 
 // Times that holders and this package must agree on.
 const (
-	Bound = 5 * time.Second // that a recall waits
-	Trust = 3 * time.Second // for which a holder relies on what it heard last
+	Bound  = 5 * time.Second              // that a recall waits
+	Trust  = 3 * time.Second              // for which a holder relies on what it heard last
+	Linger = Trust + 500*time.Millisecond // for which one for reads lasts when its holder may not know of its end; clocks differ
+)
+
+// Authority is what a holder may rely on.
+type Authority uint8
+
+// The kinds of leases.
+const (
+	Names Authority = iota // nobody else makes a key
+	Reads                  // nobody else changes anything
 )
 
 // Bounds of memory.
@@ -32,15 +42,22 @@ var (
 
 // Registry has the leases of all buckets.
 type Registry struct {
-	bound time.Duration
-	count atomic.Int64 // of leases
+	bound, linger time.Duration
+	count         atomic.Int64 // of leases
 
 	mu struct {
 		sync.Mutex
 		closed  bool
 		holders map[holderKey]*Holder
 		leases  map[uint64]map[string]*Lease // of each bucket, by prefix
+		ended   []Place                      // of leases for reads, see Ended
 	}
+}
+
+// Place is where a lease is.
+type Place struct {
+	Bucket uint64
+	Prefix string
 }
 
 type holderKey struct {
@@ -59,23 +76,24 @@ type Holder struct {
 
 // Lease is one on a prefix.
 type Lease struct {
-	bucket   uint64
-	prefix   string
-	holder   *Holder
-	gone     chan struct{} // closed when it has ended
-	recalled *time.Timer   // nil: it is not; guarded by Registry.mu
+	bucket    uint64
+	prefix    string
+	authority Authority
+	holder    *Holder
+	gone      chan struct{} // closed when it has ended
+	recalled  *time.Timer   // that ends it; nil: it is neither recalled nor lingering; guarded by Registry.mu
 }
 
 // Event is what a holder is told of one of its leases.
 type Event struct {
 	Revoked bool // it is taken away; else it is to be given back
 	Prefix  string
-	Key     string // that somebody wants to make, or a prefix that ends in "/"; of no revoked one
+	Key     string // that somebody wants to make or change, or a prefix that ends in "/"; of no revoked one
 }
 
 // New makes a Registry whose recalls wait for bound; 0 means Bound.
 func New(bound time.Duration) *Registry {
-	r := &Registry{bound: bound}
+	r := &Registry{bound: bound, linger: Linger}
 	if bound == 0 {
 		r.bound = Bound
 	}
@@ -124,20 +142,45 @@ func (r *Registry) Close() {
 	}
 }
 
-// Leave ends the holder and its leases.
+// Leave ends the holder and its leases; those for reads in a while: it may not have heard of it.
 func (h *Holder) Leave() {
 	h.r.mu.Lock()
 	defer h.r.mu.Unlock()
 	delete(h.r.mu.holders, h.key)
 	for _, l := range h.r.mu.leases[h.key.bucket] {
 		if l.holder == h {
-			h.r.endLocked(l)
+			h.r.endSoonLocked(l)
 		}
 	}
 }
 
+// Restore has a lease for reads that was granted by another process end in a while: its holder may rely on it still.
+func (r *Registry) Restore(bucket uint64, id, prefix string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.addLocked(&Holder{r: r, key: holderKey{bucket, id}}, prefix, Reads)
+	r.endSoonLocked(l)
+}
+
+// Ended returns where leases for reads have ended since the last call.
+func (r *Registry) Ended() []Place {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.mu.ended
+	r.mu.ended = nil
+	return list
+}
+
+// Held reports whether there is a lease for reads on just that prefix.
+func (r *Registry) Held(at Place) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.mu.leases[at.Bucket][at.Prefix]
+	return l != nil && l.authority == Reads
+}
+
 // Grant gives a holder a lease on a prefix, which is empty or ends in "/". It takes the place of the holder's leases below.
-func (r *Registry) Grant(bucket uint64, id, prefix string) error {
+func (r *Registry) Grant(bucket uint64, id, prefix string, what Authority) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.mu.holders[holderKey{bucket, id}]
@@ -148,7 +191,7 @@ func (r *Registry) Grant(bucket uint64, id, prefix string) error {
 	covered := false
 	for _, l := range r.overlappingLocked(bucket, prefix) {
 		switch {
-		case l.holder != h, l.recalled != nil:
+		case l.holder != h, l.recalled != nil, l.authority < what:
 			return ErrHeld
 		case strings.HasPrefix(prefix, l.prefix):
 			covered = true
@@ -166,13 +209,20 @@ func (r *Registry) Grant(bucket uint64, id, prefix string) error {
 	for _, l := range inside {
 		r.endLocked(l)
 	}
+	r.addLocked(h, prefix, what)
+	return nil
+}
+
+func (r *Registry) addLocked(h *Holder, prefix string, what Authority) *Lease {
+	bucket := h.key.bucket
 	if r.mu.leases[bucket] == nil {
 		r.mu.leases[bucket] = map[string]*Lease{}
 	}
-	r.mu.leases[bucket][prefix] = &Lease{bucket: bucket, prefix: prefix, holder: h, gone: make(chan struct{})}
+	l := &Lease{bucket: bucket, prefix: prefix, authority: what, holder: h, gone: make(chan struct{})}
+	r.mu.leases[bucket][prefix] = l
 	h.leases++
 	r.count.Add(1)
-	return nil
+	return l
 }
 
 // Return ends a lease of a holder, if it has it.
@@ -184,26 +234,39 @@ func (r *Registry) Return(bucket uint64, id, prefix string) {
 	}
 }
 
-// Conflict returns the lease that keeps the client with an id, which may be no holder's, from making a key; nil if there
-// is none. A nil Registry has no leases.
-func (r *Registry) Conflict(bucket uint64, id, key string) *Lease {
-	return r.other(id, func() []*Lease { return r.aboveLocked(bucket, key) })
+// Idle reports whether there are no leases at all. A nil Registry never has any.
+func (r *Registry) Idle() bool { return r == nil || r.count.Load() == 0 }
+
+// Making returns a lease that keeps the client with an id, which may be no holder's, from making a key; nil if there is
+// none.
+func (r *Registry) Making(bucket uint64, id, key string) *Lease {
+	return r.other(id, Names, func() []*Lease { return r.aboveLocked(bucket, key) })
 }
 
-// Overlap is Conflict for any key that begins with a prefix.
-func (r *Registry) Overlap(bucket uint64, id, prefix string) *Lease {
-	return r.other(id, func() []*Lease { return r.overlappingLocked(bucket, prefix) })
+// MakingBelow is Making for any key that begins with a prefix.
+func (r *Registry) MakingBelow(bucket uint64, id, prefix string) *Lease {
+	return r.other(id, Names, func() []*Lease { return r.overlappingLocked(bucket, prefix) })
 }
 
-// other returns one of the leases that find gives which is not that of a client.
-func (r *Registry) other(id string, find func() []*Lease) *Lease {
-	if r == nil || r.count.Load() == 0 {
+// Changing is Making for what a key has, or that it is there.
+func (r *Registry) Changing(bucket uint64, id, key string) *Lease {
+	return r.other(id, Reads, func() []*Lease { return r.aboveLocked(bucket, key) })
+}
+
+// ChangingBelow is Changing for any key that begins with a prefix.
+func (r *Registry) ChangingBelow(bucket uint64, id, prefix string) *Lease {
+	return r.other(id, Reads, func() []*Lease { return r.overlappingLocked(bucket, prefix) })
+}
+
+// other returns one of the leases that find gives which is not that of a client, and says what or more.
+func (r *Registry) other(id string, what Authority, find func() []*Lease) *Lease {
+	if r.Idle() {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, l := range find() {
-		if l.holder.key.id != id {
+		if l.holder.key.id != id && l.authority >= what {
 			return l
 		}
 	}
@@ -237,7 +300,8 @@ func (r *Registry) overlappingLocked(bucket uint64, prefix string) []*Lease {
 	return list
 }
 
-// Recall asks the holder to give a lease back, as somebody wants to make a key, and waits for its end or that of ctx.
+// Recall asks the holder to give a lease back, as somebody wants to make or change a key, and waits for its end or that of
+// ctx.
 func (r *Registry) Recall(ctx context.Context, l *Lease, key string) error {
 	r.mu.Lock()
 	if l.recalled == nil && r.mu.leases[l.bucket][l.prefix] == l {
@@ -253,7 +317,9 @@ func (r *Registry) Recall(ctx context.Context, l *Lease, key string) error {
 	}
 }
 
-// revoke ends a lease that was not given back in time, and all others of its holder: nobody is to wait for them, too.
+// revoke ends a lease that was not given back in time, and all others of its holder: nobody is to wait for them, too. The
+// holder, if it has not heard of the recall, relies on none any more; but if it has, it may rely on those that were not
+// recalled.
 func (r *Registry) revoke(l *Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -261,10 +327,34 @@ func (r *Registry) revoke(l *Lease) {
 		return
 	}
 	for _, late := range r.mu.leases[l.bucket] {
-		if late.holder == l.holder {
-			r.endLocked(late)
-			late.holder.events <- Event{Revoked: true, Prefix: late.prefix}
+		if late.holder != l.holder || late != l && late.authority == Reads && late.recalled != nil { // that ends by itself
+			continue
 		}
+		late.holder.events <- Event{Revoked: true, Prefix: late.prefix}
+		if late == l {
+			r.endLocked(late)
+		} else {
+			r.endSoonLocked(late)
+		}
+	}
+}
+
+// end ends a lease that has lingered.
+func (r *Registry) end(l *Lease) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.leases[l.bucket][l.prefix] == l {
+		r.endLocked(l)
+	}
+}
+
+// endSoonLocked ends a lease whose holder may not know that yet.
+func (r *Registry) endSoonLocked(l *Lease) {
+	switch {
+	case l.authority < Reads:
+		r.endLocked(l)
+	case l.recalled == nil:
+		l.recalled = time.AfterFunc(r.linger, func() { r.end(l) })
 	}
 }
 
@@ -275,6 +365,9 @@ func (r *Registry) endLocked(l *Lease) {
 	}
 	if l.recalled != nil {
 		l.recalled.Stop()
+	}
+	if l.authority == Reads {
+		r.mu.ended = append(r.mu.ended, Place{l.bucket, l.prefix})
 	}
 	l.holder.leases--
 	r.count.Add(-1)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -30,22 +32,22 @@ func TestLeasesDoNotOverlap(t *testing.T) {
 	r := New(0)
 	a, b := join(t, r, "a"), join(t, r, "b")
 	defer a.Leave()
-	want(t, r.Grant(1, "a", "d/"), nil)
-	want(t, r.Grant(1, "a", "d/"), nil)
-	want(t, r.Grant(1, "a", "d/e/"), nil) // it has that already
+	want(t, r.Grant(1, "a", "d/", Names), nil)
+	want(t, r.Grant(1, "a", "d/", Names), nil)
+	want(t, r.Grant(1, "a", "d/e/", Names), nil) // it has that already
 	for _, prefix := range []string{"", "d/", "d/e/"} {
-		want(t, r.Grant(1, "b", prefix), ErrHeld)
+		want(t, r.Grant(1, "b", prefix, Names), ErrHeld)
 	}
-	want(t, r.Grant(1, "b", "dd/"), nil)
-	want(t, r.Grant(1, "c", "c/"), ErrNoHolder)
-	want(t, r.Grant(2, "a", "d/"), ErrNoHolder) // another bucket
+	want(t, r.Grant(1, "b", "dd/", Names), nil)
+	want(t, r.Grant(1, "c", "c/", Names), ErrNoHolder)
+	want(t, r.Grant(2, "a", "d/", Names), ErrNoHolder) // another bucket
 	if _, err := r.Join(1, "a"); !errors.Is(err, ErrHeld) {
 		t.Error(err)
 	}
 	r.Return(1, "b", "d/") // not its own
-	want(t, r.Grant(1, "b", "d/e/"), ErrHeld)
+	want(t, r.Grant(1, "b", "d/e/", Names), ErrHeld)
 	b.Leave()
-	want(t, r.Grant(1, "a", ""), nil) // takes the place of those below
+	want(t, r.Grant(1, "a", "", Names), nil) // takes the place of those below
 	if n := r.count.Load(); n != 1 {
 		t.Errorf("%d leases", n)
 	}
@@ -54,28 +56,28 @@ func TestLeasesDoNotOverlap(t *testing.T) {
 func TestLeaseIsInTheWay(t *testing.T) {
 	r := New(0)
 	a := join(t, r, "a")
-	want(t, r.Grant(1, "a", "d/e/"), nil)
+	want(t, r.Grant(1, "a", "d/e/", Names), nil)
 	for key, held := range map[string]bool{"d/e/f": true, "d/e/": true, "d/e/f/g": true, "d/e": false, "d/ef": false, "d/": false, "x": false} {
-		if got := r.Conflict(1, "", key) != nil; got != held {
+		if got := r.Making(1, "", key) != nil; got != held {
 			t.Errorf("%q: %v", key, got)
 		}
-		if r.Conflict(1, "a", key) != nil || r.Conflict(2, "", key) != nil {
+		if r.Making(1, "a", key) != nil || r.Making(2, "", key) != nil {
 			t.Errorf("%q is held", key)
 		}
 	}
 	for prefix, held := range map[string]bool{"d/": true, "d/e/": true, "d/e/f/": true, "d/f/": false} {
-		if got := r.Overlap(1, "b", prefix) != nil; got != held {
+		if got := r.MakingBelow(1, "b", prefix) != nil; got != held {
 			t.Errorf("%q: %v", prefix, got)
 		}
 	}
 	a.Leave()
-	if r.Conflict(1, "", "d/e/f") != nil {
+	if r.Making(1, "", "d/e/f") != nil {
 		t.Error("the lease of one who has left")
 	}
 	b := join(t, r, "b")
 	defer b.Leave()
-	want(t, r.Grant(1, "b", ""), nil)
-	if r.Conflict(1, "", "any") == nil {
+	want(t, r.Grant(1, "b", "", Names), nil)
+	if r.Making(1, "", "any") == nil {
 		t.Error("the lease on all keys is not in the way")
 	}
 }
@@ -89,8 +91,8 @@ func TestRecallWaitsForTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := New(time.Hour)
 			h := join(t, r, "a")
-			want(t, r.Grant(1, "a", "d/"), nil)
-			l := r.Conflict(1, "", "d/k")
+			want(t, r.Grant(1, "a", "d/", Names), nil)
+			l := r.Making(1, "", "d/k")
 			over := make(chan error, 2)
 			for range cap(over) {
 				go func() { over <- r.Recall(ctx, l, "d/k") }()
@@ -98,7 +100,7 @@ func TestRecallWaitsForTheEnd(t *testing.T) {
 			if e := <-h.Events(); e != (Event{Prefix: "d/", Key: "d/k"}) {
 				t.Errorf("%+v", e)
 			}
-			want(t, r.Grant(1, "a", "d/"), ErrHeld) // nothing new while it is recalled
+			want(t, r.Grant(1, "a", "d/", Names), ErrHeld) // nothing new while it is recalled
 			select {
 			case err := <-over:
 				t.Errorf("over before the end: %v", err)
@@ -120,9 +122,9 @@ func TestRecallHasABound(t *testing.T) {
 	r := New(time.Millisecond)
 	h := join(t, r, "a")
 	defer h.Leave()
-	want(t, r.Grant(1, "a", ""), nil)
-	want(t, r.Recall(ctx, r.Conflict(1, "", "k"), "k"), nil)
-	want(t, r.Grant(1, "a", ""), nil)
+	want(t, r.Grant(1, "a", "", Names), nil)
+	want(t, r.Recall(ctx, r.Making(1, "", "k"), "k"), nil)
+	want(t, r.Grant(1, "a", "", Names), nil)
 	if e := [2]Event{<-h.Events(), <-h.Events()}; e != [2]Event{{Key: "k"}, {Revoked: true}} {
 		t.Errorf("%+v", e)
 	}
@@ -137,20 +139,20 @@ func TestHoldersAreBounded(t *testing.T) {
 	h := join(t, r, "a")
 	defer h.Leave()
 	for i := range MaxLeases {
-		want(t, r.Grant(1, "a", fmt.Sprintf("%d/", i)), nil)
+		want(t, r.Grant(1, "a", fmt.Sprintf("%d/", i), Names), nil)
 	}
-	want(t, r.Grant(1, "a", "more/"), ErrTooMany)
+	want(t, r.Grant(1, "a", "more/", Names), ErrTooMany)
 	granted := 0
 	for i := range 10 * queue {
 		prefix := fmt.Sprintf("%d/", i%MaxLeases)
-		if l := r.Conflict(1, "", prefix); l != nil {
+		if l := r.Making(1, "", prefix); l != nil {
 			r.mu.Lock()
 			l.recalled = time.NewTimer(time.Hour)
 			h.events <- Event{Prefix: prefix}
 			r.mu.Unlock()
 			r.revoke(l)
 		}
-		if r.Grant(1, "a", prefix) == nil {
+		if r.Grant(1, "a", prefix, Names) == nil {
 			granted++
 		}
 	}
@@ -182,11 +184,11 @@ func TestRevocationEndsTheHoldersOthers(t *testing.T) {
 	h, other := join(t, r, "a"), join(t, r, "b")
 	defer other.Leave()
 	defer h.Leave()
-	want(t, r.Grant(1, "a", "d/"), nil)
-	want(t, r.Grant(1, "a", "e/"), nil)
-	want(t, r.Grant(1, "b", "f/"), nil)
-	want(t, r.Recall(ctx, r.Conflict(1, "", "d/k"), "d/k"), nil)
-	if r.Conflict(1, "", "e/k") != nil || r.Conflict(1, "", "f/k") == nil {
+	want(t, r.Grant(1, "a", "d/", Names), nil)
+	want(t, r.Grant(1, "a", "e/", Names), nil)
+	want(t, r.Grant(1, "b", "f/", Names), nil)
+	want(t, r.Recall(ctx, r.Making(1, "", "d/k"), "d/k"), nil)
+	if r.Making(1, "", "e/k") != nil || r.Making(1, "", "f/k") == nil {
 		t.Error("its other lease stays, or another's is gone")
 	}
 	if e := <-h.Events(); e != (Event{Prefix: "d/", Key: "d/k"}) {
@@ -199,5 +201,69 @@ func TestRevocationEndsTheHoldersOthers(t *testing.T) {
 	}
 	if len(revoked) != 2 || !revoked["d/"] || !revoked["e/"] {
 		t.Errorf("revoked %v", revoked)
+	}
+}
+
+// A lease for reads is in the way of more, and one that somebody else has in no way at all.
+func TestLeaseForReads(t *testing.T) {
+	r := New(0)
+	a, b := join(t, r, "a"), join(t, r, "b")
+	defer b.Leave()
+	want(t, r.Grant(1, "a", "d/", Reads), nil)
+	want(t, r.Grant(1, "b", "e/", Names), nil)
+	if r.Changing(1, "b", "d/k") == nil || r.ChangingBelow(1, "", "") == nil || r.Making(1, "b", "d/k") == nil {
+		t.Error("a lease for reads is not in the way")
+	}
+	if r.Changing(1, "a", "d/k") != nil || r.Changing(1, "", "e/k") != nil || r.ChangingBelow(1, "", "e/") != nil {
+		t.Error("a lease is in the way of a change that it is not about")
+	}
+	want(t, r.Grant(1, "a", "d/sub/", Names), nil) // it has more already
+	want(t, r.Grant(1, "b", "", Reads), ErrHeld)
+	want(t, r.Grant(1, "b", "e/", Reads), ErrHeld) // less must be given back before
+	if at := (Place{1, "d/"}); !r.Held(at) || r.Held(Place{1, "e/"}) || len(r.Ended()) > 0 {
+		t.Error("what is held is not told")
+	}
+	r.Return(1, "a", "d/")
+	r.Return(1, "b", "e/")
+	if got := r.Ended(); len(got) != 1 || got[0] != (Place{1, "d/"}) || len(r.Ended()) > 0 {
+		t.Errorf("ended %v", got)
+	}
+	a.Leave()
+	if !r.Idle() {
+		t.Error("there is a lease still")
+	}
+}
+
+// Where a holder may not have heard of the end of a lease for reads, it lingers as long as he may rely on it.
+func TestLeaseForReadsLingers(t *testing.T) {
+	for name, end := range map[string]func(r *Registry, h *Holder){
+		"its holder is gone": func(_ *Registry, h *Holder) { h.Leave() },
+		"another was revoked": func(r *Registry, _ *Holder) {
+			r.bound = time.Millisecond
+			want(t, r.Recall(ctx, r.Making(1, "", "other/k"), "other/k"), nil)
+		},
+		"the process was another": func(r *Registry, _ *Holder) { r.Restore(1, "before", "d/") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := New(0)
+				h := join(t, r, "a")
+				if !strings.HasPrefix(name, "the process") {
+					want(t, r.Grant(1, "a", "d/", Reads), nil)
+					want(t, r.Grant(1, "a", "other/", Reads), nil)
+				}
+				end(r, h)
+				l := r.Changing(1, "", "d/k")
+				if l == nil {
+					t.Fatal("it is gone at once")
+				}
+				want(t, r.Grant(1, "a", "d/", Reads), map[bool]error{true: ErrNoHolder, false: ErrHeld}[name == "its holder is gone"])
+				begun := time.Now()
+				want(t, r.Recall(ctx, l, "d/k"), nil)
+				if waited := time.Since(begun); waited != Linger || Linger <= Trust {
+					t.Errorf("it has lasted %v", waited)
+				}
+			})
+		})
 	}
 }

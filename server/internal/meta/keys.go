@@ -18,6 +18,7 @@ const (
 	tableBlob      = 'f' // ID: references and size of a blob
 	tableGrave     = 'e' // ID: a blob that was taken for an orphan; no row may refer to it any more
 	tableConfig    = 'g' // bucket, kind: a document of the bucket's configuration
+	tableLease     = 'l' // bucket, prefix: who has a lease for reads there
 	tableManifest  = 'm' // ID, segment: pieces and parts of a multipart object
 	tableNull      = 'n' // bucket, name: ID of the version without one for clients, when it is in tableVersion
 	tableObject    = 'o' // bucket, name: current object
@@ -73,6 +74,20 @@ func ConfigKey(b BucketID, kind string) []byte {
 // ConfigKind reads the kind from a configuration's key.
 func ConfigKind(key []byte) (kind string, ok bool) {
 	if len(key) < 9 || key[0] != tableConfig {
+		return "", false
+	}
+	return string(key[9:]), true
+}
+
+// LeaseKey is the key of a lease on a prefix.
+func LeaseKey(b BucketID, prefix string) []byte {
+	k := make([]byte, 0, 9+len(prefix))
+	return append(bucketKey(k, tableLease, b), prefix...)
+}
+
+// LeasePrefix reads the prefix from a lease's key.
+func LeasePrefix(key []byte) (prefix string, ok bool) {
+	if len(key) < 9 || key[0] != tableLease {
 		return "", false
 	}
 	return string(key[9:]), true
@@ -224,6 +239,7 @@ const (
 	Versions  Table = tableVersion
 	Graves    Table = tableGrave
 	Members   Table = tableMember
+	Leases    Table = tableLease
 	Nulls     Table = tableNull
 )
 
@@ -246,7 +262,7 @@ func ParseRefsKey(key []byte) (t Table, id ID, ok bool) {
 	return Table(key[1]), ID(key[2:]), true
 }
 
-// ParseBucketID reads the bucket from the key of an object or upload.
+// ParseBucketID reads the bucket from the key of an object, upload or lease.
 func ParseBucketID(key []byte) (b BucketID, ok bool) {
 	if len(key) < 9 {
 		return 0, false

@@ -17,8 +17,8 @@ import (
 // Extensions are what this server does beyond S3, as the answer to HeadBucket announces them in X-Pail-Extensions.
 const Extensions = "rename-object, rename-prefix, list-metadata, conditional-put, complete-metadata, append, patch, notify, usage"
 
-// leaseExtension is one more, where there can be leases.
-const leaseExtension = "lease"
+// leaseExtensions are more, where there can be leases.
+const leaseExtensions = "lease, lease-reads"
 
 // createConfiguration is the body of CreateBucket.
 type createConfiguration struct {
@@ -141,7 +141,7 @@ func headBucket(r *request) error {
 
 func (a *API) extensions() string {
 	if a.store.Leases() {
-		return Extensions + ", " + leaseExtension
+		return Extensions + ", " + leaseExtensions
 	}
 	return Extensions
 }

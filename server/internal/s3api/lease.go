@@ -16,6 +16,10 @@ import (
 // leaseHolder is the header that names the holder of leases whose request it is.
 const leaseHolder = "X-Pail-Lease-Holder"
 
+// leaseAuthority is the header of an answer that says that a lease is for reads, as was asked for. A server of before there
+// were such, which takes no notice of what was asked, does not say it.
+const leaseAuthority = "X-Pail-Lease-Authority"
+
 const (
 	leasePing     = time.Second // between lines of a stream about leases
 	minHolderName = 16
@@ -70,8 +74,19 @@ func putLease(r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.api.store.GrantLease(r.http.Context(), r.bucket, holder, prefix); err != nil {
+	what := lease.Names
+	switch asked := r.arg("authority"); asked {
+	case "", "names":
+	case "reads":
+		what = lease.Reads
+	default:
+		return invalidArgument("authority", asked, "The authority of a lease is names or reads.")
+	}
+	if err := r.api.store.GrantLease(r.http.Context(), r.bucket, holder, prefix, what); err != nil {
 		return leaseError(err)
+	}
+	if what == lease.Reads {
+		r.w.Header().Set(leaseAuthority, "reads")
 	}
 	return r.empty(http.StatusOK)
 }

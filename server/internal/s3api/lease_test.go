@@ -134,3 +134,30 @@ func TestHoldersEndWithTheBucket(t *testing.T) {
 		t.Errorf("the stream goes on: %v", line)
 	}
 }
+
+// A lease for reads keeps others from changing what is there, and from nothing else.
+func TestLeasesForReads(t *testing.T) {
+	s := newScene(t, servertest.Options{})
+	h := s.holder("holder-a-of-the-test")
+	s.want("there", s.do("PUT", path("d/k"), "old"), 200, "")
+	s.want("unknown", h.lease("PUT", "d/&authority=all"), 400, "InvalidArgument")
+	granted := h.lease("PUT", "d/&authority=reads")
+	s.want("granted", granted, 200, "")
+	if got := granted.header.Get("X-Pail-Lease-Authority"); got != "reads" {
+		t.Errorf("granted %q", got)
+	}
+	if got := h.lease("PUT", "e/").header.Get("X-Pail-Lease-Authority"); got != "" {
+		t.Errorf("one on names is granted %q", got)
+	}
+	s.want("read", s.do("GET", path("d/k"), ""), 200, "")
+	s.want("list", s.do("GET", "/bucket?list-type=2&prefix=d/", ""), 200, "")
+	s.want("head", s.do("HEAD", path("d/none"), ""), 404, "")
+	s.want("the holder's own", s.do("PUT", path("d/k"), "own", holderHeader+h.name), 200, "")
+	over := make(chan answer, 1)
+	go func() { over <- s.do("DELETE", path("d/k"), "") }()
+	if e := h.event(); e["recall"] != "d%2F" || e["key"] != "d%2Fk" {
+		t.Errorf("%v", e)
+	}
+	s.want("returned", h.lease("DELETE", "d%2F"), 204, "")
+	s.want("deleted", <-over, 204, "")
+}

@@ -119,6 +119,9 @@ func (s *Store) tryDeleteBucket(ctx context.Context, name string) (uploads []Upl
 		if err := isEmpty(x, b.id); err != nil {
 			return err
 		}
+		if err := x.changesBelow(b, ""); err != nil { // that nothing is there is not to be relied on in the next of that name
+			return err
+		}
 		page, err := listUploads(ctx, x, b.id, name, UploadsQuery{Max: 1000})
 		if err != nil {
 			return err

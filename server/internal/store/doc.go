@@ -38,8 +38,10 @@
 // # Leases
 //
 // A transaction that makes a key under somebody's lease (package lease) ends, changes nothing, and runs again when the lease
-// has ended (lease.go). A grant is a transaction too: as they run one at a time, none lies across it. So there are no leases
-// where several Stores share a database.
+// has ended (lease.go). So does one that changes a row of a current object under a lease for reads: all reads of current
+// objects are of that table, and all writes pass tx.Set and tx.Delete, so none can be forgotten. A grant is a transaction
+// too: as they run one at a time, none lies across it. So there are no leases where several Stores share a database. Those
+// for reads have rows in table 'l', for the Store that comes after this one: in it they linger.
 //
 // # One change, one transaction
 //

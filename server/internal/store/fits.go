@@ -35,7 +35,7 @@ func isUsed(r meta.Reader) (bool, error) {
 		switch key := it.Key(); {
 		case bytes.Equal(key, meta.FormatKey()), bytes.Equal(key, meta.PairKey()), bytes.Equal(key, meta.ExclusionKey()),
 			bytes.Equal(key, meta.MasterKeysKey()):
-		case meta.Table(key[0]) == meta.Members, meta.Table(key[0]) == meta.Graves:
+		case meta.Table(key[0]) == meta.Members, meta.Table(key[0]) == meta.Graves, meta.Table(key[0]) == meta.Leases:
 		default:
 			return true, nil
 		}

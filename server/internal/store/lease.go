@@ -53,25 +53,92 @@ func (s *Store) bucketID(ctx context.Context, bucket string) (id uint64, err err
 }
 
 // GrantLease gives a holder a lease on a prefix, unless it overlaps that of another. What others have made under the
-// prefix is visible then: the grant is an update that changes nothing, so all before it is durable, and all that comes
-// after sees the lease.
-func (s *Store) GrantLease(ctx context.Context, bucket, holder, prefix string) error {
+// prefix is visible then: the grant is an update, so all before it is durable, and all that comes after sees the lease. One
+// for reads is written down, for the Store that comes after this one (restoreLeases).
+func (s *Store) GrantLease(ctx context.Context, bucket, holder, prefix string, what lease.Authority) error {
+	ended := s.leases.Ended()
 	return s.update(ctx, nil, func(x *tx) error {
 		b, err := getBucket(x, bucket)
 		if err != nil {
 			return err
 		}
-		return s.leases.Grant(uint64(b.id), holder, prefix)
+		if err := x.forgetLeases(ended); err != nil {
+			return err
+		}
+		if err := s.leases.Grant(uint64(b.id), holder, prefix, what); err != nil || what != lease.Reads {
+			return err
+		}
+		return save(x, meta.LeaseKey(b.id, prefix), leaseRow{holder}.encode())
 	})
 }
 
 // ReturnLease ends a lease of a holder, if it has it.
 func (s *Store) ReturnLease(ctx context.Context, bucket, holder, prefix string) error {
 	id, err := s.bucketID(ctx, bucket)
-	if err == nil {
-		s.leases.Return(id, holder, prefix)
+	if err != nil {
+		return err
 	}
-	return err
+	s.leases.Return(id, holder, prefix) // nobody waits for what follows
+	ended := s.leases.Ended()
+	if len(ended) == 0 {
+		return nil
+	}
+	return s.update(ctx, nil, func(x *tx) error { return x.forgetLeases(ended) })
+}
+
+// forgetLeases removes the rows of leases that have ended. One that stays, as this fails, delays others once when another
+// Store opens the database.
+func (x *tx) forgetLeases(ended []lease.Place) error {
+	for _, at := range ended {
+		if x.store.leases.Held(at) {
+			continue
+		}
+		if err := x.Delete(meta.LeaseKey(meta.BucketID(at.Bucket), at.Prefix)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaseRow says who has a lease for reads.
+type leaseRow struct{ holder string }
+
+func (l leaseRow) encode() []byte {
+	var e meta.Encoder
+	e.String(1, l.holder)
+	return e.Bytes()
+}
+
+func decodeLease(p []byte) (l leaseRow, err error) {
+	d := meta.NewDecoder(p)
+	for d.Next() {
+		if d.Tag() == 1 {
+			l.holder = d.String()
+		}
+	}
+	return l, d.Err()
+}
+
+// restoreLeases has the leases for reads that another Store granted linger: their holders may not know yet that it is gone.
+// Whoever wants to change something there waits for as long as they may rely on them.
+func (s *Store) restoreLeases(ctx context.Context) error {
+	return s.view(ctx, func(r meta.Reader) error {
+		it := r.Iter(meta.Leases.Bounds())
+		defer it.Close()
+		for ok := it.First(); ok; ok = it.Next() {
+			prefix, named := meta.LeasePrefix(it.Key())
+			bucket, _ := meta.ParseBucketID(it.Key())
+			row, err := decodeRecord(it.Key(), it.Value(), decodeLease)
+			if err != nil {
+				s.log.Error("store: a damaged lease", "bucket", uint64(bucket), "prefix", prefix, "err", err)
+				row.holder = "nobody knows"
+			}
+			if named {
+				s.leases.Restore(uint64(bucket), row.holder, prefix)
+			}
+		}
+		return it.Err()
+	})
 }
 
 // leasedError ends a transaction that is to wait for a lease.
@@ -93,12 +160,48 @@ func unlessLeased(l *lease.Lease, key string) error {
 // creates must be called before a key that was not there becomes visible. Its error, a *leasedError, ends the transaction,
 // which runs again when the lease has ended (update).
 func (x *tx) creates(b bucketRow, key string) error {
-	return unlessLeased(x.store.leases.Conflict(uint64(b.id), x.holder, key), key)
+	return unlessLeased(x.store.leases.Making(uint64(b.id), x.holder, key), key)
 }
 
 // createsBelow is creates for all keys that begin with a prefix.
 func (x *tx) createsBelow(b bucketRow, prefix string) error {
-	return unlessLeased(x.store.leases.Overlap(uint64(b.id), x.holder, prefix), prefix)
+	return unlessLeased(x.store.leases.MakingBelow(uint64(b.id), x.holder, prefix), prefix)
+}
+
+// changesBelow is createsBelow for what is in the way of changes only: leases for reads.
+func (x *tx) changesBelow(b bucketRow, prefix string) error {
+	return unlessLeased(x.store.leases.ChangingBelow(uint64(b.id), x.holder, prefix), prefix)
+}
+
+// changes looks for a lease for reads that is in the way of a change of a row. All that is read and listed of a current
+// object, and that there is none, is in the table of objects.
+func (x *tx) changes(row []byte) error {
+	if x.store.leases.Idle() || len(row) == 0 || meta.Table(row[0]) != meta.Objects {
+		return nil
+	}
+	bucket, _ := meta.ParseBucketID(row)
+	name, ok := meta.ObjectName(row)
+	if !ok {
+		return nil
+	}
+	key := string(name)
+	return unlessLeased(x.store.leases.Changing(uint64(bucket), x.holder, key), key)
+}
+
+// Set is meta.Txn's, for all rows: none of an object is written past a lease for reads.
+func (x *tx) Set(key, value []byte) error {
+	if err := x.changes(key); err != nil {
+		return err
+	}
+	return x.Txn.Set(key, value)
+}
+
+// Delete is as Set.
+func (x *tx) Delete(key []byte) error {
+	if err := x.changes(key); err != nil {
+		return err
+	}
+	return x.Txn.Delete(key)
 }
 
 // awaitLease waits for the end of the lease that err is about. It reports false when there is none, or when ctx has ended.

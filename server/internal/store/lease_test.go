@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"pail/server/internal/lease"
 	"pail/server/internal/meta"
@@ -95,7 +96,7 @@ func TestMakingAKeyWaitsForALease(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
 				do := prepare(e)
-				wantErr(t, e.GrantLease(ctx, "b", "holder", "d/"), nil)
+				wantErr(t, e.GrantLease(ctx, "b", "holder", "d/", lease.Names), nil)
 				over := make(chan error, 1)
 				go func() { over <- do(ctx) }()
 				if event := <-h.Events(); event.Prefix != "d/" || event.Key != "d/k" && event.Key != "d/" {
@@ -115,7 +116,7 @@ func TestMakingAKeyWaitsForALease(t *testing.T) {
 			})
 			onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
 				do := prepare(e)
-				wantErr(t, e.GrantLease(ctx, "b", "holder", "d/"), nil)
+				wantErr(t, e.GrantLease(ctx, "b", "holder", "d/", lease.Names), nil)
 				wantErr(t, do(WithLeaseHolder(ctx, "holder")), nil)
 				if e.get("d/k") == nil || len(h.Events()) > 0 {
 					t.Error("the holder's own")
@@ -125,11 +126,210 @@ func TestMakingAKeyWaitsForALease(t *testing.T) {
 	}
 }
 
+// Whoever changes anything under a lease for reads waits for its end, in whatever way; the holder does not, nor does who
+// reads.
+func TestChangesWaitForALeaseForReads(t *testing.T) {
+	versions := func(e *env) string {
+		e.versioning(Enabled)
+		e.put("d/k", data(6, 3))
+		o, err := e.HeadObject(ctx, "b", "d/k", ReadInput{})
+		wantErr(e.t, err, nil)
+		return o.VersionID
+	}
+	type change = func(context.Context) error
+	for name, prepare := range map[string]func(e *env) change{
+		"put": func(e *env) change {
+			return func(ctx context.Context) error {
+				_, err := e.PutObject(ctx, PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1})
+				return err
+			}
+		},
+		"put of a new key": func(e *env) change {
+			return func(ctx context.Context) error {
+				_, err := e.PutObject(ctx, PutInput{Bucket: "b", Key: "d/new", Body: strings.NewReader("x"), Size: 1})
+				return err
+			}
+		},
+		"append": func(e *env) change {
+			return func(ctx context.Context) error {
+				_, err := e.AppendObject(ctx, PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1}, 5)
+				return err
+			}
+		},
+		"copy": func(e *env) change {
+			e.put("s", data(5, 2))
+			return func(ctx context.Context) error {
+				_, err := e.CopyObject(ctx, CopyInput{SrcBucket: "b", SrcKey: "s", DstBucket: "b", DstKey: "d/k"})
+				return err
+			}
+		},
+		"rename to": func(e *env) change {
+			e.put("s", data(5, 2))
+			return func(ctx context.Context) error {
+				return e.RenameObject(ctx, RenameInput{Bucket: "b", Src: "s", Dst: "d/k"})
+			}
+		},
+		"rename away": func(e *env) change {
+			return func(ctx context.Context) error {
+				return e.RenameObject(ctx, RenameInput{Bucket: "b", Src: "d/k", Dst: "s"})
+			}
+		},
+		"rename of the prefix": func(e *env) change {
+			return func(ctx context.Context) error {
+				return e.RenameObject(ctx, RenameInput{Bucket: "b", Src: "d/", Dst: "e/"})
+			}
+		},
+		"complete": func(e *env) change {
+			id, err := e.CreateUpload(ctx, UploadInput{Bucket: "b", Key: "d/k"})
+			wantErr(e.t, err, nil)
+			part, err := e.PutPart(ctx, PartInput{Bucket: "b", Key: "d/k", UploadID: id, N: 1, Body: strings.NewReader("x"), Size: 1})
+			wantErr(e.t, err, nil)
+			return func(ctx context.Context) error {
+				_, err := e.CompleteUpload(ctx, CompleteInput{Bucket: "b", Key: "d/k", UploadID: id, Parts: []CompletedPart{{N: 1, ETag: part.ETag}}})
+				return err
+			}
+		},
+		"delete": func(e *env) change {
+			return func(ctx context.Context) error {
+				_, err := e.DeleteObject(ctx, "b", "d/k", DeleteInput{})
+				return err
+			}
+		},
+		"delete with others": func(e *env) change {
+			e.put("a", data(5, 2))
+			return func(ctx context.Context) error {
+				_, err := e.DeleteObjects(ctx, "b", []DeleteInput{{Key: "a"}, {Key: "d/k"}})
+				return err
+			}
+		},
+		"delete marker": func(e *env) change {
+			versions(e)
+			return func(ctx context.Context) error {
+				_, err := e.DeleteObject(ctx, "b", "d/k", DeleteInput{})
+				return err
+			}
+		},
+		"delete of the current version": func(e *env) change {
+			id := versions(e)
+			return func(ctx context.Context) error {
+				_, err := e.DeleteObject(ctx, "b", "d/k", DeleteInput{VersionID: id})
+				return err
+			}
+		},
+		"put of a version": func(e *env) change {
+			versions(e)
+			return func(ctx context.Context) error {
+				_, err := e.PutObject(ctx, PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1})
+				return err
+			}
+		},
+		"expiration": func(e *env) change {
+			return func(ctx context.Context) error {
+				_, err := e.Expire(ctx, "b", "d/k", "", func(Candidate) bool { return true })
+				return err
+			}
+		},
+		"tags": func(e *env) change {
+			return func(ctx context.Context) error {
+				_, err := e.SetTags(ctx, "b", "d/k", "", []Tag{{"a", "b"}})
+				return err
+			}
+		},
+		"list of grants": func(e *env) change {
+			return func(ctx context.Context) error {
+				_, err := e.SetACL(ctx, "b", "d/k", "", []byte("x"))
+				return err
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
+				e.put("d/k", data(5, 1))
+				do := prepare(e)
+				wantErr(t, e.GrantLease(ctx, "b", "holder", "d/", lease.Reads), nil)
+				was, list := e.get("d/k"), e.keys("b")
+				over := make(chan error, 1)
+				go func() { over <- do(ctx) }()
+				if event := <-h.Events(); event.Prefix != "d/" || !strings.HasPrefix(event.Key, "d/") {
+					t.Errorf("%+v", event)
+				}
+				select {
+				case err := <-over:
+					t.Errorf("it has not waited: %v", err)
+				default:
+				}
+				e.has("d/k", was)
+				if now := e.keys("b"); now != list {
+					t.Errorf("keys %q were %q", now, list)
+				}
+				wantErr(t, e.ReturnLease(ctx, "b", "holder", "d/"), nil)
+				wantErr(t, <-over, nil)
+				e.check()
+			})
+			onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
+				e.put("d/k", data(5, 1))
+				do := prepare(e)
+				wantErr(t, e.GrantLease(ctx, "b", "holder", "d/", lease.Reads), nil)
+				wantErr(t, do(WithLeaseHolder(ctx, "holder")), nil)
+				if len(h.Events()) > 0 {
+					t.Error("the holder's own")
+				}
+			})
+		})
+	}
+}
+
+// The bucket does not go before who relies on its being empty knows.
+func TestDeletionOfTheBucketWaitsForALeaseForReads(t *testing.T) {
+	onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
+		wantErr(t, e.GrantLease(ctx, "b", "holder", "d/", lease.Reads), nil)
+		over := make(chan error, 1)
+		go func() { over <- e.DeleteBucket(ctx, "b") }()
+		<-h.Events()
+		wantErr(t, e.ReturnLease(ctx, "b", "holder", "d/"), nil)
+		wantErr(t, <-over, nil)
+	})
+}
+
+// A Store that takes over has the leases for reads of the one before linger, and none that was given back.
+func TestLeasesForReadsOutliveTheStore(t *testing.T) {
+	for name, db := range map[string]func(t *testing.T) meta.DB{
+		"memdb":    func(*testing.T) meta.DB { return memdb.New() },
+		"pebbledb": func(t *testing.T) meta.DB { return openPebble(t, pebbletest.NewDisk(nil)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnv(t, db(t))
+			h, err := e.JoinLeases(ctx, "b", "holder")
+			wantErr(t, err, nil)
+			defer h.Leave()
+			for _, prefix := range []string{"d/", "returned/", "wide/narrow/", "wide/"} {
+				wantErr(t, e.GrantLease(ctx, "b", "holder", prefix, lease.Reads), nil)
+			}
+			wantErr(t, e.GrantLease(ctx, "b", "holder", "names/", lease.Names), nil)
+			wantErr(t, e.ReturnLease(ctx, "b", "holder", "returned/"), nil)
+			next := openStore(t, e.db, e.fs, time.Now)
+			id, err := next.bucketID(ctx, "b")
+			wantErr(t, err, nil)
+			for prefix, there := range map[string]bool{"d/": true, "wide/": true, "wide/narrow/": false, "returned/": false, "names/": false} {
+				if got := next.leases.Held(lease.Place{Bucket: id, Prefix: prefix}); got != there {
+					t.Errorf("%q: %v", prefix, got)
+				}
+			}
+			_, err = next.PutObject(WithLeaseHolder(ctx, "holder"), PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1})
+			wantErr(t, err, nil) // the holder's own, on its way at the time
+			_, err = next.PutObject(ctx, PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1})
+			wantErr(t, err, nil)
+			wantErr(t, next.update(ctx, nil, func(x *tx) error { return x.forgetLeases(next.leases.Ended()) }), nil)
+			e.check()
+		})
+	}
+}
+
 // What makes no key under a lease does not wait, and who gives up waiting has changed nothing.
 func TestOthersDoNotWaitForALease(t *testing.T) {
 	onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
 		e.put("d/old", data(5, 1))
-		wantErr(t, e.GrantLease(ctx, "b", "holder", "d/"), nil)
+		wantErr(t, e.GrantLease(ctx, "b", "holder", "d/", lease.Names), nil)
 		e.put("d/old", data(200_000, 2))
 		e.put("e/new", data(5, 1))
 		e.has("d/old", data(200_000, 2))
@@ -171,7 +371,7 @@ func TestGrantSeesWhatWasMadeBefore(t *testing.T) {
 			}()
 		}
 		for range 50 {
-			wantErr(t, e.GrantLease(ctx, "b", "holder", "d/"), nil)
+			wantErr(t, e.GrantLease(ctx, "b", "holder", "d/", lease.Names), nil)
 			before := strings.Fields(e.keys("b"))
 			after := strings.Fields(e.keys("b"))
 			for _, key := range after { // they can only have been removed

@@ -132,7 +132,7 @@ func (x *tx) renamePrefix(ctx context.Context, b bucketRow, in RenameInput) erro
 	if err := x.checkVacant(b, in.Dst, in.DstCond); err != nil {
 		return err
 	}
-	if err := x.createsBelow(b, in.Dst); err != nil {
+	if err := errors.Join(x.createsBelow(b, in.Dst), x.changesBelow(b, in.Src)); err != nil {
 		return err
 	}
 	x.event(EventRenamedAway, b, in.Src, nil)

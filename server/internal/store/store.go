@@ -106,6 +106,9 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	}
 	if !opt.Shared {
 		s.leases = lease.New(opt.LeaseBound)
+		if err := s.restoreLeases(ctx); err != nil {
+			return nil, err
+		}
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
