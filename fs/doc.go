@@ -10,7 +10,7 @@
 // The kernel keeps names and attributes for a second by default, and the absence of a name for a second too. What this
 // mount creates, removes or renames is known to the kernel at once, as it goes through the kernel; what another client
 // makes appears when the time is over. It is also the longest time for which stat may show the state before another
-// client's change, while open always asks the service.
+// client's change, while open asks the service, unless a lease says what it would answer.
 //
 // A signal to a process that waits for FUSE cancels the request only after a grace, and only where nothing is changed:
 // reads, lookups and attribute requests then fail with EINTR. Programs that take signals all the time (a profiler, Go's

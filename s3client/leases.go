@@ -6,10 +6,10 @@ import (
 )
 
 // Leaser is what a Client may offer besides, where Capabilities.Leases is set: leases on prefixes of keys. Who holds one is
-// asked before anybody else makes a key under it. A decorator over a client that is none answers ErrUnsupported.
+// asked before anybody else makes a key under it, or, with one for reads, changes anything there. A decorator over a client that is none answers ErrUnsupported.
 type Leaser interface {
 	// JoinLeases opens a stream of events, which lasts until it is closed or broken, or ctx ends. A client has one at a
-	// time. While it has, all its requests that change something name the holder, so that its leases are not in their way.
+	// time. From then on all its requests that change something name the holder, so that its leases are not in their way.
 	JoinLeases(ctx context.Context) (LeaseStream, error)
 }
 
@@ -18,9 +18,9 @@ type Leaser interface {
 type LeaseStream interface {
 	// Next waits for the next event; those without a prefix come each second. An error is the end of the stream.
 	Next() (LeaseEvent, error)
-	// Ask asks for a lease on a prefix, which is empty or ends in "/". It takes the place of the holder's leases below.
-	// ErrConflict: that of another holder overlaps.
-	Ask(ctx context.Context, prefix string) error
+	// Ask asks for a lease on a prefix, which is empty or ends in "/", for reads where the service has such. It takes the
+	// place of the holder's leases below. ErrConflict: that of another holder overlaps.
+	Ask(ctx context.Context, prefix string) (reads bool, err error)
 	// Return gives a lease back.
 	Return(ctx context.Context, prefix string) error
 	// Close ends the stream, also under a Next that waits.
@@ -32,7 +32,7 @@ type LeaseEvent struct {
 	Sent   time.Time // not later than when the service sent it, by this machine's clock
 	Kind   LeaseEventKind
 	Prefix string // of the lease
-	Key    string // with Recalled: that somebody wants to make, or a prefix that ends in "/"
+	Key    string // with Recalled: that somebody wants to make or change, or a prefix that ends in "/"
 }
 
 // LeaseEventKind tells events apart.

@@ -30,7 +30,7 @@ func memoryBudget(limit int64, names int) budget {
 			limit = min(limit, max(total/4, 64<<20))
 		}
 	}
-	return budget{heap: limit*5/8 + int64(names)*volume.NameMemory + fuse.NodeMemory, readahead: limit * 3 / 8, stage: limit / 8}
+	return budget{heap: limit*5/8 + int64(names)*volume.NameMemory + fuse.NodeMemory + volume.KeptMemory, readahead: limit * 3 / 8, stage: limit / 8}
 }
 
 // machineMemory returns the memory of the machine or of the process's control group, whichever is less; 0 if unknown.

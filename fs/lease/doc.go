@@ -1,16 +1,18 @@
 // Package lease keeps leases on prefixes of a bucket, for files that are to be made exclusively: while one is in force, the
 // service asks here before anybody else makes a key under it, so that what is known to be absent needs no request to be
-// made.
+// made. With a lease for reads, which newer services have, it asks before anybody else changes anything there, so that nothing
+// that was learned since the grant needs to be asked again (UseReads).
 //
 // A Keeper asks for a lease when a second file is made under a prefix within a few seconds (Ask), and relies on it only for
-// a creation at a time (Use). It has one stream of events with the service, from its first lease until its last one has not
+// a creation, or a question, at a time (Use, UseReads). It has one stream of events with the service, from its first lease until its last one has not
 // been used for a minute.
 //
 //	asked --granted--> held --recalled, idle, closed--> ending --returned--> gone
 //	held, ending --the stream breaks or is silent--> lost
 //
-// When a lease ends, creations that rely on it come to their end first, then Options.Claim makes their keys on the service,
-// then the lease is given back. When one is lost, Claim does so as soon as it can: somebody else may have been quicker.
+// When a lease ends, what relies on it comes to its end first, then Options.Claim makes the keys that were promised on the
+// service, then the lease is given back. When one is lost, Claim does so as soon as it can: somebody else may have been
+// quicker.
 //
 // Time is what the service says of its stream, held against when the stream was asked for: an event that waited somewhere
 // is as old as it is. The clock that stands while the machine sleeps is not relied on alone.

@@ -20,6 +20,7 @@ const (
 	barred    = time.Minute     // for which what was recalled is not asked for again
 	refused   = 10 * time.Second
 	broken    = 10 * time.Minute // for which nothing is asked where it cannot work
+	closing   = time.Second      // that Close takes to give leases back
 	opening   = time.Second      // that a stream may take to say its first word
 	streamAge = time.Hour        // of a stream, as clocks go apart by up to half a second in that time
 	patience  = s3client.LeaseTrust
@@ -69,6 +70,7 @@ type Keeper struct {
 type held struct {
 	prefix string
 	stream s3client.LeaseStream
+	reads  bool
 	since  tree.Stamp
 	used   time.Time
 	users  int
@@ -101,10 +103,19 @@ func New(opt Options) *Keeper {
 // Use begins something that relies on a lease which covers prefix. What was found absent after since is so until done is
 // called, which must be soon. ok is false where there is no such lease.
 func (k *Keeper) Use(prefix string) (since tree.Stamp, done func(), ok bool) {
+	return k.use(prefix, false)
+}
+
+// UseReads is Use for a lease for reads: whatever was found after since is as it was.
+func (k *Keeper) UseReads(prefix string) (since tree.Stamp, done func(), ok bool) {
+	return k.use(prefix, true)
+}
+
+func (k *Keeper) use(prefix string, reads bool) (since tree.Stamp, done func(), ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h := k.coveringLocked(prefix)
-	if h == nil || h.ending || k.ageLocked() >= s3client.LeaseTrust {
+	if h == nil || h.ending || reads && !h.reads || k.ageLocked() >= s3client.LeaseTrust {
 		return tree.Stamp{}, nil, false
 	}
 	h.users++
@@ -121,6 +132,16 @@ func (k *Keeper) Granted(prefix string) (since tree.Stamp, ok bool) {
 		return h.since, true
 	}
 	return tree.Stamp{}, false
+}
+
+// Covering returns the prefix of the lease that covers one.
+func (k *Keeper) Covering(prefix string) (of string, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if h := k.coveringLocked(prefix); h != nil {
+		return h.prefix, true
+	}
+	return "", false
 }
 
 func (k *Keeper) leave(h *held) {
@@ -238,10 +259,11 @@ func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix 
 	k.mu.Lock()
 	k.mu.asked = h
 	k.mu.Unlock()
-	err := stream.Ask(ctx, prefix)
+	reads, err := stream.Ask(ctx, prefix)
 	k.mu.Lock()
 	k.mu.asked = nil
 	if err == nil && k.mu.stream == stream && !h.missed {
+		h.reads = reads
 		h.since, h.used = k.opt.Stamp(), k.opt.Now() // under the lock, see Granted
 		k.holdLocked(h)
 	}
@@ -291,11 +313,31 @@ func (b bar) bars(prefix string) bool {
 	return !b.exact && strings.HasSuffix(b.key, "/") && strings.HasPrefix(prefix, b.key)
 }
 
-// Close ends the stream, and with it all leases, and waits for what is on its way. There will be no others.
+// Close gives leases for reads back, which others would have to wait for, ends the stream, and with it all leases, and waits
+// for what is on its way. There will be no others.
 func (k *Keeper) Close() {
 	k.mu.Lock()
 	k.mu.closed = true
+	var list []*held
+	for _, h := range k.mu.held {
+		if h.reads {
+			list = append(list, h)
+		}
+	}
 	k.mu.Unlock()
+	ctx, cancel := context.WithTimeout(k.ctx, closing)
+	defer cancel()
+	var work sync.WaitGroup
+	for _, h := range list {
+		if k.beginEnd(h) {
+			work.Go(func() {
+				<-h.unused
+				_ = k.opt.Claim(ctx, h.prefix) // there is no other time for it
+				k.giveBack(ctx, h)
+			})
+		}
+	}
+	work.Wait()
 	k.stop()
 	k.asking <- struct{}{} // who asks starts work
 	<-k.asking

@@ -27,6 +27,7 @@ type service struct {
 	logged  chan struct{} // a token when log has grown
 	streams []*stream
 	silent  bool // streams say nothing
+	reads   bool // leases are for reads
 }
 
 func newService(t *testing.T) (*service, *Keeper) {
@@ -125,15 +126,15 @@ func (st *stream) Next() (s3client.LeaseEvent, error) {
 	}
 }
 
-func (st *stream) Ask(_ context.Context, prefix string) error {
+func (st *stream) Ask(_ context.Context, prefix string) (reads bool, err error) {
 	st.s.note("ask " + prefix)
 	st.s.mu.Lock()
-	asking := st.s.asking
+	asking, reads := st.s.asking, st.s.reads
 	st.s.mu.Unlock()
 	if asking != nil {
-		return asking(prefix)
+		err = asking(prefix)
 	}
-	return nil
+	return reads, err
 }
 
 func (st *stream) Return(ctx context.Context, prefix string) error {
@@ -399,4 +400,57 @@ func TestOldStreamsEnd(t *testing.T) {
 	s.wait("claim d/", "return d/", "close")
 	k.Ask(ctx, "e/")
 	s.wait("join", "ask e/")
+}
+
+// What a lease for reads says is relied on only where there is one, and until it is recalled; at the end it goes back, as
+// others would have to wait for it.
+func TestLeaseForReads(t *testing.T) {
+	s, k := newService(t)
+	reads := func() bool {
+		_, done, ok := k.UseReads("d/e/")
+		if ok {
+			done()
+		}
+		return ok
+	}
+	lease := func() {
+		for _, prefix := range []string{"d/", "d/"} {
+			k.Ask(ctx, prefix)
+		}
+	}
+	lease()
+	s.wait("join", "ask d/")
+	if reads() || !uses(k, "d/") {
+		t.Error("a lease on names is relied on for reads")
+	}
+	s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Prefix: "d/", Key: "d/k"})
+	s.wait("claim d/", "return d/", "close")
+	s.advance(barred)
+	s.reads = true
+	lease()
+	s.wait("join", "ask d/")
+	if !reads() || !uses(k, "d/") {
+		t.Error("a lease for reads is not relied on")
+	}
+	s.advance(s3client.LeaseTrust)
+	if reads() {
+		t.Error("it is relied on though nothing was heard")
+	}
+	s.stream().tell(s3client.LeaseEvent{})
+	for !reads() { // until it is heard
+		time.Sleep(time.Millisecond)
+	}
+	_, done, _ := k.UseReads("d/")
+	s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Prefix: "d/", Key: "d/k"})
+	for reads() {
+		time.Sleep(time.Millisecond)
+	}
+	s.wait() // who relies on it comes to his end first
+	done()
+	s.wait("claim d/", "return d/", "close")
+	s.advance(barred)
+	lease()
+	s.wait("join", "ask d/")
+	k.Close()
+	s.wait("claim d/", "return d/", "close")
 }

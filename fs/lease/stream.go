@@ -111,15 +111,32 @@ func (k *Keeper) heard(e s3client.LeaseEvent) {
 // end ends a lease: creations under it come to their end, what they promised is claimed, and the lease is given back. With
 // the last one ends the stream. What could not be claimed in time is claimed afterwards, as long as nobody else was quicker.
 func (k *Keeper) end(ctx context.Context, h *held) {
-	if !k.beginEnd(h) {
-		return
+	if k.beginEnd(h) {
+		k.finish(ctx, h)
 	}
+}
+
+// finish is the rest of end.
+func (k *Keeper) finish(ctx context.Context, h *held) {
 	<-h.unused
 	over := k.claimSoon(ctx, h.prefix)
 	k.giveBack(ctx, h)
 	for wait := claimWait; !over && pause(ctx, wait); wait = min(2*wait, claimMost) {
 		over = k.opt.Claim(ctx, h.prefix)
 	}
+}
+
+// Forfeit ends the lease that covers a prefix, and asks for none there for a while: a change by its holder may be on its way
+// of which nobody knows when it arrives. Nobody relies on the lease from now on.
+func (k *Keeper) Forfeit(prefix string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.coveringLocked(prefix)
+	if h == nil || k.mu.closed || !h.beginEndLocked() {
+		return
+	}
+	k.barLocked(h.prefix, false, barred)
+	k.work.Go(func() { k.finish(k.ctx, h) })
 }
 
 // claimSoon claims for as long as somebody may wait for the lease.
@@ -182,6 +199,10 @@ func (k *Keeper) closeUnusedLocked() {
 func (k *Keeper) beginEnd(h *held) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return h.beginEndLocked()
+}
+
+func (h *held) beginEndLocked() bool {
 	if h.ending {
 		return false
 	}

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ type CacheOptions struct {
 	TTL         time.Duration // how long an entry is fresh
 	NegativeTTL time.Duration // how long it is fresh that a name does not exist
 	Now         func() time.Time
+	Children    int // of a directory that was listed whole, up to which they can be told by Children; 0: none
 }
 
 // Cache holds what was last heard of names. E is what is known of a name that exists. It is safe for concurrent use.
@@ -52,12 +54,17 @@ const (
 
 type entry[E any] struct {
 	stamp Stamp
-	state State // Unknown, Absent or Present, as of stamp
+	since uint64 // sequence of a stamp not before that of what was asked to find it out; 0: nobody knows
+	state State  // Unknown, Absent or Present, as of stamp
 	value E
 }
 
 // listing says when the last whole listing of a directory began, and the one that is on its way. Zero is never.
-type listing struct{ done, doing Stamp }
+type listing struct {
+	done, doing Stamp
+	names       map[string]struct{} // of entries that have come after noting, but for those that were not there; nil: too many
+	noting      Stamp
+}
 
 // NewCache returns an empty cache.
 func NewCache[E any](opt CacheOptions) *Cache[E] {
@@ -114,22 +121,23 @@ func (c *Cache[E]) Age(s Stamp) time.Duration { return c.opt.Now().Sub(s.at) }
 
 // Put says that path existed at s. It reports false, and does nothing, if something later is known.
 func (c *Cache[E]) Put(path string, value E, s Stamp) bool {
-	return c.put(path, entry[E]{stamp: s, state: Present, value: value})
+	return c.put(path, entry[E]{stamp: s, since: s.seq, state: Present, value: value})
 }
 
 // PutAbsent says that path did not exist at s.
 func (c *Cache[E]) PutAbsent(path string, s Stamp) bool {
-	return c.put(path, entry[E]{stamp: s, state: Absent})
+	return c.put(path, entry[E]{stamp: s, since: s.seq, state: Absent})
 }
 
-// Set says that path exists now: we have just made or changed it.
-func (c *Cache[E]) Set(path string, value E) Stamp {
-	return c.set(path, entry[E]{state: Present, value: value})
+// Set says that path exists now: we have just made or changed it. since is a stamp from before the request that did so, as
+// somebody else may have changed it before its answer came; the zero Stamp if it tells less than what value says.
+func (c *Cache[E]) Set(path string, value E, since Stamp) Stamp {
+	return c.set(path, entry[E]{since: since.seq, state: Present, value: value})
 }
 
-// SetAbsent says that path does not exist now.
-func (c *Cache[E]) SetAbsent(path string) Stamp {
-	return c.set(path, entry[E]{state: Absent})
+// SetAbsent says that path does not exist now, as Set does.
+func (c *Cache[E]) SetAbsent(path string, since Stamp) Stamp {
+	return c.set(path, entry[E]{since: since.seq, state: Absent})
 }
 
 func (c *Cache[E]) set(path string, e entry[E]) Stamp {
@@ -137,8 +145,26 @@ func (c *Cache[E]) set(path string, e entry[E]) Stamp {
 	defer c.mu.Unlock()
 	e.stamp = c.beginLocked()
 	c.mu.changed = e.stamp
-	c.mu.entries.Add(path, e)
+	c.addLocked(path, e)
 	return e.stamp
+}
+
+func (c *Cache[E]) addLocked(path string, e entry[E]) {
+	c.mu.entries.Add(path, e)
+	if c.opt.Children == 0 || path == "" {
+		return
+	}
+	dir := Dir(path)
+	l, ok := c.mu.dirs.Peek(dir)
+	if !ok || l.names == nil {
+		return
+	}
+	if e.state == Absent {
+		delete(l.names, base(path))
+	} else if l.names[base(path)] = struct{}{}; len(l.names) > c.opt.Children {
+		l.names = nil
+		c.mu.dirs.Add(dir, l)
+	}
 }
 
 // Changed returns the stamp of the last Set, SetAbsent or Forget of any path.
@@ -158,7 +184,7 @@ func (c *Cache[E]) put(path string, e entry[E]) bool {
 		c.forgetLocked(path) // what is known is older still
 		return false
 	}
-	c.mu.entries.Add(path, e)
+	c.addLocked(path, e)
 	return true
 }
 
@@ -202,9 +228,61 @@ func (c *Cache[E]) BeginListing(dir string) Stamp {
 	defer c.mu.Unlock()
 	s := c.beginLocked()
 	l, _ := c.mu.dirs.Peek(dir)
-	l.doing = s
+	if l.doing = s; l.names == nil && c.opt.Children > 0 {
+		l.names, l.noting = map[string]struct{}{}, s
+	}
 	c.mu.dirs.Add(dir, l)
 	return s
+}
+
+// NoteChildren is for listings of directories below path that have begun after what they bring was asked for: their Children
+// are told all the same.
+func (c *Cache[E]) NoteChildren(path string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.mu.entries.Keys() {
+		if !below(p, path) {
+			continue
+		}
+		if e, _ := c.mu.entries.Peek(p); e.state == Absent {
+			continue
+		}
+		if l, ok := c.mu.dirs.Peek(Dir(p)); ok && l.names != nil {
+			l.names[base(p)] = struct{}{}
+		}
+	}
+	for _, dir := range c.mu.dirs.Keys() {
+		if l, _ := c.mu.dirs.Peek(dir); dir == path || below(dir, path) {
+			l.noting = Stamp{}
+			c.mu.dirs.Add(dir, l)
+		}
+	}
+}
+
+// Children returns the names in a directory in their order, for those who know that nobody else has changed anything in it
+// after since. It reports false where they are not known, or too many.
+func (c *Cache[E]) Children(dir string, since Stamp) (names []string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, ok := c.mu.dirs.Get(dir)
+	if !ok || l.names == nil || !since.Before(l.done) {
+		return nil, false
+	}
+	for name := range l.names {
+		path := name
+		if dir != "" {
+			path = dir + "/" + name
+		}
+		switch e, _ := c.mu.entries.Peek(path); {
+		case e.stamp.Before(l.done) || e.state == Absent: // not in the listing, or removed later
+		case e.state == Unknown || e.since <= since.seq:
+			return nil, false
+		default:
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, true
 }
 
 // EndListing says that the listing begun at s is over and all that it brought was put: what it did not bring did not
@@ -214,21 +292,36 @@ func (c *Cache[E]) EndListing(dir string, s, asOf Stamp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l, ok := c.mu.dirs.Peek(dir); ok && l.doing == s && asOf.seq >= c.mu.floor {
-		c.mu.dirs.Add(dir, listing{done: asOf})
+		if l.done, l.doing = asOf, (Stamp{}); asOf.Before(l.noting) {
+			l.names = nil
+		}
+		c.mu.dirs.Add(dir, l)
 	}
 }
 
-// AbsentSince reports whether the last that is known of path, however old, is that it did not exist at a time after since.
-func (c *Cache[E]) AbsentSince(path string, since Stamp) bool {
+// Sure returns what is known of path from after since, however old that is: for those who know that nobody else has changed
+// anything there since. There is a value for Present; Unknown is all that is not known from then.
+func (c *Cache[E]) Sure(path string, since Stamp) (value E, state State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, _ := c.mu.entries.Get(path)
+	if path != "" { // the root is in no listing
+		if l, ok := c.mu.dirs.Get(Dir(path)); ok && since.Before(l.done) && e.stamp.Before(l.done) {
+			return value, Absent
+		}
+	}
+	if e.since <= since.seq {
+		return value, Unknown
+	}
+	return e.value, e.state
+}
+
+// Since returns the stamp from before the request that told what is known of path; the zero Stamp where nobody knows.
+func (c *Cache[E]) Since(path string) Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, _ := c.mu.entries.Peek(path)
-	if path != "" { // the root is in no listing
-		if l, ok := c.mu.dirs.Peek(Dir(path)); ok && since.Before(l.done) && e.stamp.Before(l.done) {
-			return true
-		}
-	}
-	return e.state == Absent && since.Before(e.stamp)
+	return Stamp{seq: e.since}
 }
 
 // Len returns the number of entries.
@@ -237,6 +330,8 @@ func (c *Cache[E]) Len() int {
 	defer c.mu.Unlock()
 	return c.mu.entries.Len()
 }
+
+func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // Dir returns the path of the directory that holds path; the root's is "".
 func Dir(path string) string {

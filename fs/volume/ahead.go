@@ -136,7 +136,7 @@ func (v *Volume) beginAhead(dir *Inode, at, name string) bool {
 	var n *Inode
 	if v.complete(o) {
 		var err error
-		if n, _, err = v.lookup(v.walks.ctx, dir, name); err != nil || n.isOpen() { // from the cache
+		if n, _, err = v.lookup(v.walks.ctx, dir, name); err != nil || n.isOpen() || v.kept.get(n, o.info.ETag) != nil { // from the cache
 			return false
 		}
 	}

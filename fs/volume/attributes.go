@@ -16,10 +16,11 @@ func (v *Volume) storeAttributes(ctx context.Context, n *Inode, c *content) erro
 	o, changes := n.mu.obj, n.mu.changes
 	n.mu.Unlock()
 	v.noteSending(n, c, o.info.Size, attr.Encode(o.attr, o.info.Meta))
+	began := v.names.Begin()
 	info, err := v.replaceMeta(ctx, path, o, o.attr)
 	if err == nil {
 		o.info, o.at = info, v.opt.Now()
-		v.rebase(n, path, o, changes)
+		v.rebase(n, path, o, changes, began)
 		return nil
 	}
 	if !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {

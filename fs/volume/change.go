@@ -149,8 +149,10 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 	if err != nil {
 		return Stat{}, err
 	}
+	began := v.names.Begin()
 	info, err := v.replaceMeta(ctx, at, o, a)
 	if err != nil {
+		v.doubt(at, err)
 		return Stat{}, err
 	}
 	o.info, o.attr, o.at, o.full, o.sys = info, a, v.opt.Now(), true, true
@@ -168,7 +170,7 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 		n.mu.accessed = time.Time{}
 	}
 	n.mu.Unlock()
-	v.rebase(n, at, o, unchanged)
+	v.rebase(n, at, o, unchanged, began)
 	return v.stat(n, o), nil
 }
 
@@ -259,6 +261,7 @@ func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
 	if !o.dir || o.info.Key != "" {
 		return nil
 	}
+	began := v.names.Begin()
 	info, err := v.replaceMarker(ctx, at, o, s3client.CopyOptions{Meta: attr.Encode(o.attr, nil)})
 	if errors.Is(err, s3client.ErrPrecondition) { // another client was quicker
 		v.names.Forget(at)
@@ -268,6 +271,6 @@ func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
 		return err
 	}
 	o.info = info
-	v.present(at, o)
+	v.present(at, o, began)
 	return nil
 }

@@ -97,7 +97,7 @@ func (h *Handle) cloned(next version, info s3client.ObjectInfo) {
 	c.base, c.stored, c.claim, c.sent = info, true, false, nil
 	n.mu.obj.info, n.mu.obj.at = info, v.opt.Now()
 	n.mu.dirty = n.mu.dirty && n.mu.changes != next.changes
-	n.mu.stamp = v.present(path, n.mu.obj)
+	n.mu.stamp = v.present(path, n.mu.obj, next.began)
 	n.mu.Unlock()
 	if file != nil {
 		v.logClose(n, file.Close())

@@ -112,8 +112,9 @@ type version struct {
 	changes int
 	writes  int
 	sent    attempts // whose answers are missing, of the content or of what it replaces
-	held    held     // what its entry in the journal says of the bytes
-	kept    bool     // the journal has the bytes
+	began   tree.Stamp
+	held    held // what its entry in the journal says of the bytes
+	kept    bool // the journal has the bytes
 
 	stream *upload.Stream // has sent a part of the bytes; may be over
 }
@@ -160,9 +161,12 @@ func (v *Volume) freeze(ctx context.Context, n *Inode, c *content) (*stage.Snaps
 // storeSnapshot stores a snapshot of c as the next version, which is noted to be sent.
 func (v *Volume) storeSnapshot(ctx context.Context, n *Inode, c *content, snap *stage.Snapshot, next version) error {
 	v.sendingFrom(n)
+	path, _ := v.table.Path(n.node)
+	data := v.keptOf(ctx, path, snap)
 	info, err := v.send(ctx, snap, next)
 	switch {
 	case err == nil:
+		v.kept.put(n, info.ETag, data)
 		v.committed(n, c, snap, next, info)
 		return nil
 	case errors.Is(err, s3client.ErrPrecondition) || errors.Is(err, ErrStale) || notFound(err):
@@ -187,7 +191,7 @@ func (n *Inode) versionLocked(c *content, path string) version {
 		key: n.v.keys.File(path), expect: c.base, stored: c.stored,
 		meta:   attr.Encode(n.mu.obj.attr, n.mu.obj.info.Meta),
 		system: n.mu.obj.info.System, changes: n.mu.changes, writes: n.mu.writes,
-		sent: slices.Clone(c.sent), held: held{bytes: c.file != nil, size: c.size()},
+		sent: slices.Clone(c.sent), held: held{bytes: c.file != nil, size: c.size()}, began: n.v.names.Begin(),
 	}
 }
 
@@ -223,13 +227,14 @@ func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next vers
 		n.mu.dirty = false
 	}
 	snap.Release(true)
-	n.mu.stamp = v.present(path, n.mu.obj) // before anybody sees that n has nothing unsaved
+	n.mu.stamp = v.present(path, n.mu.obj, next.began) // before anybody sees that n has nothing unsaved
 }
 
-// present says that this mount has made what is at a path. A directory above that was thought not to exist, as another
-// client or a rename had removed it, does so now.
-func (v *Volume) present(path string, o object) tree.Stamp {
-	s := v.names.Set(path, o)
+// present says that this mount has made what is at a path, by a request that began after since; the zero Stamp if that has
+// not decided all that o says. A directory above that was thought not to exist, as another client or a rename had removed
+// it, does so now.
+func (v *Volume) present(path string, o object, since tree.Stamp) tree.Stamp {
+	s := v.names.Set(path, o, since)
 	for dir := path; dir != ""; {
 		dir = tree.Dir(dir)
 		if _, state, _ := v.names.Get(dir); state != tree.Absent && state != tree.WasAbsent {
@@ -240,9 +245,9 @@ func (v *Volume) present(path string, o object) tree.Stamp {
 	return s
 }
 
-// rebase makes o, which holds the bytes that n already has, what n is based on. changes tells which state of the
-// attributes o has, for an open file with others.
-func (v *Volume) rebase(n *Inode, path string, o object, changes int) {
+// rebase makes o, which holds the bytes that n already has, what n is based on; since is that of present. changes tells which
+// state of the attributes o has, for an open file with others.
+func (v *Volume) rebase(n *Inode, path string, o object, changes int, since tree.Stamp) {
 	var old readahead.Source
 	n.mu.Lock()
 	if n.mu.changes == changes {
@@ -259,7 +264,7 @@ func (v *Volume) rebase(n *Inode, path string, o object, changes int) {
 			n.mu.obj = o
 		}
 	}
-	n.mu.stamp = v.present(path, o)
+	n.mu.stamp = v.present(path, o, since)
 	n.mu.Unlock()
 	if old != nil {
 		v.logClose(n, old.Close())

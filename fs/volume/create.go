@@ -235,18 +235,19 @@ const (
 // putNew stores a new object, unless there is one.
 func (v *Volume) putNew(ctx context.Context, at string, o object, body []byte) (object, tree.Stamp, error) {
 	o.info.Meta = attr.Encode(o.attr, o.info.Meta)
+	began := v.names.Begin()
 	info, err := v.client.Put(ctx, o.info.Key, bytes.NewReader(body), s3client.PutOptions{
 		Meta: o.info.Meta, System: o.info.System, IfNoneMatch: v.caps.Exclusive(),
 	})
 	if err != nil {
-		v.names.Forget(at)
+		v.doubt(at, err)
 		if errors.Is(err, s3client.ErrPrecondition) {
 			err = errors.Join(ErrExist, err)
 		}
 		return object{}, tree.Stamp{}, err
 	}
 	o.info.ETag, o.info.Size, o.info.LastModified = info.ETag, int64(len(body)), info.LastModified
-	return o, v.present(at, o), nil
+	return o, v.present(at, o, began), nil
 }
 
 // makeNew stores a new object of any kind but an open file, and returns its inode. Of a it takes what belongs to the kind.

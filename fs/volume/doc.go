@@ -15,7 +15,8 @@
 // # Content
 //
 // open(2) in a directory whose files are opened, or looked up to be opened, in the order of its listing is served from
-// answers that were asked for ahead, up to half a second old (walk.go, ahead.go); all other opens ask themselves.
+// answers that were asked for ahead, up to half a second old (walk.go, ahead.go); all other opens ask themselves, but
+// under a lease for reads.
 //
 // All handles of a file share one content: a version of the object, and from the first write on a local file over it.
 // open(2) asks for the version in place, close(2) and fsync(2) store what was written in one conditional request, with
@@ -41,6 +42,13 @@
 // Where the service has leases (package lease), a file that is made exclusively in a directory with one is made here, and its
 // name is promised (lease.go): nothing is sent before its commit, but an empty object if the lease ends before. An
 // answer from before the grant is no reason to promise a name, however young; one from after it is, however old.
+//
+// Under a lease for reads nobody else changes anything, so what is known since the grant is what there is: the cache of names
+// tells it however old it is (sure), to opens too, and whole small directories (sureChildren). Each entry has the stamp from
+// before the request that told it, be it a change: before its answer came somebody else may have had the lease. What the
+// request did not decide, as the metadata of a file that was renamed, is known only if it was before. When the lease ends,
+// entries are as old as they are, and the TTL counts again. The bytes of small files that were stored under a lease are
+// kept (kept.go): a reader of them, too, needs no request.
 //
 // # With a journal
 //

@@ -8,6 +8,7 @@ import (
 	"path"
 
 	"pail/fs/links"
+	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -178,6 +179,8 @@ func (v *Volume) swapKeys(ctx context.Context, a, b side) error {
 		return v.undone(err, aside, v.moveKey(ctx, a.o, a.key, aside))
 	}
 	if err := v.moveKey(ctx, a.o, aToB, aside); err != nil {
+		v.doubt(a.at, err)
+		v.doubt(b.at, err)
 		back := v.moveKey(ctx, b.o, b.key, bToA)
 		if back == nil {
 			back = v.moveKey(ctx, a.o, a.key, aside)
@@ -244,10 +247,10 @@ func (v *Volume) exchanged(ctx context.Context, a, b side) {
 		}
 		s.o.info.Key = v.keys.File(s.to)
 		if s.ptr != nil {
-			v.present(s.to, s.o)
+			v.present(s.to, s.o, tree.Stamp{})
 			continue
 		}
-		v.rebase(s.n, s.to, s.o, unchanged)
+		v.rebase(s.n, s.to, s.o, unchanged, tree.Stamp{})
 	}
 	if a.o.dir != b.o.dir {
 		from, to := a.dir, b.dir

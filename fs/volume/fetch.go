@@ -22,6 +22,14 @@ func notFound(err error) bool {
 // resolve returns what is at a path, with its attributes, from the cache or the service.
 func (v *Volume) resolve(ctx context.Context, path string) (object, tree.Stamp, error) {
 	o, state, s := v.names.Get(path)
+	if state != tree.Absent && (state != tree.Present || !v.complete(o)) {
+		switch o, state, s := v.sure(path); {
+		case state == tree.Absent:
+			return object{}, s, ErrNotExist
+		case state == tree.Present && o.full:
+			return o, s, nil
+		}
+	}
 	if state != tree.Absent && state != tree.Present {
 		if s, ok := v.knownAbsent(path); ok {
 			return object{}, s, ErrNotExist

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"pail/fs/attr"
 	"pail/fs/readahead"
+	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -15,14 +17,35 @@ const (
 	firstPart  = 256 << 10
 )
 
+// sureVersion returns the version in place, and its bytes where they are kept, if a lease for reads tells it. One whose bytes
+// are about to be read and are not here is asked for, as they come with the answer: then the object is not full.
+func (v *Volume) sureVersion(n *Inode, path string, flags OpenFlags) (o object, s tree.Stamp, src readahead.Source) {
+	o, state, s := v.sure(path)
+	if state != tree.Present || !o.sys || typeOf(o) != attr.Regular || isPointer(o) {
+		return object{}, s, nil
+	}
+	if data := v.kept.get(n, o.info.ETag); data != nil {
+		return o, s, local(data)
+	}
+	if v.wantsBytes(n, o.info, flags) {
+		return object{}, s, nil
+	}
+	return o, s, nil
+}
+
+// wantsBytes reports whether the bytes of a version are about to be read, and are not here.
+func (v *Volume) wantsBytes(n *Inode, info s3client.ObjectInfo, flags OpenFlags) bool {
+	here := flags.Cached != "" && flags.Cached == info.ETag || n.isOpen() || v.opt.Kept != nil && v.opt.Kept(info.Key, info.ETag)
+	return flags.Read && !flags.Write && !here && info.Size > 0
+}
+
 // askVersion asks for the version in place, and where its bytes are about to be read for the first ones too. src reads
 // that version; the caller closes it.
 func (v *Volume) askVersion(ctx context.Context, n *Inode, path string, flags OpenFlags) (o object, src readahead.Source, err error) {
 	key := v.keys.File(path)
 	known, _, _ := v.names.Get(path)
 	expected := known.info.Size // as far as anything was heard of it
-	here := flags.Cached != "" && flags.Cached == known.info.ETag || n.isOpen() || v.opt.Kept != nil && v.opt.Kept(key, known.info.ETag)
-	if !flags.Read || flags.Write || here || expected == 0 || len(key) > s3client.MaxKeyLength {
+	if known.info.Key = key; !v.wantsBytes(n, known.info, flags) || len(key) > s3client.MaxKeyLength {
 		o, err = v.headObject(ctx, key)
 		return o, nil, err
 	}

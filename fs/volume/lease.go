@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 // as an empty object, if the lease ends before the file is stored, and before very many bytes are sent.
 //
 // That a name is not there is known from a listing that began after the lease was granted, or from what this mount has done
-// since. Directories with very many entries are not listed for that.
+// since. With a lease for reads, so is all else (sure). Directories with very many entries are not listed for that.
 
 // claimFirst is the size from which on a file is claimed before its bytes are sent, which may take longer than a recall
 // waits.
@@ -27,6 +28,7 @@ const claimFirst = 1 << 20
 
 // Limits of listings under a lease.
 const (
+	sureNames   = 256 // in a directory that needs no listing
 	leasePages  = glancePages
 	leaseReload = time.Second // between two listings of one directory
 )
@@ -54,19 +56,50 @@ func (v *Volume) knownAbsent(path string) (tree.Stamp, bool) {
 	return since, v.names.AbsentSince(path, since)
 }
 
+// sure returns what is at a path, as a lease for reads assures: what this mount has learned or done since the grant is what
+// there is. It is as if it had been asked for at s. There is an object for Present, whose attributes may be unknown.
+func (v *Volume) sure(path string) (o object, state tree.State, s tree.Stamp) {
+	since, done, ok := v.useReads(path)
+	if !ok {
+		return object{}, tree.Unknown, s
+	}
+	defer done()
+	s = v.names.Begin()
+	o, state = v.names.Sure(path, since)
+	return o, state, s
+}
+
+// useReads relies on a lease for reads on the directory that holds a path. Names that tell of other keys than those in it
+// are asked for.
+func (v *Volume) useReads(path string) (since tree.Stamp, done func(), ok bool) {
+	if v.leases == nil || path == "" || v.keys.Synthetic(path) || v.keys.Synthetic(tree.Dir(path)) {
+		return tree.Stamp{}, nil, false
+	}
+	if _, view := v.keys.MarkerContent(path); view {
+		return tree.Stamp{}, nil, false
+	}
+	if _, clash := v.keys.ClashAlias(path); clash {
+		return tree.Stamp{}, nil, false
+	}
+	return v.leases.UseReads(v.keys.Prefix(tree.Dir(path)))
+}
+
+// doubt says that a change at a path has failed. Where no answer came, it may be made yet, and nobody but the service knows:
+// the lease that covers it is nothing to rely on.
+func (v *Volume) doubt(path string, err error) {
+	v.names.Forget(path)
+	unknown := slices.ContainsFunc([]error{s3client.ErrUnavailable, context.Canceled, context.DeadlineExceeded},
+		func(of error) bool { return errors.Is(err, of) })
+	if unknown && v.leases != nil && !v.keys.Synthetic(tree.Dir(path)) {
+		v.leases.Forfeit(v.keys.Prefix(tree.Dir(path)))
+	}
+}
+
 // emptyWhenMade reports whether a directory that is about to be made may be taken for empty. Somebody may just have put
 // something below a name that was found free a moment ago; that is as ever, but nothing to promise names by.
 func (v *Volume) emptyWhenMade(at string) bool {
 	since, leased := v.leaseGranted(tree.Dir(at))
 	return !leased || v.names.AbsentSince(at, since)
-}
-
-// distrustAbsent forgets that this mount has made a path free, at a time after gone, if there is a lease that was granted
-// later: what others have made before that is not known.
-func (v *Volume) distrustAbsent(path string, gone tree.Stamp) {
-	if since, leased := v.leaseGranted(tree.Dir(path)); leased && !since.Before(gone) {
-		v.names.Forget(path)
-	}
 }
 
 // leaseGranted tells since when there is a lease on a directory, though it may not be relied on just now.
@@ -102,7 +135,9 @@ func (v *Volume) mayPromise(ctx context.Context, dir *Inode, at string) (done fu
 		return done, true
 	}
 	done() // a listing takes long
-	v.listLeased(ctx, parent)
+	if !v.learnTree(ctx, parent, since) {
+		v.listLeased(ctx, parent)
+	}
 	if since, done, ok = v.useLease(parent); !ok {
 		return nil, false
 	}
@@ -134,6 +169,84 @@ func (n *Inode) isOwn() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.mu.own
+}
+
+// learnTree learns all that is below the prefix of a new lease on a directory, if that is one page of keys. Programs that
+// unpack or clone then know of each directory that they make that it is new. It reports false if the directory is still to
+// be listed.
+func (v *Volume) learnTree(ctx context.Context, dir string, since tree.Stamp) bool {
+	prefix, ok := v.leases.Covering(v.keys.Prefix(dir))
+	at, _, known := v.keys.Path(prefix)
+	if !ok || !known || v.keys.Prefix(at) != prefix {
+		return false
+	}
+	v.mu.Lock()
+	done := v.mu.learned == since
+	v.mu.learned = since
+	v.mu.Unlock()
+	if done {
+		return false
+	}
+	page := flatPage{stamp: v.names.Begin()}
+	got, err := v.client.List(ctx, s3client.ListQuery{Prefix: prefix, WithMeta: v.caps.ListMetadata})
+	if err != nil || got.NextToken != "" {
+		return false
+	}
+	page.keys = got.Objects
+	v.takeTree(at, page)
+	return true
+}
+
+// takeTree tells the cache of all directories at a path and below, and of what is in them, which a page has whole.
+func (v *Volume) takeTree(at string, page flatPage) {
+	dirs := []string{at}
+	for i := 0; i < len(dirs); i++ { // those that are found below are appended
+		if v.keys.Synthetic(dirs[i]) {
+			continue
+		}
+		got := pageResult{stamp: page.stamp}
+		addBelow(&got.page, page.keys, v.keys.Prefix(dirs[i]))
+		l := v.beginListing(dirs[i])
+		v.names.NoteChildren(dirs[i])
+		items, _ := l.take(got)
+		for _, it := range items {
+			path := join(dirs[i], it.name)
+			if !it.obj.dir || v.keys.Synthetic(path) {
+				continue
+			}
+			if o, ok := v.dirIn([]flatPage{page}, path, v.keys.Dir(path)); ok {
+				_, _, _ = v.learn(path, o, page.stamp) // who asks for it looks into the cache
+			}
+			dirs = append(dirs, path)
+		}
+	}
+}
+
+// sureChildren returns what is in a directory, as a lease for reads assures. It reports false where that has to be asked for.
+func (v *Volume) sureChildren(dir string) (items []dirItem, ok bool) {
+	if v.leases == nil || v.keys.Synthetic(dir) {
+		return nil, false
+	}
+	since, done, ok := v.leases.UseReads(v.keys.Prefix(dir))
+	if !ok {
+		return nil, false
+	}
+	defer done()
+	s := v.names.Begin()
+	names, ok := v.names.Children(dir, since)
+	if !ok {
+		return nil, false
+	}
+	for _, name := range names {
+		o, state := v.names.Sure(join(dir, name), since)
+		switch state {
+		case tree.Present:
+			items = append(items, dirItem{name: name, obj: o, stamp: s})
+		case tree.Unknown:
+			return nil, false
+		}
+	}
+	return items, true
 }
 
 // listLeased lists a directory, if it was not just done.
@@ -235,6 +348,7 @@ func (v *Volume) claimGated(ctx context.Context, n *Inode) error {
 	n.mu.Unlock()
 	o.info.Key = v.keys.File(path)
 	o.info.Meta = attr.Encode(o.attr, o.info.Meta)
+	began := v.names.Begin()
 	info, err := v.client.Put(ctx, o.info.Key, emptyBody(), s3client.PutOptions{
 		Meta: o.info.Meta, System: o.info.System, IfNoneMatch: true,
 	})
@@ -253,7 +367,7 @@ func (v *Volume) claimGated(ctx context.Context, n *Inode) error {
 	old := c.moveTo(v.openVersion(o.info))
 	c.base, c.stored, c.claim = o.info, true, true
 	n.mu.obj.info = o.info
-	n.mu.stamp = v.present(path, o)
+	n.mu.stamp = v.present(path, o, began)
 	n.mu.Unlock()
 	v.logClose(n, old.Close())
 	return nil

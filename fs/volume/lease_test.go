@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ type leaseService struct {
 	mu       sync.Mutex
 	old      time.Duration // of what it says, when it comes
 	refuse   bool
+	reads    bool                     // leases are for reads
 	events   chan s3client.LeaseEvent // of the stream; nil: there is none
 	asked    []string
 	granted  []string
@@ -139,15 +141,15 @@ func (s *leaseStream) Next() (s3client.LeaseEvent, error) {
 	return s3client.LeaseEvent{Sent: s.service.clock.Now().Add(-s.service.old)}, nil
 }
 
-func (s *leaseStream) Ask(_ context.Context, prefix string) error {
+func (s *leaseStream) Ask(_ context.Context, prefix string) (reads bool, err error) {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()
 	s.service.asked = append(s.service.asked, prefix)
 	if s.service.refuse {
-		return s3client.ErrConflict
+		return false, s3client.ErrConflict
 	}
 	s.service.granted = append(slices.DeleteFunc(s.service.granted, func(held string) bool { return strings.HasPrefix(held, prefix) }), prefix)
-	return nil
+	return s.service.reads, nil
 }
 
 func (s *leaseStream) Return(_ context.Context, prefix string) error {
@@ -201,6 +203,13 @@ func (m *mount) lease(dir string) {
 	m.mem.ResetCounts()
 }
 
+// crowd makes more in a directory than is learned at a grant.
+func (m *mount) crowd(dir string) {
+	for i := range s3client.MaxListKeys {
+		m.foreign(fmt.Sprintf("%s/%d", dir, i), "")
+	}
+}
+
 // A lease costs the first file its claim; all others are one request each, also in directories below.
 func TestExclusiveCreateUnderALeaseIsOneRequest(t *testing.T) {
 	m, s := newLeased(t, memclient.Full(), shortNegative)
@@ -215,8 +224,8 @@ func TestExclusiveCreateUnderALeaseIsOneRequest(t *testing.T) {
 			m.close(h)
 		}
 	}
-	// The claim, and one listing of each directory.
-	m.requests(200+1+2, "200 files")
+	// The claim, and one listing of all that is below.
+	m.requests(200+1+1, "200 files")
 	if got := s.prefixes(); !slices.Equal(got, []string{"d/"}) {
 		t.Errorf("asked for %q", got)
 	}
@@ -324,6 +333,9 @@ func TestNamesFromBeforeALeaseAreNotPromised(t *testing.T) {
 	m.mkdir("d")
 	m.mkdir("d/sub")
 	m.foreign("d/dir/theirs", "theirs")
+	held, _ := m.parent("d/sub/x") // as the kernel does
+	defer runtime.KeepAlive(held)
+	m.crowd("d/crowd")
 	m.lease("d/sub")
 	if got := s.prefixes(); !slices.Equal(got, []string{"d/"}) {
 		t.Errorf("asked for %q", got)
@@ -527,6 +539,57 @@ func TestNameIsClaimedBeforeManyBytes(t *testing.T) {
 	})
 }
 
+// A change whose outcome nobody knows may be made at any time: who has a lease for reads does not rely on it any more.
+func TestLeaseIsGivenBackInDoubt(t *testing.T) {
+	chmod := func(m *mount) error {
+		n, _, err := m.walk("d/f")
+		m.ok(err)
+		mode := uint32(0o600)
+		_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+		return err
+	}
+	for name, change := range map[string]func(m *mount) error{
+		"chmod":  chmod,
+		"unlink": func(m *mount) error { return m.unlink("d/f") },
+		"rename": func(m *mount) error { return m.rename("d/f", "d/g") },
+		"mkdir": func(m *mount) error {
+			dir, name := m.parent("d/dir")
+			_, _, err := m.Mkdir(ctx, dir, name, 0o755, who)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, s := newLeased(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = time.Second, time.Second })
+			s.reads = true
+			m.mkdir("d")
+			m.lease("d")
+			m.put("d/f", "data")
+			held, _, err := m.walk("d/f")
+			m.ok(err)
+			m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+			m.mem.ResetCounts()
+			h, err := m.Open(ctx, held, volume.OpenFlags{Read: true})
+			m.ok(err)
+			h.Release()
+			m.requests(0, "an open under the lease")
+			m.faults.set(func(op, _ string) error {
+				switch op {
+				case s3client.OpPut, s3client.OpCopy, s3client.OpRename, s3client.OpDelete:
+					return &s3client.Error{Err: s3client.ErrUnavailable}
+				}
+				return nil
+			})
+			if err := change(m); err == nil {
+				t.Fatal("it has not failed")
+			}
+			m.faults.set(nil)
+			if got := <-s.returned; got != "d/" {
+				t.Errorf("%q was given back", got)
+			}
+		})
+	}
+}
+
 // What this mount has removed is not known to be gone since the grant, if it was never on the service.
 func TestRemovedBeforeItWasStoredIsNotPromised(t *testing.T) {
 	m, _ := newLeased(t, conditional)
@@ -585,6 +648,9 @@ func TestDirectoryMadeInSilenceIsNotTakenForEmpty(t *testing.T) {
 	m.mkdir("d/sub")
 	m.missing("d/dir")
 	m.foreign("d/dir/theirs", "theirs")
+	held, _ := m.parent("d/sub/x") // as the kernel does
+	defer runtime.KeepAlive(held)
+	m.crowd("d/crowd")
 	m.lease("d/sub")
 	old(s3client.LeaseTrust)
 	m.clock.advance(s3client.LeaseTrust)

@@ -8,6 +8,7 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/links"
+	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -226,11 +227,11 @@ func (v *Volume) share(ctx context.Context, n *Inode, home, at string) (second l
 	}
 	there := v.placeOf(to)
 	v.table.Share(n.node, there.dir.node, there.name)
-	v.rebase(n, to, moved, unchanged)
+	v.rebase(n, to, moved, unchanged, tree.Stamp{})
 	n.mu.Lock()
 	n.mu.obj.attr.Links = moved.attr.Links
 	n.mu.Unlock()
-	v.names.Set(home, name)
+	v.names.Set(home, name, tree.Stamp{})
 	return second, nil
 }
 
@@ -284,14 +285,14 @@ func (v *Volume) makeName(ctx context.Context, n *Inode, p place, at string, ptr
 	}
 	name, err := v.putPointer(ctx, v.keys.File(at), ptr, o, s3client.PutOptions{IfNoneMatch: true})
 	if err != nil {
-		v.names.Forget(at)
+		v.doubt(at, err)
 		if errors.Is(err, s3client.ErrPrecondition) {
 			err = errors.Join(ErrExist, err)
 		}
 		return err
 	}
 	v.table.Link(n.node, p.dir.node, p.name)
-	v.present(at, name)
+	v.present(at, name, tree.Stamp{})
 	p.dir.touch()
 	return nil
 }

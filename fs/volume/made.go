@@ -146,6 +146,7 @@ func (v *Volume) storeMade(ctx context.Context, n *Inode, c *content) error {
 	}
 	meta := attr.Encode(o.attr, o.info.Meta)
 	v.noteSending(n, c, o.info.Size, meta)
+	began := v.names.Begin()
 	info, err := v.client.Put(ctx, o.info.Key, bytes.NewReader(c.body), s3client.PutOptions{
 		Meta: meta, System: o.info.System, IfNoneMatch: v.caps.Exclusive(),
 	})
@@ -168,7 +169,7 @@ func (v *Volume) storeMade(ctx context.Context, n *Inode, c *content) error {
 	c.base, c.stored, c.sent = o.info, true, nil
 	n.mu.tag = info.ETag
 	n.mu.Unlock()
-	v.rebase(n, path, o, changes)
+	v.rebase(n, path, o, changes, began)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/links"
+	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -70,10 +71,10 @@ func (v *Volume) movedBack(n *Inode, at string, o object, from s3client.ETag) {
 	n.mu.obj.attr.Links, o.attr.Links = 0, 0
 	n.mu.Unlock()
 	if older {
-		v.present(at, o)
+		v.present(at, o, tree.Stamp{})
 		return
 	}
-	v.rebase(n, at, o, unchanged)
+	v.rebase(n, at, o, unchanged, tree.Stamp{})
 }
 
 func changedMeanwhile(err error) bool {

@@ -151,7 +151,7 @@ func (v *Volume) removeShared(ctx context.Context, n *Inode, ptr links.Pointer) 
 	}
 	home, _ := v.table.Path(n.node)
 	v.removed(n)
-	v.names.SetAbsent(home)
+	v.names.SetAbsent(home, tree.Stamp{})
 	return nil
 }
 
@@ -203,7 +203,7 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 		there := v.placeOf(at)
 		v.table.Unshare(n.node, there.dir.node, there.name)
 		v.movedBack(n, at, o, from)
-		v.names.SetAbsent(home)
+		v.names.SetAbsent(home, tree.Stamp{})
 	}
 	moved()
 	switch {

@@ -12,7 +12,7 @@ import (
 )
 
 // Open opens a regular file. It always asks the service for the version in place, unless the file has changes here that
-// are not stored: after close(2) has returned on one mount, open(2) on another sees the new content. The answer to a
+// are not stored, or a lease for reads says that it is known: after close(2) has returned on one mount, open(2) on another sees the new content. The answer to a
 // lookup is not enough for that, as the kernel may have had it for a while. It is one request: a GET that brings the
 // first bytes too, where the file is opened to read it, else a HEAD. With flags.Truncate the file is empty from now on;
 // the old object stays until the new content is stored.
@@ -83,13 +83,14 @@ func (v *Volume) attachStored(ctx context.Context, n *Inode, flags OpenFlags) (*
 	if err != nil {
 		return nil, err
 	}
-	s := v.names.Begin()
 	var o object
+	var s tree.Stamp
 	var src readahead.Source
 	var bound tree.Stamp
 	if f := v.takeAhead(ctx, n, path, flags); f != nil {
 		o, s, src, bound = f.o, f.stamp, f.src, f.bound
-	} else {
+	} else if o, s, src = v.sureVersion(n, path, flags); !o.full {
+		s = v.names.Begin()
 		o, src, err = v.askVersion(ctx, n, path, flags)
 	}
 	bytes := o.info.ETag // that src has

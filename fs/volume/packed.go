@@ -30,7 +30,24 @@ func (c names) Get(path string) (object, tree.State, tree.Stamp) {
 func (c names) Put(path string, o object, s tree.Stamp) bool { return c.Cache.Put(path, pack(o), s) }
 
 // Set is tree.Cache.Set.
-func (c names) Set(path string, o object) tree.Stamp { return c.Cache.Set(path, pack(o)) }
+func (c names) Set(path string, o object, since tree.Stamp) tree.Stamp {
+	return c.Cache.Set(path, pack(o), since)
+}
+
+// Sure is tree.Cache.Sure.
+func (c names) Sure(path string, since tree.Stamp) (object, tree.State) {
+	p, state := c.Cache.Sure(path, since)
+	if state != tree.Present {
+		return object{}, state
+	}
+	return p.unpack(), state
+}
+
+// AbsentSince reports whether path is surely not there.
+func (c names) AbsentSince(path string, since tree.Stamp) bool {
+	_, state := c.Cache.Sure(path, since)
+	return state == tree.Absent
+}
 
 // packed is an object in little memory.
 type packed struct {

@@ -71,7 +71,7 @@ func TestMemoryOfNames(t *testing.T) {
 			Key: name, ETag: s3client.ETag(fmt.Sprintf("%032d", i)), Size: int64(i), LastModified: at,
 			Meta: attr.Encode(o.attr, nil), System: s3client.System{ContentType: fmt.Sprint("text/", "plain")},
 		}
-		c.Set(name, o)
+		c.Set(name, o, tree.Stamp{})
 	}
 	each := (heap() - before) / count
 	t.Logf("%d bytes each", each)

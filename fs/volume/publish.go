@@ -135,7 +135,7 @@ func (v *Volume) publish(ctx context.Context, n *Inode, second place, at string,
 	n.mu.twice, n.mu.renamed = true, v.opt.Now()
 	n.mu.Unlock()
 	v.table.Link(n.node, second.dir.node, second.name)
-	v.present(at, copied)
+	v.present(at, copied, tree.Stamp{})
 	second.dir.touch()
 	v.keepPublication(pub)
 	return true, nil
@@ -204,7 +204,7 @@ func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
 	n.mu.stamp, n.mu.renamed = v.names.Begin(), v.opt.Now()
 	n.mu.Unlock()
 	v.table.Promote(n.node, pub.second.dir.node, pub.second.name)
-	v.rebase(n, pub.at, pub.copied, unchanged)
+	v.rebase(n, pub.at, pub.copied, unchanged, tree.Stamp{})
 	v.vacated(pub.first, pub.home, nil, tree.Stamp{})
 	return nil
 }
@@ -273,7 +273,7 @@ func (v *Volume) pointSecond(ctx context.Context, pub *publication) error {
 		name, err = v.putPointer(ctx, key, *pub.pointer, o, s3client.PutOptions{IfMatch: pub.copied.info.ETag})
 	}
 	if err == nil {
-		v.present(pub.at, name)
+		v.present(pub.at, name, tree.Stamp{})
 		pub.unlock()
 		return nil
 	}

@@ -137,6 +137,9 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 		d.beginLocked(at)
 		return nil
 	}
+	if d.sureLocked(at) {
+		return nil
+	}
 	got := d.receiveLocked(ctx)
 	if moved, err := d.movedLocked(ctx); moved || err != nil {
 		return err
@@ -156,6 +159,34 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 	first := d.mu.listing.begun == d.mu.listing.stamp
 	items, more := d.mu.listing.take(got)
 	d.n.v.walks.listed(at, items, first)
+	d.putLocked(keep, items)
+	if d.mu.done = !more; more {
+		d.requestLocked(ctx)
+	} else {
+		d.n.countedSubdirs(d.mu.subdirs.n, d.mu.subdirs.changes)
+	}
+	return nil
+}
+
+// sureLocked puts out what is in the directory where that needs no request, before anything was asked for.
+func (d *DirHandle) sureLocked(at string) bool {
+	l := d.mu.listing
+	if d.mu.ahead != nil || l.begun != l.stamp || l.moved != nil || l.at != at || d.n.v.isMoving(d.n) {
+		return false
+	}
+	items, ok := d.n.v.sureChildren(at)
+	if !ok {
+		return false
+	}
+	d.n.v.walks.listed(at, items, true)
+	d.putLocked(d.mu.window, items)
+	d.mu.done = true
+	d.n.countedSubdirs(d.mu.subdirs.n, d.mu.subdirs.changes)
+	return true
+}
+
+// putLocked puts out entries behind those that stay.
+func (d *DirHandle) putLocked(keep, items []dirItem) {
 	d.mu.window = append(make([]dirItem, 0, len(keep)+len(items)), keep...)
 	for _, it := range items {
 		if d.mu.local[it.name] || d.n.v.hidden(d.n, it.name) {
@@ -166,12 +197,6 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 		}
 		d.mu.window = append(d.mu.window, it)
 	}
-	if d.mu.done = !more; more {
-		d.requestLocked(ctx)
-	} else {
-		d.n.countedSubdirs(d.mu.subdirs.n, d.mu.subdirs.changes)
-	}
-	return nil
 }
 
 // movedLocked reports whether the directory has been renamed since the listing began, which then goes on under the new name.

@@ -17,6 +17,7 @@ type move struct {
 	from, to  string // paths
 	noReplace bool
 	began     tree.Stamp
+	known     tree.Stamp // of what is moved, as for present
 
 	name, over *links.Pointer // what is moved, and what it replaces, where these are names of files with several
 }
@@ -110,11 +111,11 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		defer v.moving(n)()
 	}
 	defer v.arriving(m.to)()
-	o, err := v.moveObject(ctx, *m)
+	o, err := v.moveObject(ctx, m)
 	if err != nil {
 		stay()
-		v.names.Forget(m.from)
-		v.names.Forget(m.to)
+		v.doubt(m.from, err)
+		v.doubt(m.to, err)
 		return err
 	}
 	v.moved(*m, n, target, o)
@@ -183,7 +184,7 @@ func (v *Volume) renamed(ctx context.Context, m *move) (n, target *Inode, err er
 }
 
 // moveObject moves whatever version of the file is there.
-func (v *Volume) moveObject(ctx context.Context, m move) (object, error) {
+func (v *Volume) moveObject(ctx context.Context, m *move) (object, error) {
 	const attempts = 4 // each but the last has lost to another client
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
@@ -199,6 +200,10 @@ func (v *Volume) moveObject(ctx context.Context, m move) (object, error) {
 			if err := v.noteName(ctx, *m.name, o.info.Key, v.keys.File(m.to)); err != nil {
 				return object{}, err
 			}
+		}
+		m.known = tree.Stamp{} // what is moved may be another state of it
+		if sure, state, s := v.sure(m.from); state == tree.Present && sure.full {
+			o, m.known = sure, s
 		}
 		o.info, err = v.moveVersion(ctx, v.keys.File(m.to), o.info, m.noReplace)
 		if err == nil {
@@ -248,9 +253,9 @@ func (v *Volume) moved(m move, n, target *Inode, o object) {
 	n.mu.Unlock()
 	v.replace(m, target)
 	if m.name != nil {
-		v.present(m.to, o)
+		v.present(m.to, o, m.known)
 	} else {
-		v.rebase(n, m.to, o, unchanged)
+		v.rebase(n, m.to, o, unchanged, m.known)
 	}
 	v.vacated(m.src, m.from, nil, m.began)
 	m.dst.dir.touch()
@@ -340,6 +345,8 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	v.names.ForgetTree(m.from)
 	v.names.ForgetTree(m.to)
 	if err != nil {
+		v.doubt(m.from, err)
+		v.doubt(m.to, err)
 		return err
 	}
 	v.dirMoved()
@@ -493,6 +500,6 @@ func (v *Volume) follow(ctx context.Context, n *Inode) {
 	same := n.mu.content != nil && n.mu.content.base.Size == o.info.Size
 	n.mu.Unlock()
 	if same {
-		v.rebase(n, at, o, unchanged)
+		v.rebase(n, at, o, unchanged, tree.Stamp{})
 	}
 }

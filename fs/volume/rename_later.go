@@ -6,6 +6,7 @@ import (
 
 	"pail/fs/attr"
 	"pail/fs/journal"
+	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -33,7 +34,7 @@ func (v *Volume) renameLater(ctx context.Context, m *move, n, target *Inode) (do
 	}
 	n.rebaseUnsent(next)
 	v.replace(*m, target)
-	v.vacated(m.src, m.from, nil, m.began)
+	v.vacated(m.src, m.from, nil, tree.Stamp{})
 	m.dst.dir.touch()
 	return true, nil
 }

@@ -91,7 +91,7 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string) error {
 	}
 	began := v.names.Begin()
 	if err := v.deleteKeys(ctx, v.keys.File(at)); err != nil {
-		v.names.Forget(at)
+		v.doubt(at, err)
 		return err
 	}
 	v.table.Unlink(p.dir.node, p.name)
@@ -112,7 +112,7 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, 
 		gone = v.names.Begin()
 		if err := remove(v.keys.File(at)); err != nil { // leave may have taken long
 			stay()
-			v.names.Forget(at)
+			v.doubt(at, err)
 			return err
 		}
 		v.countRemoval(p.dir)
@@ -166,8 +166,7 @@ func (v *Volume) vacated(p place, at string, n *Inode, gone tree.Stamp) {
 	if n != nil {
 		v.removed(n)
 	}
-	v.names.SetAbsent(at)
-	v.distrustAbsent(at, gone)
+	v.names.SetAbsent(at, gone)
 	if again := v.child(p); again != nil && again != n {
 		if v.table.Unlink(p.dir.node, p.name); v.child(p) == again {
 			v.removed(again)
@@ -247,13 +246,13 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 		n.remember(o)
 	}
 	v.endJournaled()
-	began := v.names.Begin()
 	if err := v.client.Delete(ctx, v.markers(at, o)...); err != nil {
 		v.names.ForgetTree(at)
+		v.doubt(at, err)
 		return err
 	}
 	v.names.ForgetTree(at)
-	v.vacated(p, at, n, began)
+	v.vacated(p, at, n, tree.Stamp{}) // a file whose name it had shows now
 	dir.addSubdirs(-1)
 	return nil
 }
@@ -272,6 +271,12 @@ func (v *Volume) markers(at string, o object) []string {
 func (v *Volume) mustBeEmpty(ctx context.Context, n *Inode, at string) error {
 	if n != nil && len(v.pendingIn(n)) > 0 {
 		return ErrNotEmpty
+	}
+	if items, ok := v.sureChildren(at); ok {
+		if len(items) > 0 {
+			return ErrNotEmpty
+		}
+		return nil
 	}
 	page, err := v.client.List(ctx, s3client.ListQuery{Prefix: v.keys.Dir(at), MaxKeys: 2})
 	if err != nil {

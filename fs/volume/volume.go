@@ -38,6 +38,7 @@ type Volume struct {
 	removals removals
 	late     lateTimes
 	asides   asides
+	kept     kept
 	leases   *lease.Keeper // nil: there are none
 
 	published published
@@ -53,7 +54,8 @@ type Volume struct {
 
 		conflicts []string // of Status
 
-		listed map[string]time.Time // directories that are listed for a lease not before
+		listed  map[string]time.Time // directories that are listed for a lease not before
+		learned tree.Stamp           // since when there is the lease of which all that is below was asked for last
 	}
 }
 
@@ -68,7 +70,7 @@ func New(opt Options) (*Volume, error) {
 		opt: opt, caps: opt.Caps, keys: opt.Keys, log: opt.Log,
 		started: opt.Now(),
 		names: names{tree.NewCache[packed](tree.CacheOptions{
-			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now,
+			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now, Children: sureNames,
 		})},
 		paths: newPathLocks(), glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
 	}
@@ -80,6 +82,7 @@ func New(opt Options) (*Volume, error) {
 	v.late.mu.dirs = map[*Inode]struct{}{}
 	v.sender.init()
 	v.asides.init()
+	v.kept.init()
 	v.published.init()
 	v.drops.init()
 	v.table = tree.NewTable(v.makeInode(attr.Dir))

@@ -28,7 +28,7 @@ type Client struct {
 	target       atomic.Pointer[target]
 	checksumsOff atomic.Bool // the service refused checksum headers
 
-	leaseHolder atomic.Pointer[string] // the name that requests carry; nil: there is no stream
+	leaseHolder atomic.Pointer[string] // the name that requests carry; nil: there was no stream
 
 	ignoresCopySource atomic.Bool // the service copies whatever version is there, as Probe has found
 }

@@ -18,6 +18,9 @@ var _ s3client.Leaser = (*Client)(nil)
 // leaseHolder is the header that names the holder of leases whose request it is.
 const leaseHolder = "X-Pail-Lease-Holder"
 
+// leaseAuthority is the header that tells that a lease is for reads. Services that have none take no notice of being asked.
+const leaseAuthority = "X-Pail-Lease-Authority"
+
 // maxLeaseLine bounds a line of the stream: two keys, escaped.
 const maxLeaseLine = 16 << 10
 
@@ -90,26 +93,27 @@ func (s *leaseStream) Next() (e s3client.LeaseEvent, err error) {
 }
 
 // Ask asks for a lease.
-func (s *leaseStream) Ask(ctx context.Context, prefix string) error {
-	return s.send(ctx, http.MethodPut, prefix)
+func (s *leaseStream) Ask(ctx context.Context, prefix string) (reads bool, err error) {
+	resp, err := s.c.do(ctx, s.request(http.MethodPut, "authority=reads&lease&prefix="+escapeQuery(prefix)))
+	if err != nil {
+		return false, err
+	}
+	finish(resp)
+	return resp.Header.Get(leaseAuthority) == "reads", nil
 }
 
 // Return gives a lease back.
 func (s *leaseStream) Return(ctx context.Context, prefix string) error {
-	return s.send(ctx, http.MethodDelete, prefix)
-}
-
-func (s *leaseStream) send(ctx context.Context, method, prefix string) error {
-	resp, err := s.c.do(ctx, s.request(method, "lease&prefix="+escapeQuery(prefix)))
+	resp, err := s.c.do(ctx, s.request(http.MethodDelete, "lease&prefix="+escapeQuery(prefix)))
 	if err == nil {
 		finish(resp)
 	}
 	return err
 }
 
-// Close ends the stream.
+// Close ends the stream. Requests go on to name the holder, until there is another one: its leases may be in the way of others
+// for a while.
 func (s *leaseStream) Close() error {
-	s.c.leaseHolder.CompareAndSwap(&s.name, nil)
 	s.stop()
 	return s.resp.Body.Close()
 }

@@ -57,10 +57,10 @@ func TestLeasesOnServer(t *testing.T) {
 		t.Errorf("%+v, %v", first, err)
 	}
 	const prefix, key = "d \xff+/", "d \xff+/k%"
-	if err := s.Ask(t.Context(), prefix); err != nil {
-		t.Fatal(err)
+	if reads, err := s.Ask(t.Context(), prefix); err != nil || !reads {
+		t.Fatalf("for reads: %v, %v", reads, err)
 	}
-	if err := joinLeases(t, other).Ask(t.Context(), ""); !errors.Is(err, s3client.ErrConflict) {
+	if _, err := joinLeases(t, other).Ask(t.Context(), ""); !errors.Is(err, s3client.ErrConflict) {
 		t.Errorf("a lease that overlaps: %v", err)
 	}
 	if _, err := holder.Put(t.Context(), prefix+"own", nil, s3client.PutOptions{}); err != nil {

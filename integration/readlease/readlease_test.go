@@ -1,0 +1,298 @@
+package readlease
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"pail/fs/volume"
+	"pail/s3client"
+)
+
+// names are what everybody works on.
+var names = []string{"a", "b", "c", "d"}
+
+func anyName() string { return names[rand.IntN(len(names))] }
+
+// party is somebody who works on the names of a directory. Errors but of what another was quicker with are failures.
+type party interface {
+	write(name, value string) error
+	remove(name string) error
+	read(name string) (string, error)
+}
+
+// worker is a machine in a directory.
+type worker struct {
+	*machine
+	dir *volume.Inode
+	seq *int
+}
+
+func (w worker) write(name, value string) error {
+	switch *w.seq++; rand.IntN(3) {
+	case 0:
+		return w.store(w.dir, name, value)
+	case 1:
+		return w.exclusive(w.dir, name, value)
+	}
+	temp := fmt.Sprintf("temp-%s-%d", w.name, *w.seq)
+	if err := w.exclusive(w.dir, temp, value); err != nil {
+		return err
+	}
+	return w.Rename(ctx, w.dir, temp, w.dir, name, volume.RenameFlags{})
+}
+
+func (w worker) remove(name string) error {
+	if *w.seq++; rand.IntN(2) == 0 {
+		return w.Unlink(ctx, w.dir, name)
+	}
+	return w.Rename(ctx, w.dir, name, w.dir, fmt.Sprintf("away-%s-%d", w.name, *w.seq), volume.RenameFlags{})
+}
+
+func (w worker) read(name string) (string, error) { return w.load(w.dir, name) }
+
+// plain is a client without a mount.
+type plain struct {
+	s3client.Client
+	prefix string
+}
+
+func (p plain) write(name, value string) error   { return put(p, p.prefix+name, value) }
+func (p plain) remove(name string) error         { return p.Delete(ctx, p.prefix+name) }
+func (p plain) read(name string) (string, error) { return get(p, p.prefix+name) }
+
+// lost reports whether an error says that another was quicker, and that nothing was changed.
+func lost(err error) bool {
+	for _, of := range []error{volume.ErrStale, volume.ErrExist, volume.ErrNotExist, s3client.ErrPrecondition, s3client.ErrNotFound} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
+}
+
+// act does something at random, and notes it.
+func (h *history) act(who string, p party, step int) error {
+	name := anyName()
+	e := event{from: time.Now(), who: who}
+	var err error
+	switch rand.IntN(6) {
+	case 0:
+		e.value = fmt.Sprintf("%s %d", who, step)
+		err = p.write(name, e.value)
+	case 1:
+		err = p.remove(name)
+	default:
+		e.value, err = p.read(name)
+		e.to = time.Now()
+		if err == nil {
+			h.note(h.reads, name, e)
+		}
+		return err
+	}
+	e.to, e.maybe = time.Now(), err != nil
+	h.note(h.writes, name, e)
+	if lost(err) {
+		return nil
+	}
+	return err
+}
+
+// look notes what a listing shows.
+func (h *history) look(w worker) error {
+	e := event{from: time.Now(), who: w.name + "'s listing"}
+	got, err := w.list(w.dir)
+	if err != nil {
+		return err
+	}
+	e.to = time.Now()
+	for _, name := range names {
+		e.some = got[name]
+		h.note(h.reads, name, e)
+	}
+	return nil
+}
+
+// Two machines and a client without a mount work on the same names. Whoever opens one sees what was closed last, or what is
+// being written just then, whoever has a lease at the time.
+func TestOpenSeesTheLastClose(t *testing.T) {
+	s := newScene(t)
+	const rounds, steps = 6, 20
+	relied := int64(0)
+	for round := range rounds {
+		a, b := s.machine("a", 2*time.Millisecond), s.machine("b", 2*time.Millisecond)
+		dir := fmt.Sprintf("d%d", round)
+		root := a.lease(dir)
+		h := newHistory()
+		seqs := [2]int{}
+		// Of each machine one writes: what is written there at the same time is seen by all of it before it is stored.
+		mine, theirs, p := worker{a, root, &seqs[0]}, worker{b, b.dir(dir), &seqs[1]}, plain{s.client(), dir + "/"}
+		watch := func() {
+			for range 4 * steps {
+				h.seen("a's reader", anyName(), mine)
+				h.seen("b's reader", anyName(), theirs)
+				h.seen("client", anyName(), p)
+			}
+		}
+		asked := a.link.count.Load()
+		together(watch, func() { s.work(h, "a", mine, steps) }) // the holder is alone
+		relied += a.link.count.Load() - asked
+		together(watch, func() { s.work(h, "a", mine, steps) }, func() { s.work(h, "b", theirs, steps) }, func() { s.work(h, "client", p, steps) })
+		for _, wrong := range h.check() {
+			t.Errorf("round %d: %s", round, wrong)
+		}
+	}
+	t.Logf("%d requests of holders for %d steps and %d reads", relied, rounds*steps, rounds*4*steps)
+}
+
+// seen notes what somebody reads.
+func (h *history) seen(who, name string, p party) {
+	e := event{from: time.Now(), who: who}
+	var err error
+	if e.value, err = p.read(name); err == nil {
+		e.to = time.Now()
+		h.note(h.reads, name, e)
+	}
+}
+
+func (s *scene) work(h *history, who string, p party, steps int) {
+	for step := range steps {
+		if err := h.act(who, p, int(time.Now().UnixNano())+step); err != nil {
+			s.Errorf("%s: %v", who, err)
+		}
+		if w, ok := p.(worker); ok && step%5 == 0 {
+			if err := h.look(w); err != nil {
+				s.Errorf("%s: %v", who, err)
+			}
+		}
+	}
+}
+
+func together(jobs ...func()) {
+	var work sync.WaitGroup
+	for _, job := range jobs {
+		work.Go(job)
+	}
+	work.Wait()
+}
+
+// What a machine has written, found, listed or not found under its lease is no request.
+func TestWhatIsKnownUnderALeaseIsNoRequest(t *testing.T) {
+	s := newScene(t)
+	a := s.machine("a", 0)
+	s.ok(put(s.client(), "d/theirs", "theirs"))
+	dir := a.lease("e")
+	old := a.dir("d")
+	for _, name := range []string{"claimed", "claimed too"} {
+		s.ok(a.exclusive(old, name, "x"))
+	}
+	s.ok(a.exclusive(dir, "f.lock", "mine"))
+	s.ok(a.Rename(ctx, dir, "f.lock", dir, "f", volume.RenameFlags{}))
+	s.ok(a.store(dir, "g", "one"))
+	s.ok(a.Unlink(ctx, dir, "g"))
+	sub, _, err := a.Mkdir(ctx, dir, "sub", 0o755, volume.Caller{})
+	s.ok(err)
+	if got, err := a.load(old, "theirs"); got != "theirs" || err != nil {
+		t.Fatal(got, err)
+	}
+	before := a.link.count.Load()
+	for range 3 {
+		if got, err := a.load(dir, "f"); got != "mine" || err != nil {
+			t.Error(got, err)
+		}
+		for _, name := range []string{"g", "never", "f.lock"} {
+			if got, err := a.load(dir, name); got != "" || err != nil {
+				t.Error(name, got, err)
+			}
+		}
+		if _, _, err := a.Lookup(ctx, old, "theirs"); err != nil {
+			t.Error(err)
+		}
+		for n, want := range map[*volume.Inode]int{dir: 6, sub: 2, old: 5} { // with "." and ".."
+			if got, err := a.list(n); len(got) != want || err != nil {
+				t.Error(got, err)
+			}
+		}
+	}
+	if n := a.link.count.Load() - before; n > 0 {
+		t.Errorf("%d requests", n)
+	}
+	// To write to it needs none before the bytes, and those of another are one.
+	h, err := a.Open(ctx, a.find(dir, "f"), volume.OpenFlags{Read: true, Write: true, Append: true})
+	s.ok(err)
+	s.ok(fill(h, " again"))
+	if got, err := a.load(old, "theirs"); got != "theirs" || err != nil {
+		t.Error(got, err)
+	}
+	if n := a.link.count.Load() - before; n != 2 {
+		t.Errorf("%d requests of an append and the reading of another's file", n)
+	}
+	if got, err := get(s.client(), "e/f"); got != "mine again" || err != nil {
+		t.Error(got, err)
+	}
+}
+
+// A machine that hears nothing of the recall relies on its lease no longer than others wait for it.
+func TestHolderThatDoesNotHear(t *testing.T) {
+	s := newScene(t)
+	a := s.machine("a", 0)
+	dir := a.lease("d")
+	c := plain{s.client(), "d/"}
+	w := worker{a, dir, new(int)}
+	h := newHistory()
+	h.writes["a"] = []event{{from: time.Now(), who: "a", value: "old"}}
+	s.ok(a.store(dir, "a", "old"))
+	h.writes["a"][0].to = time.Now()
+	release := a.link.holdEvents()
+	defer release()
+	before := a.link.count.Load()
+	h.seen("a", "a", w)
+	if n := a.link.count.Load() - before; n > 0 {
+		t.Errorf("%d requests: there is no lease", n)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		e := event{from: time.Now(), who: "client", value: "new"}
+		if err := c.write("a", e.value); err != nil {
+			t.Error(err)
+		}
+		e.to = time.Now()
+		h.note(h.writes, "a", e)
+	}()
+	for waiting := true; waiting; {
+		select {
+		case <-over:
+			waiting = false
+		case <-time.After(time.Millisecond):
+			h.seen("a", "a", w)
+		}
+	}
+	for range 20 {
+		h.seen("a", "a", w)
+	}
+	for _, wrong := range h.check() {
+		t.Error(wrong)
+	}
+	if got, err := a.load(dir, "a"); got != "new" || err != nil {
+		t.Error(got, err)
+	}
+}
+
+// A lease that a mount has at its end goes back: nobody waits for it.
+func TestEndOfAHolder(t *testing.T) {
+	s := newScene(t)
+	a := s.machine("a", 0)
+	a.lease("d")
+	s.ok(a.Close(ctx))
+	stream, err := s3client.JoinLeases(ctx, s.client())
+	s.ok(err)
+	defer stream.Close()
+	reads, err := stream.Ask(ctx, "")
+	if s.ok(err); !reads { // one that lingers would be in the way
+		t.Error("it is not for reads")
+	}
+}
