@@ -69,6 +69,9 @@ func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags Ope
 		return nil, nil, err
 	}
 	o := v.fresh(ctx, p.dir, at, attr.Regular|mode&attr.PermMask, who)
+	if flags.Excl && v.owns(p.dir) {
+		v.wantReads(ctx, p.dir, at)
+	}
 	if !flags.Excl || v.owns(p.dir) || v.opt.LazyExcl && v.caps.ConditionalPut {
 		return v.createPending(p, o, flags, false)
 	}
@@ -264,7 +267,12 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 	if err != nil {
 		return nil, Stat{}, err
 	}
-	defer unlock()
+	owned := true
+	defer func() {
+		if owned {
+			unlock()
+		}
+	}()
 	at := paths[0]
 	check := v.keys.CheckFile
 	if attr.IsDir(a.Mode) {
@@ -291,14 +299,14 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 		}
 		return n, st, err
 	}
-	n, unlockInode, err := v.gatedInode(ctx, p, typeOf(o))
-	if err != nil {
-		return nil, Stat{}, err
+	n, st, soon := (*Inode)(nil), Stat{}, false
+	if o.dir && v.makesSoon(at) {
+		n, st, soon = v.makeSoon(p, at, o, unlock)
 	}
-	defer unlockInode()
-	o, s, err := v.putNew(ctx, at, o, body)
-	if err != nil {
-		return nil, Stat{}, err
+	if owned = !soon; owned {
+		if n, st, err = v.makeNow(ctx, p, at, o, body); err != nil {
+			return nil, Stat{}, err
+		}
 	}
 	p.dir.touch()
 	if o.dir {
@@ -307,10 +315,27 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 		}
 		p.dir.addSubdirs(1)
 	}
+	n.own()
+	return n, st, nil
+}
+
+// makeNow is makeNew for what has to be stored first.
+func (v *Volume) makeNow(ctx context.Context, p place, at string, o object, body []byte) (*Inode, Stat, error) {
+	n, unlock, err := v.gatedInode(ctx, p, typeOf(o))
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	defer unlock()
+	o, s, err := v.putNew(ctx, at, o, body)
+	if err != nil {
+		return nil, Stat{}, err
+	}
+	if o.dir {
+		v.madeUnderLease(at)
+	}
 	n.mu.Lock()
 	n.mu.stamp = s
 	n.mu.Unlock()
-	n.own()
 	return n, v.stat(n, o), nil
 }
 

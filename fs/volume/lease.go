@@ -33,11 +33,11 @@ const (
 	leaseReload = time.Second // between two listings of one directory
 )
 
-// leases are the volume's; nil where there are none: without the service's offer, and with a journal, which has directories
-// of its own instead.
+// leases are the volume's; nil where there are none: without the service's offer. With a journal, which has directories of its
+// own, no names are promised.
 func (v *Volume) newLeases() *lease.Keeper {
 	o := v.opt
-	if !o.Caps.Leases || !o.Caps.ConditionalPut || o.Journal != nil || o.LazyExcl || o.ReadOnly {
+	if !o.Caps.Leases || !o.Caps.ConditionalPut || o.LazyExcl || o.ReadOnly {
 		return nil
 	}
 	return lease.New(lease.Options{
@@ -67,6 +67,18 @@ func (v *Volume) sure(path string) (o object, state tree.State, s tree.Stamp) {
 	s = v.names.Begin()
 	o, state = v.names.Sure(path, since)
 	return o, state, s
+}
+
+// outlives reports whether what is known of a path, from before a lease for reads, would be taken for what there is once it
+// was told of anew.
+func (v *Volume) outlives(path string) bool {
+	since, done, ok := v.useReads(path)
+	if !ok {
+		return false
+	}
+	defer done()
+	_, state := v.names.Sure(path, since)
+	return state != tree.Present
 }
 
 // useReads relies on a lease for reads on the directory that holds a path. Names that tell of other keys than those in it
@@ -121,15 +133,12 @@ func (v *Volume) useLease(dir string) (since tree.Stamp, done func(), ok bool) {
 // when it has been made. The caller owns the path, and found nothing there.
 func (v *Volume) mayPromise(ctx context.Context, dir *Inode, at string) (done func(), ok bool) {
 	parent := tree.Dir(at)
-	if v.leases == nil || v.keys.Synthetic(parent) {
+	if v.leases == nil || v.opt.Journal != nil || v.keys.Synthetic(parent) {
 		return nil, false
 	}
-	since, done, ok := v.useLease(parent)
+	since, done, ok := v.wantLease(ctx, dir, parent)
 	if !ok {
-		v.leases.Ask(ctx, v.leasePrefixes(dir)...)
-		if since, done, ok = v.useLease(parent); !ok {
-			return nil, false
-		}
+		return nil, false
 	}
 	if v.names.AbsentSince(at, since) {
 		return done, true
@@ -146,6 +155,27 @@ func (v *Volume) mayPromise(ctx context.Context, dir *Inode, at string) (done fu
 		return nil, false
 	}
 	return done, true
+}
+
+// wantLease relies on a lease on a directory, and asks for one if there is none and it is worth while.
+func (v *Volume) wantLease(ctx context.Context, dir *Inode, parent string) (since tree.Stamp, done func(), ok bool) {
+	if since, done, ok = v.useLease(parent); !ok {
+		v.leases.Ask(ctx, v.leasePrefixes(dir)...)
+		since, done, ok = v.useLease(parent)
+	}
+	return since, done, ok
+}
+
+// wantReads has a lease asked for where files are made here first: for reads of what is stored.
+func (v *Volume) wantReads(ctx context.Context, dir *Inode, at string) {
+	parent := tree.Dir(at)
+	if v.leases == nil || v.keys.Synthetic(parent) {
+		return
+	}
+	if since, done, ok := v.wantLease(ctx, dir, parent); ok {
+		done()
+		v.learnTree(ctx, parent, since)
+	}
 }
 
 // leasePrefixes are those that a lease on a directory is asked for with: the first is that of the outermost of the
@@ -279,8 +309,10 @@ func (v *Volume) listLeased(ctx context.Context, dir string) {
 	v.mu.listed[dir] = now.Add(glanceAgain)
 }
 
-// claimBelow claims the names under a prefix that are promised, until ctx ends. It reports false if some are promised still.
+// claimBelow claims the names under a prefix that are promised, and waits for directories and removals that are on their way,
+// until ctx ends. It reports false if some are promised still.
 func (v *Volume) claimBelow(ctx context.Context, prefix string) (over bool) {
+	settled := errors.Join(v.soon.settle(ctx, prefix), v.removals.settleBelow(ctx, prefix)) == nil
 	var work errgroup.Group
 	work.SetLimit(v.opt.Parallel)
 	for _, n := range v.openInodes() {
@@ -302,7 +334,7 @@ func (v *Volume) claimBelow(ctx context.Context, prefix string) (over bool) {
 			return nil // it is decided, be it that somebody else was quicker
 		})
 	}
-	return work.Wait() == nil
+	return work.Wait() == nil && settled
 }
 
 // promised reports whether n was made exclusively, and only this mount knows it.

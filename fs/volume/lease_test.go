@@ -539,6 +539,27 @@ func TestNameIsClaimedBeforeManyBytes(t *testing.T) {
 	})
 }
 
+// The attributes of a directory that were known before the grant are not taken for those that it has, as a listing that does
+// not tell them shows it.
+func TestAttributesFromBeforeALease(t *testing.T) {
+	m, s := newLeased(t, conditional, func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = time.Second, time.Second })
+	s.reads = true
+	m.mkdir("d")
+	m.mkdir("d/sub")
+	held, _ := m.parent("d/x") // as the kernel does
+	defer runtime.KeepAlive(held)
+	m.crowd("d/crowd")
+	m.stat("d/sub")
+	_, err := m.mem.Put(ctx, "d/sub/", strings.NewReader(""), s3client.PutOptions{Meta: s3client.Meta{"mode": "16832"}})
+	m.ok(err)
+	m.lease("d")
+	m.names("d", "crowd", "lease0", "lease1", "sub")
+	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+	if got := m.stat("d/sub").Mode; got != 16832 {
+		t.Errorf("mode %o", got)
+	}
+}
+
 // A change whose outcome nobody knows may be made at any time: who has a lease for reads does not rely on it any more.
 func TestLeaseIsGivenBackInDoubt(t *testing.T) {
 	chmod := func(m *mount) error {

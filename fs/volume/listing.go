@@ -122,7 +122,7 @@ func (v *Volume) listed(path string, name *keymap.Name) object {
 		if name.Bare {
 			return v.implicitDir()
 		}
-		if known.full && known.dir {
+		if known.full && known.dir && !v.outlives(path) {
 			return known
 		}
 		return object{dir: true}

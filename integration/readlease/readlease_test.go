@@ -296,3 +296,43 @@ func TestEndOfAHolder(t *testing.T) {
 		t.Error("it is not for reads")
 	}
 }
+
+// A machine with a journal, which makes files in its own directories here first, has a lease for what it reads: it sees what
+// others close as soon as they have.
+func TestLeaseWithAJournal(t *testing.T) {
+	s := newScene(t)
+	const rounds, steps = 4, 20
+	for round := range rounds {
+		a, b := s.journaled("a", 2*time.Millisecond), s.machine("b", 2*time.Millisecond)
+		dir := fmt.Sprintf("d%d", round)
+		root := a.lease(dir)
+		s.ok(a.store(root, "kept", "mine"))
+		s.ok(a.Sync(ctx))
+		asked := a.link.count.Load()
+		for range 3 {
+			if got, err := a.load(root, "kept"); got != "mine" || err != nil {
+				t.Error(got, err)
+			}
+			if got, err := a.load(root, "never"); got != "" || err != nil {
+				t.Error(got, err)
+			}
+		}
+		if n := a.link.count.Load() - asked; n > 0 {
+			t.Errorf("%d requests under the lease", n)
+		}
+		h := newHistory()
+		mine, theirs, p := worker{a, root, new(int)}, worker{b, b.dir(dir), new(int)}, plain{s.client(), dir + "/"}
+		watch := func() {
+			for range 4 * steps {
+				h.seen("a", anyName(), mine)
+				if err := h.look(mine); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		together(watch, func() { s.work(h, "b", theirs, steps) }, func() { s.work(h, "client", p, steps) })
+		for _, wrong := range h.check() {
+			t.Errorf("round %d: %s", round, wrong)
+		}
+	}
+}

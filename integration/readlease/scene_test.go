@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"pail/fs/attr"
+	"pail/fs/journal"
+	"pail/fs/journal/journaltest"
 	"pail/fs/keymap"
 	"pail/fs/readahead"
 	"pail/fs/stage"
@@ -170,6 +172,24 @@ type machine struct {
 // machine mounts the bucket. What it believes without a lease it believes for a moment only.
 func (s *scene) machine(name string, slow time.Duration) *machine {
 	s.Helper()
+	return s.mount(name, slow, nil)
+}
+
+// journaled is machine with a journal.
+func (s *scene) journaled(name string, slow time.Duration) *machine {
+	s.Helper()
+	j, err := journal.Open(journaltest.New(), journal.Options{Owner: name})
+	s.ok(err)
+	s.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			s.Error(err)
+		}
+	})
+	return s.mount(name, slow, j)
+}
+
+func (s *scene) mount(name string, slow time.Duration, j *journal.Journal) *machine {
+	s.Helper()
 	l := &link{Client: s.client(), slow: slow}
 	caps, err := l.Client.Probe(ctx)
 	s.ok(err)
@@ -178,7 +198,7 @@ func (s *scene) machine(name string, slow time.Duration) *machine {
 	pool := readahead.NewPool(readahead.Options{Client: l, MemoryLimit: 8 << 20, BlockSize: 1 << 20})
 	v, err := volume.New(volume.Options{
 		Client: l, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool, Upload: upload.New(upload.Options{Client: l}),
-		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755}, TTL: time.Nanosecond, NegativeTTL: time.Nanosecond,
+		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755}, TTL: time.Nanosecond, NegativeTTL: time.Nanosecond, Journal: j,
 	})
 	s.ok(err)
 	s.Cleanup(func() {
