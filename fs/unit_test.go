@@ -38,6 +38,7 @@ func TestToErrno(t *testing.T) {
 		{&s3client.Error{Err: s3client.ErrNoSpace}, syscall.ENOSPC},
 		{&s3client.Error{Err: s3client.ErrUnavailable}, syscall.EIO},
 		{&s3client.Error{Err: s3client.ErrRange}, syscall.EIO},
+		{fmt.Errorf("wrapped: %w", volume.ErrDamaged), syscall.EIO},
 		{errors.New("anything"), syscall.EIO},
 	} {
 		if got := toErrno(test.err); got != test.want {

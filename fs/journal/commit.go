@@ -57,6 +57,7 @@ type segment struct {
 	synced int64 // of size
 	open   bool  // records are appended
 	bad    bool  // damaged: keep it
+	stuck  bool  // an entry in it cannot be written again
 	live   int   // entries whose record, or whose bytes, lie here; guarded by Journal.mu
 }
 

@@ -37,6 +37,11 @@
 // damage is reported, the segment is kept aside under bad-*, and the records after it count. Open changes nothing that
 // a second Open after a crash would miss: it writes to a new segment, and removes only what no entry refers to.
 //
+// # Damage
+//
+// Bytes are checked against the sums of what was put whenever they are read: by Read as a whole, by a View block by block, and
+// before an entry is written again, as its new record would make damage look right. That stays where it is.
+//
 // # Room
 //
 // The oldest segment is removed when no entry lies in it, and its removal is synced before the next one's: else a

@@ -488,3 +488,72 @@ func TestViewOutlivesTheLog(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDamageAfterViewIsFound changes a byte after the bytes were checked as a whole.
+func TestDamageAfterViewIsFound(t *testing.T) {
+	fs := journaltest.New()
+	j := open(t, fs, small)
+	defer closed(t, j)
+	file := bytes.Repeat([]byte("0123456789"), 10_000)
+	extents := []journal.Extent{{Off: 10, Len: 40_000}, {Off: 50_010, Len: 30_000}}
+	if _, err := j.Put([]journal.Change{{ID: 1, Content: &journal.Content{Extents: extents, Data: bytes.NewReader(file)}}}); err != nil {
+		t.Fatal(err)
+	}
+	v, err := j.View(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.Corrupt("data-0000000000000001", 8*45_000) // at 55010 of the file
+	for off, good := range map[int64]bool{10: true, 32_000: true, 32_778: false, 50_010: false, 55_010: false, 76_000: true} {
+		p := make([]byte, 10)
+		err := v.Fill(p, off)
+		if good != (err == nil) || !good && !errors.Is(err, journal.ErrDamaged) || good && !bytes.Equal(p, file[off:off+10]) {
+			t.Errorf("10 bytes at %d: %q, %v", off, p, err)
+		}
+	}
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDamagedEntryIsNotWrittenAgain: where the log is mostly dead, its live entries move; one that the disk has changed stays
+// damaged, and the others are not in danger.
+func TestDamagedEntryIsNotWrittenAgain(t *testing.T) {
+	fs := journaltest.New()
+	j := open(t, fs, small)
+	put(t, j, 1, "long", "to be damaged")
+	put(t, j, 2, "long", "good")
+	list, err := fs.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := ""
+	for _, one := range list {
+		if i := bytes.Index(fs.Bytes(one), []byte("to be damaged")); i >= 0 {
+			name = one
+			fs.Corrupt(one, 8*i)
+		}
+	}
+	for range 200 {
+		j.Forget(put(t, j, 3, "short", strings.Repeat("x", 50)))
+	}
+	if err := j.Read(1, func([]byte, int64) error { return nil }); !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), name) {
+		t.Errorf("what was damaged reads: %v", err)
+	}
+	v, err := j.View(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := v.Fill(make([]byte, 3), 5); !errors.Is(err, journal.ErrDamaged) {
+			t.Errorf("what was damaged is viewed: %v", err)
+		}
+	}
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+	closed(t, j)
+	again := open(t, fs, small)
+	want(t, again, map[uint64]string{2: "long=0:good;"})
+	closed(t, again)
+}

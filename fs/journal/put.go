@@ -203,6 +203,7 @@ func (j *Journal) place(c *change, from *Content) error {
 			return err
 		}
 	}
+	c.sum = crc32.Checksum(c.data, crcTable)
 	return nil
 }
 

@@ -85,7 +85,7 @@ func (j *Journal) removeAllLocked() error {
 func (j *Journal) mostlyDead() *segment {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.mu.segments) <= slack || j.mu.segments[0].open {
+	if len(j.mu.segments) <= slack || j.mu.segments[0].open || j.mu.segments[0].stuck {
 		return nil
 	}
 	var disk, alive int64
@@ -105,7 +105,8 @@ func (j *Journal) mostlyDead() *segment {
 }
 
 // rewrite writes the live entries of a segment once more, as they are, so that it can be removed. They are read under the
-// lock, so that none of them ends meanwhile; a segment is small, and was written not long ago.
+// lock, so that none of them ends meanwhile; a segment is small, and was written not long ago. Where one is damaged, all
+// stay where they are until they end: written again, it would look right.
 func (j *Journal) rewrite(old *segment) error {
 	b := &batch{sync: true}
 	j.mu.Lock()
@@ -115,6 +116,7 @@ func (j *Journal) rewrite(old *segment) error {
 		}
 		c, err := e.again(id)
 		if err != nil {
+			old.stuck = errors.Is(err, ErrDamaged)
 			j.mu.Unlock()
 			return err
 		}
@@ -141,11 +143,22 @@ func (e *entry) again(id uint64) (change, error) {
 		if err := readFull(from.segment.file, c.data, from.at); err != nil {
 			return c, err
 		}
+		if crc32.Checksum(c.data, crcTable) != from.sum {
+			return c, from.damaged()
+		}
 	}
 	return c, nil
 }
 
-// readContent calls fn with the bytes of a content, and checks those of a data file. A record was checked by replay.
+// damaged says what is.
+func (c *content) damaged() error {
+	if c.place == placeFile {
+		return fmt.Errorf("%w: %s", ErrDamaged, dataName(c.file))
+	}
+	return fmt.Errorf("%w: %s, %d bytes at %d", ErrDamaged, segmentName(c.segment.number), c.bytes, c.at)
+}
+
+// readContent calls fn with the bytes of a content, and says in the end whether they are what was written.
 func (j *Journal) readContent(c content, fn func(p []byte, off int64) error) error {
 	file, at := File(nil), c.at
 	if c.place == placeInline {
@@ -174,8 +187,8 @@ func (j *Journal) readContent(c content, fn func(p []byte, off int64) error) err
 			at += int64(len(p))
 		}
 	}
-	if c.place == placeFile && sum != c.sum {
-		return fmt.Errorf("%w: %s", ErrDamaged, dataName(c.file))
+	if sum != c.sum {
+		return c.damaged()
 	}
 	return nil
 }

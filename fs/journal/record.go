@@ -219,6 +219,7 @@ func (r *reader) put(c *change, payload int) {
 	case placeInline:
 		c.dataAt = payload - len(r.b)
 		c.data = r.bytes(total)
+		c.sum = crc32.Checksum(c.data, crcTable)
 	case placeFile:
 		c.file = r.uvarint()
 		if sum := r.bytes(4); sum != nil {

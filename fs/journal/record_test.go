@@ -16,7 +16,7 @@ var rewriteGolden = flag.Bool("rewrite", false, "write testdata anew")
 func goldenChanges() []record {
 	return []record{
 		{puts: []change{
-			{kind: kindPut, id: 1, seq: 1, info: []byte("name: a"), place: placeInline, extents: []Extent{{0, 3}, {10, 2}}, data: []byte("hello")},
+			{kind: kindPut, id: 1, seq: 1, info: []byte("name: a"), place: placeInline, extents: []Extent{{0, 3}, {10, 2}}, data: []byte("hello"), sum: 0x9a71bb4c},
 			{kind: kindPut, id: 2, seq: 2, info: []byte("name: b"), place: placeFile, extents: []Extent{{4096, 1 << 30}}, file: 7, sum: 0xdeadbeef},
 		}},
 		{

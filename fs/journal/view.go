@@ -3,7 +3,9 @@ package journal
 import (
 	"cmp"
 	"fmt"
+	"hash/crc32"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -12,55 +14,106 @@ import (
 // reads any more.
 type View struct {
 	extents []Extent
-	starts  []int64 // of the extents, in the file
-	file    File
+	starts  []int64 // of the extents, in the bytes
+	file    File    // has the bytes from at on; nil: there are none
+	at      int64
+	size    int64
+	content content
+
+	once sync.Once
+	sums []uint32 // of the blocks of the bytes, as what is read later is not to be checked as a whole
+	err  error    // of taking them
 }
 
-// View returns the bytes of an entry: ErrDamaged if they are not what was written.
+// viewBlock is how much is read and checked at once.
+const viewBlock = 32 << 10
+
+// View returns the bytes of an entry: ErrDamaged if they are not what was written. Those in the log were checked by replay,
+// and are checked again when they are read first.
 func (j *Journal) View(id uint64) (*View, error) {
-	v, at, err := j.view(id)
+	v, err := j.view(id)
 	if err != nil {
 		return nil, fmt.Errorf("journal entry %d: %w", id, err)
 	}
-	for _, x := range v.extents {
-		v.starts = append(v.starts, at)
-		at += x.Len
+	if v.content.place != placeFile {
+		return v, nil
+	}
+	if err := v.check(); err != nil {
+		_ = v.Close() // only read
+		return nil, fmt.Errorf("journal entry %d: %w", id, err)
 	}
 	return v, nil
 }
 
-// view returns a view without starts, and where the bytes begin in its file.
-func (j *Journal) view(id uint64) (v *View, at int64, err error) {
+// view returns a view that nothing was read for.
+func (j *Journal) view(id uint64) (v *View, err error) {
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	e := j.mu.live[id]
 	if e == nil {
-		j.mu.Unlock()
-		return nil, 0, ErrKept
+		return nil, ErrKept
 	}
 	c := e.content
-	v = &View{extents: c.extents}
-	if c.place != placeFile {
-		defer j.mu.Unlock()
-		if len(v.extents) > 0 {
-			v.file = c.segment.file.hold()
+	v = &View{extents: c.extents, content: c}
+	for _, x := range v.extents {
+		v.starts = append(v.starts, v.size)
+		v.size += x.Len
+	}
+	switch {
+	case c.place == placeFile:
+		v.file, err = j.fs.Open(dataName(c.file))
+	case len(v.extents) > 0:
+		v.file, v.at = c.segment.file.hold(), c.at
+	}
+	return v, err
+}
+
+// check reads all once, to see whether it is what was written, and takes the sums of its blocks.
+func (v *View) check() error {
+	v.once.Do(func() {
+		sum, block := uint32(0), make([]byte, min(viewBlock, v.size))
+		for off := int64(0); off < v.size; off += viewBlock {
+			p := block[:min(viewBlock, v.size-off)]
+			if err := readFull(v.file, p, v.at+off); err != nil {
+				v.err = fmt.Errorf("%w: %w", ErrDamaged, err)
+				return
+			}
+			sum = crc32.Update(sum, crcTable, p)
+			v.sums = append(v.sums, crc32.Checksum(p, crcTable))
 		}
-		return v, c.at, nil
+		if sum != v.content.sum {
+			v.err = v.content.damaged()
+		}
+	})
+	return v.err
+}
+
+// read reads some of the bytes, whose blocks it checks.
+func (v *View) read(p []byte, from int64) error {
+	if err := v.check(); err != nil {
+		return err
 	}
-	j.mu.Unlock()
-	if v.file, err = j.fs.Open(dataName(c.file)); err != nil {
-		return nil, 0, err
+	block := make([]byte, min(viewBlock, v.size))
+	for len(p) > 0 {
+		n := from / viewBlock
+		b := block[:min(viewBlock, v.size-n*viewBlock)]
+		if err := readFull(v.file, b, v.at+n*viewBlock); err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		if crc32.Checksum(b, crcTable) != v.sums[n] {
+			return fmt.Errorf("%w, somewhere from byte %d to %d of that", v.content.damaged(), n*viewBlock, n*viewBlock+int64(len(b)))
+		}
+		done := copy(p, b[from-n*viewBlock:])
+		p, from = p[done:], from+int64(done)
 	}
-	if err := j.readContent(c, func([]byte, int64) error { return nil }); err != nil {
-		_ = v.Close() // only read
-		return nil, 0, err
-	}
-	return v, 0, nil
+	return nil
 }
 
 // Extents returns the ranges of the file that there are bytes of.
 func (v *View) Extents() []Extent { return v.extents }
 
-// Fill reads what there is of [off, off+len(p)) into its place in p, and leaves the rest as it is.
+// Fill reads what there is of [off, off+len(p)) into its place in p, and leaves the rest as it is. ErrDamaged: the bytes are
+// not what was written.
 func (v *View) Fill(p []byte, off int64) error {
 	end := off + int64(len(p))
 	i, _ := slices.BinarySearchFunc(v.extents, off, func(x Extent, off int64) int { return cmp.Compare(x.Off+x.Len, off+1) })
@@ -68,8 +121,8 @@ func (v *View) Fill(p []byte, off int64) error {
 		x := v.extents[i]
 		from, to := max(x.Off, off), min(x.Off+x.Len, end)
 		q, at := p[from-off:to-off], v.starts[i]+from-x.Off
-		if err := readFull(v.file, q, at); err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		if err := v.read(q, at); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package stage
 
 import (
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -48,9 +47,9 @@ func (l *local) own(a *Area, c *content) error {
 	if !l.lends() {
 		return nil
 	}
-	file, err := a.disk.create()
+	file, err := a.create()
 	if err != nil {
-		return fmt.Errorf("local file in %s: %w", a.dir, asNoSpace(err))
+		return err
 	}
 	next := local{file: file, lender: l.file}
 	if err := next.copyFrom(l, a, c); err != nil {

@@ -20,6 +20,11 @@
 // still read from here. Rebase names the object. The order that leaves no window in which a reader meets the replaced
 // version is: commit, Rebase, Release(true).
 //
+// The sums of all bytes on disk are taken when they are written, and every read of them is checked against these
+// (summed.go), whoever reads: so no upload and no journal takes a new sum of bytes that the disk has changed. ErrDamaged
+// stays until the range is written anew from its beginning, or cut off. A byte is copied from place to place through such
+// reads only. What is borrowed is checked by its Source.
+//
 // Locks: File.mu is held for local disk and memory access of that file only, never while the base is read. Area keeps
 // atomic counters. Errors: ErrNoSpace leaves the content as it was before the call.
 package stage

@@ -41,9 +41,9 @@ func (l *local) fits(a *Area, end int64) bool {
 
 // spill moves the bytes to disk. On an error they stay in memory.
 func (l *local) spill(a *Area, c *content) error {
-	file, err := a.disk.create()
+	file, err := a.create()
 	if err != nil {
-		return fmt.Errorf("local file in %s: %w", a.dir, asNoSpace(err))
+		return err
 	}
 	next := local{file: file}
 	for s := range c.spans(0, int64(len(l.mem))) {

@@ -171,9 +171,9 @@ func (s *Snapshot) keepMemory() error {
 func (s *Snapshot) copyAside(one span) error {
 	a := s.file.area
 	if s.aside == nil {
-		file, err := a.disk.create()
+		file, err := a.create()
 		if err != nil {
-			return fmt.Errorf("local file in %s: %w", a.dir, asNoSpace(err))
+			return err
 		}
 		s.aside = file
 	}

@@ -5,7 +5,8 @@
 // on the condition that the version is still in place). Where the service can patch an object, and little has changed, that
 // alone is sent, in one request (patch.go); what is patched in vain is sent as if there were no patches. The plan of parts
 // is a pure function (plan.go) of the extents and S3's limits. Bodies read straight from the file's local data; nothing is
-// buffered here.
+// buffered here. That is checked where it is read (package stage): so a part may be sent again, with a new checksum, whatever
+// was wrong with the first attempt.
 //
 // A Stream is the multipart upload of a file that is still being written, where the service takes the metadata at its end:
 // parts that are whole are sent while others are written, those that change later are sent again. Its parts lie on a grid

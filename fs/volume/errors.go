@@ -1,6 +1,12 @@
 package volume
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"pail/fs/journal"
+	"pail/fs/stage"
+)
 
 // Why an operation was refused; match with errors.Is. What the service answered passes through as *s3client.Error.
 var (
@@ -24,4 +30,14 @@ var (
 	ErrClosed       = errors.New("the volume is closed")
 	ErrNotTold      = errors.New("the listing did not tell")
 	ErrUnsent       = errors.New("not everything is on the service")
+	ErrDamaged      = errors.New("the local disk has damaged what was written")
 )
+
+// named says of which file bytes are damaged on the local disk, if err says that some are.
+func (n *Inode) named(err error) error {
+	if !errors.Is(err, stage.ErrDamaged) && !errors.Is(err, journal.ErrDamaged) {
+		return err
+	}
+	path, _ := n.v.table.Path(n.node)
+	return fmt.Errorf("%w: %q: %w", ErrDamaged, path, err)
+}

@@ -64,6 +64,7 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	for {
 		from := h.reading()
 		n, err := from.readAt(ctx, p, off)
+		err = h.n.named(err)
 		switch {
 		case err == nil || err == io.EOF:
 			return n, err
@@ -165,7 +166,7 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	n, err := file.WriteAt(ctx, p, off)
 	if err != nil {
 		h.disturbed(file.Size())
-		return n, localError(err)
+		return n, h.n.named(localError(err))
 	}
 	if n == 0 {
 		return 0, nil
@@ -243,7 +244,7 @@ func (h *Handle) Flush(ctx context.Context) error {
 
 // Fsync stores what is not stored yet, whoever wrote it.
 func (h *Handle) Fsync(ctx context.Context) error {
-	err := h.n.v.secure(ctx, h.n)
+	err := h.n.named(h.n.v.secure(ctx, h.n))
 	h.n.mu.Lock()
 	defer h.n.mu.Unlock()
 	if h.n.mu.lostSeq > h.seen && h.flags.Write {
