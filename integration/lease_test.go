@@ -103,6 +103,9 @@ func (s *leaseScene) lease(m mounted, dir string) {
 			s.Fatalf("%s: %v, %v", name, won, err)
 		}
 	}
+	if s.b.Mount != nil {
+		s.seen(s.b, dir) // it has read the root when it was mounted
+	}
 }
 
 // open makes a file under a lease, and writes to it.
@@ -344,6 +347,7 @@ func TestLeasedFilesComeAndGo(t *testing.T) {
 	s.ok(os.Rename(s.a.Path("d"), s.a.Path("e")))
 	s.ok(f.Close())
 	s.has("e/within", "moved")
+	s.seen(s.b, "e")
 	if entries, err := os.ReadDir(s.b.Path("e")); err != nil || len(entries) != 6 {
 		t.Errorf("%v, %v", entries, err)
 	}
