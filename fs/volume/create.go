@@ -267,12 +267,7 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 	if err != nil {
 		return nil, Stat{}, err
 	}
-	owned := true
-	defer func() {
-		if owned {
-			unlock()
-		}
-	}()
+	defer unlock()
 	at := paths[0]
 	check := v.keys.CheckFile
 	if attr.IsDir(a.Mode) {
@@ -299,14 +294,9 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 		}
 		return n, st, err
 	}
-	n, st, soon := (*Inode)(nil), Stat{}, false
-	if o.dir && v.makesSoon(at) {
-		n, st, soon = v.makeSoon(p, at, o, unlock)
-	}
-	if owned = !soon; owned {
-		if n, st, err = v.makeNow(ctx, p, at, o, body); err != nil {
-			return nil, Stat{}, err
-		}
+	n, st, err := v.makeNow(ctx, p, at, o, body)
+	if err != nil {
+		return nil, Stat{}, err
 	}
 	p.dir.touch()
 	if o.dir {
@@ -319,7 +309,7 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 	return n, st, nil
 }
 
-// makeNow is makeNew for what has to be stored first.
+// makeNow stores what makeNew makes.
 func (v *Volume) makeNow(ctx context.Context, p place, at string, o object, body []byte) (*Inode, Stat, error) {
 	n, unlock, err := v.gatedInode(ctx, p, typeOf(o))
 	if err != nil {
@@ -329,9 +319,6 @@ func (v *Volume) makeNow(ctx context.Context, p place, at string, o object, body
 	o, s, err := v.putNew(ctx, at, o, body)
 	if err != nil {
 		return nil, Stat{}, err
-	}
-	if o.dir {
-		v.madeUnderLease(at)
 	}
 	n.mu.Lock()
 	n.mu.stamp = s

@@ -35,8 +35,7 @@
 // hidden key if it is large, and lives on there until its last handle closes.
 //
 // Files that are removed in a row are removed on the service in requests for many of them (removals.go). Their paths stay
-// owned until then, and requests that could show them wait. Directories that are made under a lease for reads are stored while
-// the program goes on, in the same way (soon.go).
+// owned until then, and requests that could show them wait.
 //
 // # Leases
 //
@@ -85,7 +84,7 @@
 //
 //	pathLocks < Inode.gate (two: by number) < Inode.naming < content.order < Inode.mu < locks of upload < locks of stage and readahead
 //	DirHandle.mu < Inode.mu
-//	Inode.mu < Volume.mu, retries.mu, sender.mu, removals.mu, soon.mu, published.mu, tree.Table.mu, tree.Cache.mu
+//	Inode.mu < Volume.mu, retries.mu, sender.mu, removals.mu, published.mu, tree.Table.mu, tree.Cache.mu
 //	walks.mu, glances.mu, flats.mu < tree.Cache.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the

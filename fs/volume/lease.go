@@ -309,10 +309,10 @@ func (v *Volume) listLeased(ctx context.Context, dir string) {
 	v.mu.listed[dir] = now.Add(glanceAgain)
 }
 
-// claimBelow claims the names under a prefix that are promised, and waits for directories and removals that are on their way,
-// until ctx ends. It reports false if some are promised still.
+// claimBelow claims the names under a prefix that are promised, and waits for removals that are queued, until ctx ends. It reports false if some are promised still.
 func (v *Volume) claimBelow(ctx context.Context, prefix string) (over bool) {
-	settled := errors.Join(v.soon.settle(ctx, prefix), v.removals.settleBelow(ctx, prefix)) == nil
+	settled := make(chan error, 1) // beside, as claims must not be late for that
+	go func() { settled <- v.removals.settleBelow(ctx, prefix) }()
 	var work errgroup.Group
 	work.SetLimit(v.opt.Parallel)
 	for _, n := range v.openInodes() {
@@ -334,7 +334,7 @@ func (v *Volume) claimBelow(ctx context.Context, prefix string) (over bool) {
 			return nil // it is decided, be it that somebody else was quicker
 		})
 	}
-	return work.Wait() == nil && settled
+	return errors.Join(work.Wait(), <-settled) == nil
 }
 
 // promised reports whether n was made exclusively, and only this mount knows it.

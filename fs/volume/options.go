@@ -45,7 +45,7 @@ type Options struct {
 	CompatDir  bool // look for "dir_$folder$" also where no listing shows it: one more request per name that is not there
 	NoSpecials bool // what is no directory is a regular file, whatever its metadata says, and nothing else can be made
 	ReadOnly   bool
-	LazyUnlink bool // removals of many files in a row, and directories under a lease, do not wait; fsync of the directory tells of failures
+	LazyUnlink bool // removals of many files in a row do not wait; one that fails is told by fsync or rmdir of the directory
 	LazyExcl   bool // O_EXCL keeps out other users of this mount; who was quicker elsewhere is found out by the first commit
 
 	// TTL is how long attributes and the fact that a name exists are believed, NegativeTTL the same for the fact that

@@ -15,7 +15,7 @@ import (
 )
 
 // A program that removes one file of a directory after the other (rm -r, git gc) need not wait for each of them: with
-// Options.LazyUnlink, once two have been removed in a row, or under a lease for reads, what is only a name and a key is queued. The queue is sent in
+// Options.LazyUnlink, once two have been removed in a row, what is only a name and a key is queued. The queue is sent in
 // requests for many keys, one after the other; the first begins in a few milliseconds.
 //
 // For this mount a queued file is gone. Its path stays owned, so whoever makes or renames something there, or removes or
@@ -59,20 +59,12 @@ type row struct {
 	err    error // of one that was queued, which nobody has heard of
 }
 
-// removesLater reports whether a removal in dir may be queued: it is one of many in a row, or under a lease for reads, which
-// is given back only when it is over.
-func (v *Volume) removesLater(dir *Inode, at string) bool {
-	if !v.opt.LazyUnlink {
-		return false
-	}
-	if _, done, ok := v.useReads(at); ok {
-		done()
-		return true
-	}
+// removesLater reports whether a removal in dir is one of many in a row, so that it may be queued.
+func (v *Volume) removesLater(dir *Inode) bool {
 	dir.mu.Lock()
 	defer dir.mu.Unlock()
 	r := &dir.mu.row
-	return r.length >= inARow && v.opt.Now().Sub(r.last) < rowBreak
+	return v.opt.LazyUnlink && r.length >= inARow && v.opt.Now().Sub(r.last) < rowBreak
 }
 
 // countRemoval notes a removal in a directory that has succeeded.
@@ -91,13 +83,13 @@ func (v *Volume) countRemoval(dir *Inode) {
 // SyncDir waits for the removals that are queued, and says that one in dir has failed; then fsync(2) of the directory
 // makes durable what was done to its names.
 func (v *Volume) SyncDir(ctx context.Context, dir *Inode) error {
-	if err := errors.Join(v.removals.settle(ctx, all), v.soon.settle(ctx, "")); err != nil {
+	if err := v.removals.settle(ctx, all); err != nil {
 		return err
 	}
 	return errors.Join(dir.removalError(), v.syncNames())
 }
 
-// removalError says, once, that a queued removal in a directory has failed, or the making of one in it.
+// removalError says, once, that a queued removal in a directory has failed.
 func (n *Inode) removalError() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -277,16 +269,14 @@ func (q *removals) settleKey(ctx context.Context, key string) error {
 	})
 }
 
-// watchful is a client that does not ask what could show a file whose removal is queued, or could miss a directory whose
-// marker is on its way.
+// watchful is a client that does not ask what could show a file whose removal is queued.
 type watchful struct {
 	s3client.Client
 	removals *removals
-	soon     *soon
 }
 
 func (c watchful) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
-	if err := errors.Join(c.removals.settleKey(ctx, key), c.soon.settle(ctx, key)); err != nil {
+	if err := c.removals.settleKey(ctx, key); err != nil {
 		return s3client.ObjectInfo{}, err
 	}
 	return c.Client.Head(ctx, key)
@@ -300,11 +290,7 @@ func (c watchful) Get(ctx context.Context, key string, opt s3client.GetOptions) 
 }
 
 func (c watchful) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {
-	err := c.removals.settleBelow(ctx, q.Prefix)
-	if err == nil {
-		err = c.soon.settle(ctx, q.Prefix)
-	}
-	if err != nil {
+	if err := c.removals.settleBelow(ctx, q.Prefix); err != nil {
 		return s3client.ListPage{}, err
 	}
 	return c.Client.List(ctx, q)

@@ -14,7 +14,7 @@ import (
 // joins one for every file that could not be stored, with its path; their data stays.
 func (v *Volume) Sync(ctx context.Context) error {
 	v.journalOpen(ctx)
-	return errors.Join(v.storeOpen(ctx, func(*Inode) {}), v.removals.settle(ctx, all), v.soon.settle(ctx, ""))
+	return errors.Join(v.storeOpen(ctx, func(*Inode) {}), v.removals.settle(ctx, all))
 }
 
 // storeOpen stores what is not stored, until ctx ends, and calls then for each inode of which all is. It tries every file;

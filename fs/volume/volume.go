@@ -39,7 +39,6 @@ type Volume struct {
 	late     lateTimes
 	asides   asides
 	kept     kept
-	soon     soon
 	leases   *lease.Keeper // nil: there are none
 
 	published published
@@ -57,7 +56,6 @@ type Volume struct {
 
 		listed  map[string]time.Time // directories that are listed for a lease not before
 		learned tree.Stamp           // since when there is the lease of which all that is below was asked for last
-		made    tree.Stamp           // since when there is the lease under which a directory was made last, and waited for
 	}
 }
 
@@ -76,7 +74,7 @@ func New(opt Options) (*Volume, error) {
 		})},
 		paths: newPathLocks(), glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
 	}
-	v.client = watchful{opt.Client, &v.removals, &v.soon}
+	v.client = watchful{opt.Client, &v.removals}
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.listed = map[string]time.Time{}
 	v.leases = v.newLeases()
@@ -85,7 +83,6 @@ func New(opt Options) (*Volume, error) {
 	v.sender.init()
 	v.asides.init()
 	v.kept.init()
-	v.soon.init()
 	v.published.init()
 	v.drops.init()
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
@@ -131,7 +128,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.flats.end()
 	v.logClose(v.Root(), v.walks.end())
 	v.asides.end()
-	err := errors.Join(v.soon.settle(ctx, ""), v.closeFiles(ctx))
+	err := v.closeFiles(ctx)
 	if v.leases != nil {
 		v.leases.Close()
 	}
