@@ -67,6 +67,7 @@ var worded = []struct {
 	{sse.ErrKeyUnwanted, s3err.InvalidRequest, "The encryption parameters are not applicable to this object."},
 	{store.ErrAppendEncryption, s3err.InvalidRequest, "The object is encrypted otherwise than the request says."},
 	{store.ErrTooManyExtents, s3err.InvalidRequest, "The object would be made of too many pieces of other objects."},
+	{store.ErrPatchDamaged, s3err.InvalidRequest, "Bytes of the object that would stay are damaged."},
 	{store.ErrChecksumAlgorithm, s3err.InvalidRequest, "The checksum algorithm or type does not fit the upload."},
 	{store.ErrChecksumMismatch, s3err.BadDigest, "The checksum you specified did not match what we received."},
 	{store.ErrAccountQuota, s3err.QuotaExceeded, "The account's quota does not allow it to grow by that much"},

@@ -15,6 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"pail/server/internal/s3api"
+	"pail/server/internal/s3err"
+	"pail/server/internal/store"
 	"pail/server/servertest"
 )
 
@@ -82,6 +85,15 @@ func TestPatch(t *testing.T) {
 	}
 	if got := s.do("HEAD", "/bucket", "").header.Get("X-Pail-Extensions"); !strings.Contains(got, ", patch,") {
 		t.Errorf("not announced: %s", got)
+	}
+}
+
+// Damage that a patch cannot do without is the request's fault, not the server's: the client need not repeat it, and may send
+// the object otherwise.
+func TestPatchOfDamageIsRefused(t *testing.T) {
+	e, unknown := s3api.From(fmt.Errorf("%w: %w", store.ErrPatchDamaged, store.ErrDamaged))
+	if e.Code != s3err.InvalidRequest || unknown {
+		t.Errorf("%v, unknown %v", e, unknown)
 	}
 }
 

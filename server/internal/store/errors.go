@@ -54,7 +54,8 @@ var (
 	ErrAppendEncryption    = errors.New("the object is encrypted otherwise than the request says")
 	ErrNoSpace             = errors.New("no space left")
 	ErrReadOnly            = errors.New("storage is read-only")
-	ErrDamaged             = errors.New("stored data is damaged") // *DamagedError
+	ErrDamaged             = errors.New("stored data is damaged")                 // *DamagedError
+	ErrPatchDamaged        = errors.New("what a patch would keep cannot be read") // and ErrDamaged
 	ErrUnavailable         = errors.New("metadata cannot be reached")
 	ErrClosed              = errors.New("store is closed")
 )

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -68,11 +69,22 @@ func (in *PatchInput) fits(old int64) error {
 // object becomes one of parts, so that nobody takes its ETag for an MD5: that is a hash of the old one and of the patch, see
 // patchTag. A CRC of the whole old object goes on, unless the new one is shorter.
 //
-// Old and new object may be encrypted differently, but with one customer's key at most; everything is stored anew then.
+// Old and new object may be encrypted differently, but with one customer's key at most; everything is stored anew then:
+// more than MaxPutSize is ErrEntityTooLarge.
+//
+// Damage of bytes that it does not have to read does not hinder it; else it is ErrPatchDamaged.
 func (s *Store) PatchObject(ctx context.Context, in PatchInput) (Object, error) {
 	if err := cmp.Or(checkKey(in.Key), in.check()); err != nil {
 		return Object{}, err
 	}
+	o, err := s.patchObject(ctx, in)
+	if errors.Is(err, ErrDamaged) {
+		err = fmt.Errorf("%w: %w", ErrPatchDamaged, err)
+	}
+	return o, err
+}
+
+func (s *Store) patchObject(ctx context.Context, in PatchInput) (Object, error) {
 	base, err := s.GetObject(ctx, in.Bucket, in.Key, ReadInput{Customer: in.Customer, Cond: Conditions{IfMatch: in.Cond.IfMatch}})
 	if err != nil {
 		return Object{}, err
@@ -98,6 +110,9 @@ type patching struct {
 	sent  []sentPiece
 	fresh *content
 	etag  [16]byte
+
+	extents []extent // of the new object; those that are fresh have no blob before there is one
+	spent   int64    // of patchLimits.budget
 }
 
 // prepare decides what is stored anew.
@@ -113,18 +128,16 @@ func (p *patching) prepare(ctx context.Context) (err error) {
 	}
 	if len(p.base.extents) == 0 || !p.base.keys.Same(p.keys) {
 		p.plan = wholePatch(p.in.ObjectSize)
-		return nil
+	} else {
+		p.plan = planPatch(p.base.extents, p.in.ObjectSize, p.in.Ranges)
+		if err := p.tidy(ctx); err != nil {
+			return err
+		}
 	}
-	return p.store.view(ctx, func(r meta.Reader) error {
-		p.plan = planPatch(p.base.extents, p.in.ObjectSize, p.in.Ranges, p.store.patch, func(id blob.ID) int64 {
-			row, err := load(r, meta.BlobKey(meta.ID(id)), decodeRefs)
-			if err != nil {
-				return 0 // whoever drops the reference meets the error
-			}
-			return row.size
-		})
-		return nil
-	})
+	if p.extents = p.plan.pieces(blob.ID{}); len(p.extents) > maxExtents {
+		return ErrTooManyExtents
+	}
+	return nil
 }
 
 // ingest stores what is fresh.
@@ -175,12 +188,7 @@ func patchTag(in *PatchInput, sum []byte) [16]byte {
 
 func (p *patching) commit(ctx context.Context) (o Object, err error) {
 	in, manifestID := p.in, p.store.newID()
-	m := &manifest{parts: patchedParts(in.ObjectSize), extents: p.plan.pieces(blob.ID(p.fresh.body.id))}
-	if len(m.extents) > maxExtents {
-		p.store.reclaim.remove(p.fresh.blobs())
-		p.store.reclaim.settle(p.fresh.blobs())
-		return o, ErrTooManyExtents
-	}
+	m, shared := p.manifest()
 	made := objectRow{size: in.ObjectSize, modified: p.store.now(), etag: p.etag, parts: len(m.parts), owner: in.Owner,
 		attrs: in.Attrs, body: body{bodyManifest, manifestID}, extra: in.Extra}
 	made.sum, made.sumType = p.sum()
@@ -196,7 +204,7 @@ func (p *patching) commit(ctx context.Context) (o Object, err error) {
 		if old.version() != p.base.version || !bytes.Equal(old.extra.Encryption, p.base.Object.Encryption) {
 			return ErrConditionalConflict // another object with the same ETag took its place
 		}
-		if err := p.refer(x, manifestID, m); err != nil {
+		if err := p.refer(x, manifestID, m, shared); err != nil {
 			return err
 		}
 		row := new(made)
@@ -210,16 +218,31 @@ func (p *patching) commit(ctx context.Context) (o Object, err error) {
 	return o, err
 }
 
+// manifest gives what the new object is made of, and the extents that need a reference besides the one that comes with the
+// fresh blob.
+func (p *patching) manifest() (m *manifest, shared []extent) {
+	made := blob.ID(p.fresh.body.id)
+	first := true
+	for i := range p.extents {
+		e := &p.extents[i]
+		fresh := e.blob == blob.ID{}
+		if fresh {
+			e.blob = made
+		}
+		if !fresh || !first {
+			shared = append(shared, *e)
+		}
+		first = first && !fresh
+	}
+	return &manifest{parts: patchedParts(p.in.ObjectSize), extents: p.extents}, shared
+}
+
 // refer writes the manifest, and takes a reference for each of its extents.
-func (p *patching) refer(x *tx, id meta.ID, m *manifest) error {
+func (p *patching) refer(x *tx, id meta.ID, m *manifest, shared []extent) error {
 	if err := x.add(p.fresh); err != nil {
 		return err
 	}
-	more := p.plan.shared()
-	for i := 1; i < len(p.plan.fresh); i++ {
-		more = append(more, p.fresh.extents()...)
-	}
-	if err := x.retainBlobs(more); err != nil {
+	if err := x.retainBlobs(shared); err != nil {
 		return err
 	}
 	return save(x, meta.ManifestKey(id, 0), m.encode())

@@ -19,53 +19,57 @@ func (r Range) end() int64 { return r.Off + r.Len }
 //
 //   - of an area of patchCell that it touches and that would lie in more than patchPieces pieces, everything. A patch makes
 //     two more pieces at most with each of its ranges, so an area is stored anew once in four of them, or more rarely.
-//     Areas double with each doubling of the number of pieces above manyPieces, so that the sum of these has a limit too;
-//   - of a blob that it cuts, of which a quarter or less is left, the rest, if it is not more than patchRest. That is then no
-//     more than a third of what other patches brought in its place.
+//     Areas double with each doubling of the number of pieces above manyPieces, up to patchSpend, so that the sum of these
+//     grows slowly;
+//   - of a blob that it cuts, of which a quarter or less is left, the rest. That is then no more than a third of what other
+//     patches brought in its place.
+//
+// None of that is needed for the patch itself: all of it together is patchSpend at most and patchShare times what was sent,
+// those first that lie in most pieces, and what cannot be read stays where it is.
 type patchLimits struct {
 	cell   int64
 	pieces int
-	rest   int64
+	spend  int64
 }
 
 const (
 	patchCell   = 1 << 20
 	patchPieces = 8
-	patchRest   = 64 << 20
+	patchSpend  = 16 << 20
+	patchShare  = 4
 	manyPieces  = 1024
 )
 
 func (l patchLimits) cellOf(pieces int) int64 {
 	cell := l.cell
-	for ; pieces >= manyPieces; pieces /= 2 {
+	for ; pieces >= manyPieces && 2*cell <= l.spend; pieces /= 2 {
 		cell *= 2
 	}
 	return cell
 }
 
-// patchPlan is how an object is made of another: what is fresh is stored anew, all else are pieces of the other's blobs.
-type patchPlan struct {
-	base  []extent
-	size  int64   // of the new object
-	fresh []Range // in order, with something between them
+// budget is how many bytes that were not sent may be stored, of a body of the given length.
+func (l patchLimits) budget(sent int64) int64 {
+	return min(l.spend+patchShare*sent, MaxPutSize-sent)
 }
 
-// planPatch finds out what to store anew of an object that is base up to size, but for ranges. stored gives the length of
-// a blob, 0 where it is not known.
-func planPatch(base []extent, size int64, ranges []Range, lim patchLimits, stored func(blob.ID) int64) *patchPlan {
-	p := &patchPlan{base: base, size: size}
+// patchPlan is how an object is made of another: what is fresh is stored anew, all else are pieces of the other's blobs.
+type patchPlan struct {
+	base   []extent
+	starts []int64 // of each of base
+	size   int64   // of the new object
+	fresh  []Range // in order, with something between them
+}
+
+// planPatch is the plan to store of an object that is base up to size what is in ranges.
+func planPatch(base []extent, size int64, ranges []Range) *patchPlan {
+	p := &patchPlan{base: base, starts: startsOf(base), size: size}
 	p.add(ranges)
-	p.add(p.crumbled(lim))
-	p.add(p.rests(lim, stored))
 	return p
 }
 
 // wholePatch stores everything anew.
-func wholePatch(size int64) *patchPlan {
-	p := &patchPlan{size: size}
-	p.add([]Range{{0, size}})
-	return p
-}
+func wholePatch(size int64) *patchPlan { return planPatch(nil, size, []Range{{0, size}}) }
 
 // add makes more of the object fresh.
 func (p *patchPlan) add(more []Range) {
@@ -84,24 +88,60 @@ func (p *patchPlan) add(more []Range) {
 	}
 }
 
+// stale gives what is not fresh of a range.
+func (p *patchPlan) stale(r Range) (list []Range) {
+	at := r.Off
+	first := sort.Search(len(p.fresh), func(i int) bool { return p.fresh[i].end() > r.Off })
+	for _, f := range p.fresh[first:] {
+		if f.Off >= r.end() {
+			break
+		}
+		if at < f.Off {
+			list = append(list, Range{at, f.Off - at})
+		}
+		at = f.end()
+	}
+	if at < r.end() {
+		list = append(list, Range{at, r.end() - at})
+	}
+	return list
+}
+
 // pieces gives the extents of the object; those that are fresh lie in the given blob, one after another.
 func (p *patchPlan) pieces(made blob.ID) (list []extent) {
 	at, stored := int64(0), int64(0)
 	for _, r := range p.fresh {
-		list = append(list, cutExtents(p.base, at, r.Off-at)...)
+		list = append(list, p.cut(at, r.Off)...)
 		list = append(list, extent{made, stored, r.Len})
 		at, stored = r.end(), stored+r.Len
 	}
-	return append(list, cutExtents(p.base, at, p.size-at)...)
+	return append(list, p.cut(at, p.size)...)
 }
 
-// shared gives those extents that are the base's.
-func (p *patchPlan) shared() []extent {
-	return slices.DeleteFunc(p.pieces(blob.ID{}), func(e extent) bool { return e.blob == blob.ID{} })
+// cut gives the extents of what the base has from off to end.
+func (p *patchPlan) cut(off, end int64) []extent {
+	if off >= end {
+		return nil
+	}
+	i := sort.Search(len(p.starts), func(i int) bool { return p.starts[i] > off }) - 1
+	return cutExtents(p.base[i:], off-p.starts[i], end-off)
 }
 
-// crumbled gives the areas that what is fresh lies in and that are in too many pieces.
-func (p *patchPlan) crumbled(lim patchLimits) (areas []Range) {
+// option is what may be stored anew too, all of it or nothing.
+type option struct {
+	ranges []Range // none of them fresh
+	pieces int     // that become one
+}
+
+func (o *option) cost() (n int64) {
+	for _, r := range o.ranges {
+		n += r.Len
+	}
+	return n
+}
+
+// crumbled gives the areas that what is fresh lies in and that are in too many pieces, those in most first.
+func (p *patchPlan) crumbled(lim patchLimits) (areas []option) {
 	pieces := p.pieces(blob.ID{})
 	starts, cell := startsOf(pieces), lim.cellOf(len(pieces))
 	next := int64(0)
@@ -110,29 +150,38 @@ func (p *patchPlan) crumbled(lim patchLimits) (areas []Range) {
 			area := Range{n * cell, min(cell, p.size-n*cell)}
 			first := sort.Search(len(starts), func(i int) bool { return starts[i] > area.Off })
 			behind := sort.Search(len(starts), func(i int) bool { return starts[i] >= area.end() })
-			if behind-first+1 > lim.pieces {
-				areas = append(areas, area)
+			if in := behind - first + 1; in > lim.pieces {
+				areas = append(areas, option{p.stale(area), in})
 			}
 			next = n + 1
 		}
 	}
+	slices.SortStableFunc(areas, func(a, b option) int { return cmp.Compare(b.pieces, a.pieces) })
 	return areas
 }
 
-// rests gives what is left of blobs of which little is.
-func (p *patchPlan) rests(lim patchLimits, stored func(blob.ID) int64) (rests []Range) {
+// rests gives what is left of each blob that the patch cuts and that stored, which gives the lengths of those it is asked
+// for, says to be long.
+func (p *patchPlan) rests(stored func(blob.ID) int64) (rests []option) {
 	pieces := p.pieces(blob.ID{})
-	left := bytesOf(pieces)
-	little := map[blob.ID]bool{}
-	for id, had := range bytesOf(p.base) {
-		n := left[id]
-		little[id] = 0 < n && n < had && n <= lim.rest && n <= stored(id)/4
+	left, had := bytesOf(pieces), bytesOf(p.base)
+	little := map[blob.ID]int{} // its place in rests
+	for id, was := range had {
+		if n := left[id]; 0 < n && n < was && n <= stored(id)/4 {
+			little[id] = -1
+		}
 	}
 	starts := startsOf(pieces)
 	for i, e := range pieces {
-		if little[e.blob] {
-			rests = append(rests, Range{starts[i], e.len})
+		at, ok := little[e.blob]
+		if !ok {
+			continue
 		}
+		if at < 0 {
+			at = len(rests)
+			little[e.blob], rests = at, append(rests, option{})
+		}
+		rests[at].ranges = append(rests[at].ranges, Range{starts[i], e.len})
 	}
 	return rests
 }

@@ -209,7 +209,7 @@ func TestPatchTag(t *testing.T) {
 // What is patched again and again has few pieces, and keeps little that it does not have any more.
 func TestPatchedObjectsStayWhole(t *testing.T) {
 	e := newEnv(t, memdb.New())
-	e.Store.patch = patchLimits{cell: 1000, pieces: 8, rest: 1 << 20}
+	e.Store.patch = patchLimits{cell: 1000, pieces: 8, spend: 1 << 20}
 	want := data(20_000, 1)
 	o := e.put("k", want)
 	var err error

@@ -96,7 +96,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	}
 	s := &Store{
 		db: opt.DB, blobs: opt.Blobs, keys: opt.Keys, now: opt.Now, log: opt.Log, inlineLimit: opt.InlineLimit, minPart: MinPartSize,
-		patch:        patchLimits{cell: patchCell, pieces: patchPieces, rest: patchRest},
+		patch:        patchLimits{cell: patchCell, pieces: patchPieces, spend: patchSpend},
 		accountQuota: opt.AccountQuota,
 		reclaim:      newReclaim(opt.Blobs, opt.Log, opt.Shared),
 		manifests:    newManifestCache(manifestMemory),

@@ -165,7 +165,7 @@ func openStore(t *testing.T, db meta.DB, fs *blobtest.MemFS, now func() time.Tim
 		t.Fatal(err)
 	}
 	s.minPart = 5000
-	s.patch = patchLimits{cell: 4000, pieces: 5, rest: 6000}
+	s.patch = patchLimits{cell: 4000, pieces: 5, spend: 6000}
 	t.Cleanup(func() { s.Close() })
 	return s
 }
