@@ -3,10 +3,11 @@
 // Commit sends a small file as one PUT and a larger one as a multipart upload whose parts run in parallel. Ranges that
 // did not change since the object version the file is based on do not travel: the service copies them (UploadPartCopy,
 // on the condition that the version is still in place). Where the service can patch an object, and little has changed, that
-// alone is sent, in one request (patch.go); what is patched in vain is sent as if there were no patches. The plan of parts
-// is a pure function (plan.go) of the extents and S3's limits. Bodies read straight from the file's local data; nothing is
-// buffered here. That is checked where it is read (package stage): so a part may be sent again, with a new checksum, whatever
-// was wrong with the first attempt.
+// alone is sent, in one request (patch.go); what is patched in vain is sent as if there were no patches. A service that turns
+// out not to know them, as one that took another's place may, gets none any more from this Uploader: each would be a body
+// sent in vain, and without them all is right, if slower. The plan of parts is a pure function (plan.go) of the extents and
+// S3's limits. Bodies read straight from the file's local data; nothing is buffered here. That is checked where it is
+// read (package stage): so a part may be sent again, with a new checksum, whatever was wrong with the first attempt.
 //
 // A Stream is the multipart upload of a file that is still being written, where the service takes the metadata at its end:
 // parts that are whole are sent while others are written, those that change later are sent again. Its parts lie on a grid

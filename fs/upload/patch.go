@@ -13,7 +13,7 @@ import (
 // travel side by side, and so only when it is not more than a part, nor than half of the file.
 func (u *Uploader) patchRanges(key string, snap Snapshot, base *s3client.ObjectInfo, opt s3client.PutOptions) (ranges []s3client.Range, ok bool) {
 	size := snap.Size()
-	if !u.patch || u.noMix || u.noCopy || base == nil || base.Key != key || base.ETag == "" || opt.IfMatch != base.ETag || size < u.minPatched {
+	if !u.patch.Load() || size > u.MaxSize() || u.noMix || u.noCopy || base == nil || base.Key != key || base.ETag == "" || opt.IfMatch != base.ETag || size < u.minPatched {
 		return nil, false
 	}
 	changed := int64(0)

@@ -131,3 +131,42 @@ func TestRefusedPatchIsSentOtherwise(t *testing.T) {
 		}
 	}
 }
+
+// A service that does not know patches is not sent the body of another one; one that refuses this one may take the next.
+func TestServiceWithoutPatchesIsAskedOnce(t *testing.T) {
+	for refusal, want := range map[error]int{s3client.ErrUnsupported: 1, s3client.ErrInvalid: 2} {
+		e := newEnv(t)
+		old := random(2 * mib)
+		asked := 0
+		client := &patching{faulty: e.client, onPatch: func(s3client.PatchOptions) error { asked++; return refusal }}
+		u := New(Options{Client: client, Patch: true})
+		for range 2 {
+			base := e.put("k", old)
+			if _, err := u.Commit(t.Context(), "k", e.file(old, map[int64]string{5: "x"}), base, s3client.PutOptions{IfMatch: base.ETag}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if asked != want {
+			t.Errorf("%v: asked %d times, not %d", refusal, asked, want)
+		}
+	}
+}
+
+// A patch makes no object larger than Commit stores otherwise.
+func TestPatchKeepsTheLargestSize(t *testing.T) {
+	e := newEnv(t)
+	f := e.area.NewFile(bytesBase(nil), s3client.MaxPartSize)
+	defer f.Close()
+	if _, err := f.WriteAt(t.Context(), []byte("x"), s3client.MaxPartSize); err != nil {
+		t.Fatal(err)
+	}
+	snap, err := f.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := &s3client.ObjectInfo{Key: "k", Size: s3client.MaxPartSize, ETag: "e"}
+	u := e.uploader(Options{Patch: true, NoMultipart: true})
+	if _, err := u.Commit(t.Context(), "k", snap, base, s3client.PutOptions{IfMatch: base.ETag}); !errors.Is(err, s3client.ErrTooLarge) || e.client.Requests() != 0 {
+		t.Errorf("%v, %v", err, e.client.Counts())
+	}
+}

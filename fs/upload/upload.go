@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"pail/fs/readahead"
 	"pail/fs/stage"
@@ -58,7 +59,7 @@ type Uploader struct {
 	noMultipart     bool
 	noMix           bool
 	noCopy          bool
-	patch           bool
+	patch           atomic.Bool // until the service turns out not to know it
 	minPatched      int64
 	log             *slog.Logger
 
@@ -86,10 +87,10 @@ func New(o Options) *Uploader {
 		noMultipart: o.NoMultipart,
 		noMix:       o.NoMix,
 		noCopy:      o.NoCopy,
-		patch:       o.Patch,
 		minPatched:  within(0, o.MinPatched, s3client.MaxPartSize, DefaultMinPatched),
 		log:         o.Log,
 	}
+	u.patch.Store(o.Patch)
 	if u.parallel <= 0 {
 		u.parallel = DefaultParallel
 	}
@@ -135,6 +136,9 @@ func (u *Uploader) Commit(ctx context.Context, key string, snap Snapshot, base *
 		}
 		if !refusesPatch(err) {
 			return s3client.ObjectInfo{}, err
+		}
+		if errors.Is(err, s3client.ErrUnsupported) { // another service answers now: no other body is sent to it in vain
+			u.patch.Store(false)
 		}
 		u.log.Debug("a patch is refused; the file is sent otherwise", "key", key, "error", err)
 	}
