@@ -18,9 +18,9 @@ type Leaser interface {
 type LeaseStream interface {
 	// Next waits for the next event; those without a prefix come each second. An error is the end of the stream.
 	Next() (LeaseEvent, error)
-	// Ask asks for a lease on a prefix, which is empty or ends in "/", for reads where the service has such. It takes the
-	// place of the holder's leases below. ErrConflict: that of another holder overlaps.
-	Ask(ctx context.Context, prefix string) (reads bool, err error)
+	// Ask asks for a lease on a prefix, which is empty or ends in "/"; with forReads for one for reads, where the service has
+	// such. It takes the place of the holder's leases below. ErrConflict: that of another holder overlaps.
+	Ask(ctx context.Context, prefix string, forReads bool) (reads bool, err error)
 	// Return gives a lease back.
 	Return(ctx context.Context, prefix string) error
 	// Close ends the stream, also under a Next that waits.

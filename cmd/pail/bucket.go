@@ -133,6 +133,7 @@ func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilitie
 		NoSpecials: m.NoSpecials,
 		LazyExcl:   m.LazyExcl,
 		LazyUnlink: !m.SyncUnlink,
+		ReadLeases: m.ReadLeases,
 		TTL:        m.AttrTTL,
 		MaxEntries: m.CacheEntries,
 		Parallel:   m.MaxRequests,

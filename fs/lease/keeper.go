@@ -39,6 +39,7 @@ type Options struct {
 	// Claim makes the keys under prefix on the service that are promised and not there yet, until ctx ends. It reports
 	// false if some of them may be made another time.
 	Claim func(ctx context.Context, prefix string) (over bool)
+	Reads bool             // ask for leases for reads, where there are such
 	Log   *slog.Logger     // nil discards
 	Now   func() time.Time // nil means time.Now
 }
@@ -259,7 +260,7 @@ func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix 
 	k.mu.Lock()
 	k.mu.asked = h
 	k.mu.Unlock()
-	reads, err := stream.Ask(ctx, prefix)
+	reads, err := stream.Ask(ctx, prefix, k.opt.Reads)
 	k.mu.Lock()
 	k.mu.asked = nil
 	if err == nil && k.mu.stream == stream && !h.missed {

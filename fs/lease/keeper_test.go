@@ -33,7 +33,7 @@ type service struct {
 func newService(t *testing.T) (*service, *Keeper) {
 	s := &service{t: t, now: time.Unix(1e9, 0), logged: make(chan struct{}, 1)}
 	s.names = tree.NewCache[int](tree.CacheOptions{MaxEntries: 1, Now: s.clock})
-	k := New(Options{Join: s.join, Stamp: s.names.Begin, Now: s.clock, Claim: func(_ context.Context, prefix string) bool { s.note("claim " + prefix); return true }})
+	k := New(Options{Reads: true, Join: s.join, Stamp: s.names.Begin, Now: s.clock, Claim: func(_ context.Context, prefix string) bool { s.note("claim " + prefix); return true }})
 	t.Cleanup(k.Close)
 	return s, k
 }
@@ -126,7 +126,7 @@ func (st *stream) Next() (s3client.LeaseEvent, error) {
 	}
 }
 
-func (st *stream) Ask(_ context.Context, prefix string) (reads bool, err error) {
+func (st *stream) Ask(_ context.Context, prefix string, forReads bool) (reads bool, err error) {
 	st.s.note("ask " + prefix)
 	st.s.mu.Lock()
 	asking, reads := st.s.asking, st.s.reads
@@ -134,7 +134,7 @@ func (st *stream) Ask(_ context.Context, prefix string) (reads bool, err error) 
 	if asking != nil {
 		err = asking(prefix)
 	}
-	return reads, err
+	return reads && forReads, err
 }
 
 func (st *stream) Return(ctx context.Context, prefix string) error {

@@ -34,15 +34,15 @@ const (
 )
 
 // leases are the volume's; nil where there are none: without the service's offer. With a journal, which has directories of its
-// own, no names are promised.
+// own, no names are promised, so that only leases for reads are of use.
 func (v *Volume) newLeases() *lease.Keeper {
 	o := v.opt
-	if !o.Caps.Leases || !o.Caps.ConditionalPut || o.LazyExcl || o.ReadOnly {
+	if !o.Caps.Leases || !o.Caps.ConditionalPut || o.LazyExcl || o.ReadOnly || o.Journal != nil && !o.ReadLeases {
 		return nil
 	}
 	return lease.New(lease.Options{
 		Join:  func(ctx context.Context) (s3client.LeaseStream, error) { return s3client.JoinLeases(ctx, o.Client) },
-		Stamp: v.names.Begin, Claim: v.claimBelow, Log: o.Log, Now: o.Now,
+		Stamp: v.names.Begin, Claim: v.claimBelow, Reads: o.ReadLeases, Log: o.Log, Now: o.Now,
 	})
 }
 
@@ -309,7 +309,8 @@ func (v *Volume) listLeased(ctx context.Context, dir string) {
 	v.mu.listed[dir] = now.Add(glanceAgain)
 }
 
-// claimBelow claims the names under a prefix that are promised, and waits for removals that are queued, until ctx ends. It reports false if some are promised still.
+// claimBelow claims the names under a prefix that are promised, and waits for removals that are queued, until ctx ends. It reports false
+// if some are promised still.
 func (v *Volume) claimBelow(ctx context.Context, prefix string) (over bool) {
 	settled := make(chan error, 1) // beside, as claims must not be late for that
 	go func() { settled <- v.removals.settleBelow(ctx, prefix) }()

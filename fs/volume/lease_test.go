@@ -27,7 +27,8 @@ type leaseService struct {
 	mu       sync.Mutex
 	old      time.Duration // of what it says, when it comes
 	refuse   bool
-	reads    bool                     // leases are for reads
+	reads    bool                     // leases are for reads, if asked for
+	names    bool                     // the mount is not to ask for such
 	events   chan s3client.LeaseEvent // of the stream; nil: there is none
 	asked    []string
 	granted  []string
@@ -42,7 +43,7 @@ func newLeaseService(c *clock) *leaseService {
 // leases gives a mount the service.
 func (s *leaseService) leases(o *volume.Options, _ *upload.Options) {
 	s.Client = o.Client
-	o.Client, o.Caps.Leases = s, true
+	o.Client, o.Caps.Leases, o.ReadLeases = s, true, !s.names
 }
 
 // newLeased is newMount on a service with leases.
@@ -141,7 +142,7 @@ func (s *leaseStream) Next() (s3client.LeaseEvent, error) {
 	return s3client.LeaseEvent{Sent: s.service.clock.Now().Add(-s.service.old)}, nil
 }
 
-func (s *leaseStream) Ask(_ context.Context, prefix string) (reads bool, err error) {
+func (s *leaseStream) Ask(_ context.Context, prefix string, forReads bool) (reads bool, err error) {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()
 	s.service.asked = append(s.service.asked, prefix)
@@ -149,7 +150,7 @@ func (s *leaseStream) Ask(_ context.Context, prefix string) (reads bool, err err
 		return false, s3client.ErrConflict
 	}
 	s.service.granted = append(slices.DeleteFunc(s.service.granted, func(held string) bool { return strings.HasPrefix(held, prefix) }), prefix)
-	return s.service.reads, nil
+	return s.service.reads && forReads, nil
 }
 
 func (s *leaseStream) Return(_ context.Context, prefix string) error {
@@ -445,6 +446,27 @@ func TestNoLeasesWithoutNeed(t *testing.T) {
 	if got := s.prefixes(); len(got) > 0 {
 		t.Errorf("asked for %q", got)
 	}
+}
+
+// Without Options.ReadLeases no lease for reads is asked for, and with a journal, which promises no names, none at all.
+func TestNoLeasesForReadsUnlessAskedFor(t *testing.T) {
+	c := newClock()
+	s := newLeaseService(c)
+	s.names, s.reads = true, true
+	m := mountOn(t, newBucket(conditional, c), c, func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = time.Second, time.Second }, s.leases)
+	m.mkdir("d")
+	m.lease("d")
+	if got := s.prefixes(); !slices.Equal(got, []string{"d/"}) {
+		t.Errorf("asked for %q", got)
+	}
+	n, _, err := m.walk("d/lease0")
+	m.ok(err)
+	m.clock.advance(2 * time.Second)
+	m.mem.ResetCounts()
+	h, err := m.Open(ctx, n, volume.OpenFlags{Read: true})
+	m.ok(err)
+	h.Release()
+	m.requests(1, "an open, which asks for the version")
 }
 
 // The claim of a large file, which is being sent while it is written, is what the rest of it replaces.

@@ -291,7 +291,7 @@ func TestEndOfAHolder(t *testing.T) {
 	stream, err := s3client.JoinLeases(ctx, s.client())
 	s.ok(err)
 	defer stream.Close()
-	reads, err := stream.Ask(ctx, "")
+	reads, err := stream.Ask(ctx, "", true)
 	if s.ok(err); !reads { // one that lingers would be in the way
 		t.Error("it is not for reads")
 	}

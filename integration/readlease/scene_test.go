@@ -199,6 +199,7 @@ func (s *scene) mount(name string, slow time.Duration, j *journal.Journal) *mach
 	v, err := volume.New(volume.Options{
 		Client: l, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool, Upload: upload.New(upload.Options{Client: l}),
 		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755}, TTL: time.Nanosecond, NegativeTTL: time.Nanosecond, Journal: j,
+		ReadLeases: true,
 	})
 	s.ok(err)
 	s.Cleanup(func() {

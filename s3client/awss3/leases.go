@@ -93,8 +93,12 @@ func (s *leaseStream) Next() (e s3client.LeaseEvent, err error) {
 }
 
 // Ask asks for a lease.
-func (s *leaseStream) Ask(ctx context.Context, prefix string) (reads bool, err error) {
-	resp, err := s.c.do(ctx, s.request(http.MethodPut, "authority=reads&lease&prefix="+escapeQuery(prefix)))
+func (s *leaseStream) Ask(ctx context.Context, prefix string, forReads bool) (reads bool, err error) {
+	query := "lease&prefix=" + escapeQuery(prefix)
+	if forReads {
+		query = "authority=reads&" + query
+	}
+	resp, err := s.c.do(ctx, s.request(http.MethodPut, query))
 	if err != nil {
 		return false, err
 	}

@@ -57,10 +57,10 @@ func TestLeasesOnServer(t *testing.T) {
 		t.Errorf("%+v, %v", first, err)
 	}
 	const prefix, key = "d \xff+/", "d \xff+/k%"
-	if reads, err := s.Ask(t.Context(), prefix); err != nil || !reads {
+	if reads, err := s.Ask(t.Context(), prefix, true); err != nil || !reads {
 		t.Fatalf("for reads: %v, %v", reads, err)
 	}
-	if _, err := joinLeases(t, other).Ask(t.Context(), ""); !errors.Is(err, s3client.ErrConflict) {
+	if _, err := joinLeases(t, other).Ask(t.Context(), "", true); !errors.Is(err, s3client.ErrConflict) {
 		t.Errorf("a lease that overlaps: %v", err)
 	}
 	if _, err := holder.Put(t.Context(), prefix+"own", nil, s3client.PutOptions{}); err != nil {
@@ -107,5 +107,14 @@ func TestLeasesOnServer(t *testing.T) {
 	defer old.Close()
 	if caps, err := old.Probe(t.Context()); err != nil || caps.Leases {
 		t.Errorf("%+v, %v", caps, err)
+	}
+}
+
+// Only who asks for a lease for reads has one.
+func TestLeaseOnNamesOnServer(t *testing.T) {
+	srv := servertest.New(t, servertest.Options{})
+	c := newClient(t, awss3.Options{Bucket: "bucket", Endpoint: srv.URL, Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, "")})
+	if reads, err := joinLeases(t, c).Ask(t.Context(), "d/", false); reads || err != nil {
+		t.Errorf("for reads: %v, %v", reads, err)
 	}
 }

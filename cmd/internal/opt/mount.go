@@ -89,6 +89,7 @@ type Mount struct {
 	SingleCopyLimit    int64
 	LazyExcl           bool // excl_on_close
 	SyncUnlink         bool
+	ReadLeases         bool
 	NoMultipart        bool
 	NoMixUpload        bool
 	NoCopy             bool
