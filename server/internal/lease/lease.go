@@ -171,6 +171,13 @@ func (r *Registry) Ended() []Place {
 	return list
 }
 
+// EndedStill has Ended return places again.
+func (r *Registry) EndedStill(list []Place) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.ended = append(r.mu.ended, list...)
+}
+
 // Held reports whether there is a lease for reads on just that prefix.
 func (r *Registry) Held(at Place) bool {
 	r.mu.Lock()

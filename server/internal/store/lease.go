@@ -56,17 +56,17 @@ func (s *Store) bucketID(ctx context.Context, bucket string) (id uint64, err err
 // prefix is visible then: the grant is an update, so all before it is durable, and all that comes after sees the lease. One
 // for reads is written down, for the Store that comes after this one (restoreLeases).
 func (s *Store) GrantLease(ctx context.Context, bucket, holder, prefix string, what lease.Authority) error {
-	ended := s.leases.Ended()
-	return s.update(ctx, nil, func(x *tx) error {
+	return s.forgettingLeases(ctx, func(x *tx) error {
 		b, err := getBucket(x, bucket)
 		if err != nil {
 			return err
 		}
-		if err := x.forgetLeases(ended); err != nil {
+		id := uint64(b.id)
+		if err := s.leases.Grant(id, holder, prefix, what); err != nil || what != lease.Reads {
 			return err
 		}
-		if err := s.leases.Grant(uint64(b.id), holder, prefix, what); err != nil || what != lease.Reads {
-			return err
+		if !s.leases.Held(lease.Place{Bucket: id, Prefix: prefix}) { // the holder has one that covers it
+			return nil
 		}
 		return save(x, meta.LeaseKey(b.id, prefix), leaseRow{holder}.encode())
 	})
@@ -79,15 +79,30 @@ func (s *Store) ReturnLease(ctx context.Context, bucket, holder, prefix string) 
 		return err
 	}
 	s.leases.Return(id, holder, prefix) // nobody waits for what follows
-	ended := s.leases.Ended()
-	if len(ended) == 0 {
-		return nil
-	}
-	return s.update(ctx, nil, func(x *tx) error { return x.forgetLeases(ended) })
+	return s.forgettingLeases(ctx, nil)
 }
 
-// forgetLeases removes the rows of leases that have ended. One that stays, as this fails, delays others once when another
-// Store opens the database.
+// forgettingLeases removes the rows of leases that have ended, in one transaction with what then does, if anything. Where that
+// fails, the next one has them.
+func (s *Store) forgettingLeases(ctx context.Context, then func(x *tx) error) error {
+	ended := s.leases.Ended()
+	if len(ended) == 0 && then == nil {
+		return nil
+	}
+	err := s.update(ctx, nil, func(x *tx) error {
+		if err := x.forgetLeases(ended); err != nil || then == nil {
+			return err
+		}
+		return then(x)
+	})
+	if err != nil {
+		s.leases.EndedStill(ended)
+	}
+	return err
+}
+
+// forgetLeases removes the rows of leases that have ended. One that stays delays others once when another Store opens the
+// database.
 func (x *tx) forgetLeases(ended []lease.Place) error {
 	for _, at := range ended {
 		if x.store.leases.Held(at) {

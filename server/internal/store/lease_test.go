@@ -399,3 +399,52 @@ func TestEndOfListenersEndsHolders(t *testing.T) {
 		wantErr(t, err, ErrClosed)
 	})
 }
+
+// leaseRows returns how many leases are written down.
+func leaseRows(t *testing.T, s *Store) (n int) {
+	t.Helper()
+	wantErr(t, s.view(t.Context(), func(r meta.Reader) error {
+		it := r.Iter(meta.Leases.Bounds())
+		defer it.Close()
+		for ok := it.First(); ok; ok = it.Next() {
+			n++
+		}
+		return it.Err()
+	}), nil)
+	return n
+}
+
+// What is covered by a lease of the holder is no lease that could end, and is not written down.
+func TestCoveredLeasesAreNotWrittenDown(t *testing.T) {
+	onEachEngineWithLeases(t, func(t *testing.T, e *env, h *lease.Holder) {
+		for _, prefix := range []string{"d/", "d/", "d/e/", "d/f/"} {
+			wantErr(t, e.GrantLease(ctx, "b", "holder", prefix, lease.Reads), nil)
+		}
+		if n := leaseRows(t, e.Store); n != 1 {
+			t.Errorf("%d rows of one lease", n)
+		}
+		wantErr(t, e.ReturnLease(ctx, "b", "holder", "d/"), nil)
+		if n := leaseRows(t, e.Store); n > 0 {
+			t.Errorf("%d rows of none", n)
+		}
+	})
+}
+
+// The rows of leases that have ended go, though a grant that was to remove them is refused.
+func TestRowsOfEndedLeasesGoAfterARefusal(t *testing.T) {
+	onEachEngineWithLeases(t, func(t *testing.T, e *env, _ *lease.Holder) {
+		other, err := e.JoinLeases(ctx, "b", "other")
+		wantErr(t, err, nil)
+		defer other.Leave()
+		wantErr(t, e.GrantLease(ctx, "b", "holder", "held/", lease.Reads), nil)
+		wantErr(t, e.GrantLease(ctx, "b", "other", "gone/", lease.Reads), nil)
+		id, err := e.Store.bucketID(ctx, "b")
+		wantErr(t, err, nil)
+		e.leases.Return(id, "other", "gone/") // as it is revoked
+		wantErr(t, e.GrantLease(ctx, "b", "other", "held/", lease.Reads), lease.ErrHeld)
+		wantErr(t, e.ReturnLease(ctx, "b", "holder", "held/"), nil)
+		if n := leaseRows(t, e.Store); n > 0 {
+			t.Errorf("%d rows of none", n)
+		}
+	})
+}
