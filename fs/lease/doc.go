@@ -10,6 +10,8 @@
 //	asked --granted--> held --recalled, idle, closed--> ending --returned--> gone
 //	held, ending --the stream breaks or is silent--> lost
 //
+// One that is asked for above others takes their place (grant.go).
+//
 // When a lease ends, what relies on it comes to its end first, then Options.Claim makes the keys that were promised on the
 // service, then the lease is given back. When one is lost, Claim does so as soon as it can: somebody else may have been
 // quicker.

@@ -30,6 +30,7 @@ const (
 
 	maxLeases = 32
 	maxRecent = 1024 // prefixes of which the last creation is remembered
+	maxBars   = 1024
 )
 
 // Options of a Keeper. All but Log and Now are required.
@@ -76,8 +77,9 @@ type held struct {
 	used   time.Time
 	users  int
 	ending bool
-	missed bool          // it was recalled or revoked before the answer came
+	missed bool          // it is nothing to rely on when the answer comes: recalled, revoked or forfeit
 	unused chan struct{} // closed when the last user of an ending one is gone
+	paused chan struct{} // not relied on while one is asked for that takes its place; closed without users; nil: it is not
 }
 
 // bar keeps prefixes from being asked for.
@@ -116,7 +118,7 @@ func (k *Keeper) use(prefix string, reads bool) (since tree.Stamp, done func(), 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h := k.coveringLocked(prefix)
-	if h == nil || h.ending || reads && !h.reads || k.ageLocked() >= s3client.LeaseTrust {
+	if h == nil || h.ending || h.paused != nil || reads && !h.reads || k.ageLocked() >= s3client.LeaseTrust {
 		return tree.Stamp{}, nil, false
 	}
 	h.users++
@@ -148,8 +150,14 @@ func (k *Keeper) Covering(prefix string) (of string, ok bool) {
 func (k *Keeper) leave(h *held) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if h.users--; h.users == 0 && h.ending {
+	if h.users--; h.users > 0 {
+		return
+	}
+	if h.ending {
 		close(h.unused)
+	}
+	if h.paused != nil {
+		close(h.paused)
 	}
 }
 
@@ -204,7 +212,9 @@ func (k *Keeper) pauseAfter(err error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.mu.off = k.opt.Now().Add(pause)
+	if until := k.opt.Now().Add(pause); until.After(k.mu.off) {
+		k.mu.off = until
+	}
 }
 
 // askOne asks for prefixes until one is granted.
@@ -253,58 +263,29 @@ func (k *Keeper) worthWhile(prefix string) bool {
 	return ok && now.Sub(last) < again
 }
 
-// grant asks for one lease. What is granted to a stream that is over by then is lost already, and what was recalled or
-// revoked before the answer came goes back.
-func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix string) error {
-	h := &held{prefix: prefix, stream: stream, unused: make(chan struct{})}
-	k.mu.Lock()
-	k.mu.asked = h
-	k.mu.Unlock()
-	reads, err := stream.Ask(ctx, prefix, k.opt.Reads)
-	k.mu.Lock()
-	k.mu.asked = nil
-	if err == nil && k.mu.stream == stream && !h.missed {
-		h.reads = reads
-		h.since, h.used = k.opt.Stamp(), k.opt.Now() // under the lock, see Granted
-		k.holdLocked(h)
-	}
-	missed := h.missed
-	k.mu.Unlock()
-	if missed { // it may have been granted though the answer says nothing of it
-		k.returnTo(ctx, stream, prefix)
-	}
-	return err
-}
-
-// holdLocked adds a lease, which has taken the place of those below.
-func (k *Keeper) holdLocked(h *held) {
-	for name := range k.mu.held {
-		if strings.HasPrefix(name, h.prefix) {
-			delete(k.mu.held, name)
-		}
-	}
-	k.mu.held[h.prefix] = h
-}
-
-// barLocked keeps prefixes from being asked for.
+// barLocked keeps prefixes from being asked for; all of them, if there are very many bars.
 func (k *Keeper) barLocked(key string, exact bool, d time.Duration) {
-	k.mu.bars = append(k.mu.bars, bar{key, exact, k.opt.Now().Add(d)})
+	now := k.opt.Now()
+	b := bar{key, exact, now.Add(d)}
+	k.mu.bars = slices.DeleteFunc(k.mu.bars, func(old bar) bool {
+		return !now.Before(old.passed) || old.key == key && old.exact == exact && !old.passed.After(b.passed)
+	})
+	if len(k.mu.bars) < maxBars {
+		k.mu.bars = append(k.mu.bars, b)
+	} else if b.passed.After(k.mu.off) {
+		k.mu.off = b.passed
+	}
 }
 
 func (k *Keeper) isBarred(prefix string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.isBarredLocked(prefix)
+}
+
+func (k *Keeper) isBarredLocked(prefix string) bool {
 	now := k.opt.Now()
-	left := k.mu.bars[:0]
-	found := false
-	for _, b := range k.mu.bars {
-		if now.Before(b.passed) {
-			left = append(left, b)
-			found = found || b.bars(prefix)
-		}
-	}
-	k.mu.bars = left
-	return found
+	return slices.ContainsFunc(k.mu.bars, func(b bar) bool { return now.Before(b.passed) && b.bars(prefix) })
 }
 
 func (b bar) bars(prefix string) bool {

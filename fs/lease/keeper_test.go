@@ -331,11 +331,11 @@ func TestLeaseThatIsNotKnownIsGivenBack(t *testing.T) {
 	k.Ask(ctx, "d/")
 	k.Ask(ctx, "d/")
 	s.asking = func(string) error { return s3client.ErrUnavailable }
-	k.Ask(ctx, "")
-	k.Ask(ctx, "")
-	s.wait("join", "ask d/", "ask ")
-	s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Key: "f"})
-	s.wait("return ")
+	k.Ask(ctx, "e/")
+	k.Ask(ctx, "e/")
+	s.wait("join", "ask d/", "ask e/")
+	s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Prefix: "e/", Key: "e/f"})
+	s.wait("return e/")
 	if !uses(k, "d/") {
 		t.Error("the other lease is gone")
 	}

@@ -74,11 +74,9 @@ func (k *Keeper) heard(e s3client.LeaseEvent) {
 	if e.Sent.After(k.mu.sent) {
 		k.mu.sent = e.Sent
 	}
-	h, unknown := k.mu.held[e.Prefix], false
-	if asked := k.mu.asked; h == nil && e.Kind != s3client.LeaseAlive {
-		if unknown = asked == nil || asked.prefix != e.Prefix; !unknown {
-			asked.missed = true
-		}
+	h := k.mu.held[e.Prefix]
+	if h == nil && e.Kind != s3client.LeaseAlive {
+		k.unknownLocked(e)
 	}
 	switch e.Kind {
 	case s3client.LeaseRecalled:
@@ -98,12 +96,20 @@ func (k *Keeper) heard(e s3client.LeaseEvent) {
 			ending = append(ending, h)
 		}
 	}
-	stream := k.mu.stream
 	k.mu.Unlock()
 	for _, h := range ending {
 		k.work.Go(func() { k.end(k.ctx, h) })
 	}
-	if unknown && e.Kind == s3client.LeaseRecalled && stream != nil { // the answer that granted it got lost, or it has just gone back
+}
+
+// unknownLocked serves an event about a lease that is not held here: its answer has not come yet, or got lost, or it has just
+// gone back.
+func (k *Keeper) unknownLocked(e s3client.LeaseEvent) {
+	if asked := k.mu.asked; asked != nil && asked.prefix == e.Prefix {
+		asked.missed = true // grant does the rest
+		return
+	}
+	if stream := k.mu.stream; stream != nil && !k.endInsideLocked(stream, e.Prefix) && e.Kind == s3client.LeaseRecalled {
 		k.work.Go(func() { k.returnTo(k.ctx, stream, e.Prefix) })
 	}
 }
@@ -121,22 +127,32 @@ func (k *Keeper) finish(ctx context.Context, h *held) {
 	<-h.unused
 	over := k.claimSoon(ctx, h.prefix)
 	k.giveBack(ctx, h)
+	k.claimOn(ctx, h.prefix, over)
+}
+
+// claimOn claims until it is over.
+func (k *Keeper) claimOn(ctx context.Context, prefix string, over bool) {
 	for wait := claimWait; !over && pause(ctx, wait); wait = min(2*wait, claimMost) {
-		over = k.opt.Claim(ctx, h.prefix)
+		over = k.opt.Claim(ctx, prefix)
 	}
 }
 
-// Forfeit ends the lease that covers a prefix, and asks for none there for a while: a change by its holder may be on its way
-// of which nobody knows when it arrives. Nobody relies on the lease from now on.
-func (k *Keeper) Forfeit(prefix string) {
+// Forfeit ends the leases that hold a key, or overlap a prefix that ends in "/", and has none asked for there for a while: a
+// change may be on its way of which nobody knows when it arrives. Nobody relies on these leases from now on, nor on one that
+// is just being asked for.
+func (k *Keeper) Forfeit(key string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	h := k.coveringLocked(prefix)
-	if h == nil || k.mu.closed || !h.beginEndLocked() {
-		return
+	k.barLocked(key, false, barred)
+	overlaps := bar{key: key}.bars
+	for _, h := range k.mu.held {
+		if overlaps(h.prefix) && !k.mu.closed && h.beginEndLocked() {
+			k.work.Go(func() { k.finish(k.ctx, h) })
+		}
 	}
-	k.barLocked(h.prefix, false, barred)
-	k.work.Go(func() { k.finish(k.ctx, h) })
+	if asked := k.mu.asked; asked != nil && overlaps(asked.prefix) {
+		asked.missed = true
+	}
 }
 
 // claimSoon claims for as long as somebody may wait for the lease.

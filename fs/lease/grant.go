@@ -1,0 +1,127 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"pail/s3client"
+)
+
+// A lease that is granted takes the place of those below it, on the service as soon as the request is there, here when its
+// answer is. In between those are not relied on, and who does so comes to his end first: a recall of the new one, which
+// may overtake the answer, would not wait for them. They are relied on again only where the answer says that nothing was
+// granted; in doubt they end. As a request without answer may come to the service at any time, an event about a lease that
+// is not known here ends those below, too.
+
+// grant asks for one lease. What is granted to a stream that is over by then is lost already, and what was recalled, revoked
+// or forfeited before the answer came goes back.
+func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix string) error {
+	h := &held{prefix: prefix, stream: stream, unused: make(chan struct{})}
+	inner, err := k.beginAsking(ctx, h)
+	if err != nil {
+		return err
+	}
+	reads, err := stream.Ask(ctx, prefix, k.opt.Reads)
+	k.mu.Lock()
+	k.mu.asked = nil
+	missed := h.missed
+	switch {
+	case missed:
+	case err == nil && k.mu.stream == stream:
+		h.reads = reads
+		h.since, h.used = k.opt.Stamp(), k.opt.Now() // under the lock, see Granted
+		for _, in := range inner {
+			delete(k.mu.held, in.prefix)
+		}
+		k.mu.held[prefix] = h
+		inner = nil
+	case isRefusal(err):
+		resumeLocked(inner)
+		inner = nil
+	}
+	goesBack := len(inner) > 0 && k.endInsideLocked(stream, prefix)
+	k.mu.Unlock()
+	if missed && !goesBack { // it may have been granted though the answer says nothing of it
+		k.returnTo(ctx, stream, prefix)
+	}
+	return err
+}
+
+// isRefusal reports whether an answer says that nothing was granted.
+func isRefusal(err error) bool {
+	return slices.ContainsFunc([]error{s3client.ErrConflict, s3client.ErrAccess, s3client.ErrCredentials, s3client.ErrUnsupported},
+		func(of error) bool { return errors.Is(err, of) })
+}
+
+// beginAsking notes what is about to be asked for, and pauses the leases that it takes the place of.
+func (k *Keeper) beginAsking(ctx context.Context, h *held) (inner []*held, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.isBarredLocked(h.prefix) { // since it was looked at
+		return nil, s3client.ErrConflict
+	}
+	k.mu.asked = h
+	for _, in := range k.insideLocked(h.prefix) {
+		if in.paused = make(chan struct{}); in.users == 0 {
+			close(in.paused)
+		}
+		inner = append(inner, in)
+	}
+	for _, in := range inner {
+		k.mu.Unlock()
+		select {
+		case <-in.paused:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		k.mu.Lock()
+	}
+	if err != nil {
+		k.mu.asked = nil
+		resumeLocked(inner)
+	}
+	return inner, err
+}
+
+func resumeLocked(paused []*held) {
+	for _, h := range paused {
+		h.paused = nil
+	}
+}
+
+// insideLocked returns the leases below a prefix.
+func (k *Keeper) insideLocked(prefix string) (list []*held) {
+	for _, h := range k.mu.held {
+		if strings.HasPrefix(h.prefix, prefix) {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// endInsideLocked ends the leases below a prefix, on which there may be one that has taken their place: it goes back when
+// what they promised is claimed. None of them is asked for again while that is on its way. It reports false if there are none.
+func (k *Keeper) endInsideLocked(stream s3client.LeaseStream, prefix string) bool {
+	inner := k.insideLocked(prefix)
+	if len(inner) == 0 {
+		return false
+	}
+	k.barLocked(prefix, false, barred)
+	for _, h := range inner {
+		h.beginEndLocked()
+	}
+	k.work.Go(func() {
+		for _, h := range inner {
+			<-h.unused
+		}
+		over := k.claimSoon(k.ctx, prefix)
+		k.returnTo(k.ctx, stream, prefix)
+		for _, h := range inner {
+			k.giveBack(k.ctx, h)
+		}
+		k.claimOn(k.ctx, prefix, over)
+	})
+	return true
+}
