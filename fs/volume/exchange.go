@@ -172,27 +172,33 @@ func (v *Volume) swapKeys(ctx context.Context, a, b side) error {
 	if err != nil {
 		return err
 	}
+	doubt := func(err error) {
+		v.doubt(a.at, err) // and so that the third name is there
+		v.doubt(b.at, err)
+		v.names.ForgetTree("")
+	}
 	if err := v.moveKey(ctx, a.o, aside, a.key); err != nil {
+		doubt(err)
 		return err
 	}
 	if err := v.moveKey(ctx, b.o, bToA, b.key); err != nil {
-		return v.undone(err, aside, v.moveKey(ctx, a.o, a.key, aside))
+		doubt(err)
+		return v.undone(err, aside, v.moveKey(ctx, a.o, a.key, aside), doubt)
 	}
 	if err := v.moveKey(ctx, a.o, aToB, aside); err != nil {
-		v.doubt(a.at, err)
-		v.doubt(b.at, err)
+		doubt(err)
 		back := v.moveKey(ctx, b.o, b.key, bToA)
 		if back == nil {
 			back = v.moveKey(ctx, a.o, a.key, aside)
 		}
-		return v.undone(err, aside, back)
+		return v.undone(err, aside, back, doubt)
 	}
 	return nil
 }
 
 // undone returns why an exchange failed, and where things are if that could not be undone either.
-func (v *Volume) undone(err error, aside string, undo error) error {
-	v.names.ForgetTree("")
+func (v *Volume) undone(err error, aside string, undo error, doubt func(error)) error {
+	doubt(undo) // nil: what was learned meanwhile is of before
 	if undo != nil {
 		err = errors.Join(err, fmt.Errorf("what was moved to %q could not be moved back: %w", aside, undo))
 	}

@@ -69,6 +69,16 @@ func (v *Volume) sure(path string) (o object, state tree.State, s tree.Stamp) {
 	return o, state, s
 }
 
+// reliedOn reports whether the lease for reads that there was at a path can still be relied on.
+func (v *Volume) reliedOn(path string, since tree.Stamp) bool {
+	now, done, ok := v.useReads(path)
+	if !ok {
+		return false
+	}
+	done()
+	return now == since
+}
+
 // outlives reports whether what is known of a path, from before a lease for reads, would be taken for what there is once it
 // was told of anew.
 func (v *Volume) outlives(path string) bool {
@@ -97,13 +107,13 @@ func (v *Volume) useReads(path string) (since tree.Stamp, done func(), ok bool) 
 }
 
 // doubt says that a change at a path has failed. Where no answer came, it may be made yet, and nobody but the service knows:
-// the lease that covers it is nothing to rely on.
+// leases that cover it, or what is below, are nothing to rely on, and none is asked for there for a while.
 func (v *Volume) doubt(path string, err error) {
 	v.names.Forget(path)
 	unknown := slices.ContainsFunc([]error{s3client.ErrUnavailable, context.Canceled, context.DeadlineExceeded},
 		func(of error) bool { return errors.Is(err, of) })
 	if unknown && v.leases != nil && !v.keys.Synthetic(tree.Dir(path)) {
-		v.leases.Forfeit(v.keys.Prefix(tree.Dir(path)))
+		v.leases.Forfeit(v.keys.Dir(path))
 	}
 }
 

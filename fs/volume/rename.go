@@ -202,11 +202,16 @@ func (v *Volume) moveObject(ctx context.Context, m *move) (object, error) {
 			}
 		}
 		m.known = tree.Stamp{} // what is moved may be another state of it
-		if sure, state, s := v.sure(m.from); state == tree.Present && sure.full {
+		under, _ := v.leaseGranted(tree.Dir(m.from))
+		sure, state, s := v.sure(m.from)
+		if state == tree.Present && sure.full {
 			o, m.known = sure, s
 		}
 		o.info, err = v.moveVersion(ctx, v.keys.File(m.to), o.info, m.noReplace)
 		if err == nil {
+			if !v.reliedOn(m.from, under) { // what assured it ended meanwhile, perhaps before the service moved it
+				m.known = tree.Stamp{}
+			}
 			return o, nil
 		}
 		if m.noReplace && errors.Is(err, s3client.ErrPrecondition) {

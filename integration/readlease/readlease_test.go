@@ -336,3 +336,55 @@ func TestLeaseWithAJournal(t *testing.T) {
 		}
 	}
 }
+
+// The attributes of a directory that were read before the grant are not taken for what there is, as a listing under the lease,
+// which does not tell them, puts them anew.
+func TestAttributesOfADirectoryFromBeforeTheGrant(t *testing.T) {
+	s := newScene(t)
+	c := s.client()
+	a, b := s.machine("a", 0), s.machine("b", 0)
+	root := a.mkdir("d")
+	for i := range 1001 { // more than is learned with the grant
+		s.ok(put(c, fmt.Sprintf("d/many/%04d", i), "x"))
+	}
+	_, _, err := a.Mkdir(ctx, root, "sub", 0o755, volume.Caller{})
+	s.ok(err)
+	a.find(root, "sub")
+	mode := uint32(0o700)
+	_, err = b.Setattr(ctx, b.find(b.dir("d"), "sub"), volume.SetAttr{Mode: &mode}, nil)
+	s.ok(err)
+	for _, name := range []string{"lease-a", "lease-b", "lease-c"} {
+		s.ok(a.exclusive(root, name, "x"))
+	}
+	_, err = a.list(root)
+	s.ok(err)
+	_, st, err := a.Lookup(ctx, root, "sub")
+	s.ok(err)
+	if st.Mode&0o777 != 0o700 {
+		t.Errorf("mode %o", st.Mode)
+	}
+}
+
+// A file is renamed from below one lease to below another. The first ends on the way, and somebody changes the attributes
+// before the file is moved: those from before are not what the other lease assures.
+func TestRenameBetweenLeases(t *testing.T) {
+	s := newScene(t)
+	a, b := s.machine("a", 0), s.machine("b", 0)
+	x, y := a.lease("x"), a.lease("y")
+	s.ok(a.store(x, "f", "data"))
+	bf := b.find(b.dir("x"), "f")
+	arrived, letGo := a.link.holdRename()
+	over := make(chan error, 1)
+	go func() { over <- a.Rename(ctx, x, "f", y, "f", volume.RenameFlags{}) }()
+	<-arrived
+	mode := uint32(0o600)
+	_, err := b.Setattr(ctx, bf, volume.SetAttr{Mode: &mode}, nil)
+	close(letGo)
+	s.ok(err)
+	s.ok(<-over)
+	_, st, err := a.Lookup(ctx, y, "f")
+	s.ok(err)
+	if st.Mode&0o777 != mode {
+		t.Errorf("mode %o", st.Mode)
+	}
+}

@@ -72,6 +72,8 @@ type link struct {
 
 	mu   sync.Mutex
 	hold chan struct{} // events do not pass until it is closed; nil: they do
+
+	renaming, rename chan struct{} // the next rename says that it is there, and waits; nil: it passes
 }
 
 func (l *link) wait() {
@@ -107,7 +109,23 @@ func (l *link) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptio
 	return passed(l, func() (s3client.ObjectInfo, error) { return l.Client.Copy(ctx, dst, src, opt) })
 }
 
+// holdRename holds the next rename up, until letGo is closed.
+func (l *link) holdRename() (arrived <-chan struct{}, letGo chan<- struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.renaming, l.rename = make(chan struct{}), make(chan struct{})
+	return l.renaming, l.rename
+}
+
 func (l *link) Rename(ctx context.Context, dst, src string, opt s3client.RenameOptions) error {
+	l.mu.Lock()
+	arrived, letGo := l.renaming, l.rename
+	l.renaming, l.rename = nil, nil
+	l.mu.Unlock()
+	if arrived != nil {
+		close(arrived)
+		<-letGo
+	}
 	_, err := passed(l, func() (int, error) { return 0, l.Client.Rename(ctx, dst, src, opt) })
 	return err
 }
