@@ -19,11 +19,15 @@ import (
 // or forfeited before the answer came goes back.
 func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix string) error {
 	h := &held{prefix: prefix, stream: stream, unused: make(chan struct{})}
-	inner, err := k.beginAsking(ctx, h)
-	if err != nil {
-		return err
+	inner, ok := k.beginAsking(h)
+	if !ok {
+		return s3client.ErrConflict
 	}
-	reads, err := stream.Ask(ctx, prefix, k.opt.Reads)
+	reads, err := false, awaitUsers(ctx, inner)
+	unasked := err != nil
+	if !unasked {
+		reads, err = stream.Ask(ctx, prefix, k.opt.Reads)
+	}
 	k.mu.Lock()
 	k.mu.asked = nil
 	missed := h.missed
@@ -37,7 +41,7 @@ func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix 
 		}
 		k.mu.held[prefix] = h
 		inner = nil
-	case isRefusal(err):
+	case unasked || isRefusal(err):
 		resumeLocked(inner)
 		inner = nil
 	}
@@ -55,34 +59,34 @@ func isRefusal(err error) bool {
 		func(of error) bool { return errors.Is(err, of) })
 }
 
-// beginAsking notes what is about to be asked for, and pauses the leases that it takes the place of.
-func (k *Keeper) beginAsking(ctx context.Context, h *held) (inner []*held, err error) {
+// beginAsking notes what is about to be asked for, and pauses the leases that it takes the place of. It reports false if it
+// is barred, since that was looked at.
+func (k *Keeper) beginAsking(h *held) (inner []*held, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.isBarredLocked(h.prefix) { // since it was looked at
-		return nil, s3client.ErrConflict
+	if k.isBarredLocked(h.prefix) {
+		return nil, false
 	}
 	k.mu.asked = h
-	for _, in := range k.insideLocked(h.prefix) {
+	inner = k.insideLocked(h.prefix)
+	for _, in := range inner {
 		if in.paused = make(chan struct{}); in.users == 0 {
 			close(in.paused)
 		}
-		inner = append(inner, in)
 	}
-	for _, in := range inner {
-		k.mu.Unlock()
+	return inner, true
+}
+
+// awaitUsers waits until nobody relies on leases that are paused.
+func awaitUsers(ctx context.Context, paused []*held) error {
+	for _, h := range paused {
 		select {
-		case <-in.paused:
+		case <-h.paused:
 		case <-ctx.Done():
-			err = context.Cause(ctx)
+			return context.Cause(ctx)
 		}
-		k.mu.Lock()
 	}
-	if err != nil {
-		k.mu.asked = nil
-		resumeLocked(inner)
-	}
-	return inner, err
+	return nil
 }
 
 func resumeLocked(paused []*held) {

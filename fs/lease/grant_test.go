@@ -79,6 +79,24 @@ func TestLeasesBelowOneThatIsNotKnown(t *testing.T) {
 	}
 }
 
+// Nor is a lease that is being asked for below one that is not known, and recalled: the service has granted no more than that.
+func TestLeaseThatIsCoveredByOneThatIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, k := newService(t)
+		s.asking = func(string) error {
+			s.stream().tell(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Prefix: "d/", Key: "d/x"})
+			synctest.Wait()
+			return nil
+		}
+		asks(k, "d/e/")
+		if uses(k, "d/e/") {
+			t.Error("it relies on d/e/")
+		}
+		s.wait("join", "ask d/e/", "return d/", "return d/e/", "close")
+		k.Close()
+	})
+}
+
 // Who relies on a lease comes to his end before one is asked for that takes its place.
 func TestUsersOfLeasesBelow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

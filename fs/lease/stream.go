@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"pail/s3client"
@@ -105,9 +106,11 @@ func (k *Keeper) heard(e s3client.LeaseEvent) {
 // unknownLocked serves an event about a lease that is not held here: its answer has not come yet, or got lost, or it has just
 // gone back.
 func (k *Keeper) unknownLocked(e s3client.LeaseEvent) {
-	if asked := k.mu.asked; asked != nil && asked.prefix == e.Prefix {
-		asked.missed = true // grant does the rest
-		return
+	if asked := k.mu.asked; asked != nil && strings.HasPrefix(asked.prefix, e.Prefix) {
+		asked.missed = true // also where the service has not granted it, as this one covers it
+		if asked.prefix == e.Prefix {
+			return // grant does the rest
+		}
 	}
 	if stream := k.mu.stream; stream != nil && !k.endInsideLocked(stream, e.Prefix) && e.Kind == s3client.LeaseRecalled {
 		k.work.Go(func() { k.returnTo(k.ctx, stream, e.Prefix) })
