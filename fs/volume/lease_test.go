@@ -448,7 +448,21 @@ func TestNoLeasesWithoutNeed(t *testing.T) {
 	}
 }
 
-// Without Options.ReadLeases no lease for reads is asked for, and with a journal, which promises no names, none at all.
+// With a journal, which promises no names, no lease is asked for without Options.ReadLeases.
+func TestNoLeasesWithAJournal(t *testing.T) {
+	s := newLeaseService(newClock())
+	s.names = true
+	m := newJournaled(t, conditional, s.leases)
+	m.mkdir("d")
+	for _, name := range []string{"d/a", "d/b", "d/c"} {
+		m.close(m.exclusive(name))
+	}
+	if got := s.prefixes(); len(got) > 0 {
+		t.Errorf("asked for %q", got)
+	}
+}
+
+// Without Options.ReadLeases no lease for reads is asked for.
 func TestNoLeasesForReadsUnlessAskedFor(t *testing.T) {
 	c := newClock()
 	s := newLeaseService(c)
