@@ -16,6 +16,7 @@ const (
 	glancePages = 4               // of a directory, 1000 keys each; one with more is asked about name by name
 	glanceWorth = 50              // entries that may be read for one name that is asked for
 	glanceDirs  = 1024            // directories of which it is known how they were looked at
+	rootKnown   = time.Second     // what ReadRoot has found
 	glanceAgain = 5 * time.Minute // until a directory that had more pages is tried again
 )
 
@@ -120,7 +121,8 @@ func (g *glances) next(run *glanceRun) <-chan struct{} {
 }
 
 // ReadRoot begins to read the root directory, for whoever comes first after the mount. It is one request, and does not wait
-// for the answer.
+// for the answer. What it tells is there is believed for a second, and what it does not tell is not believed to be absent:
+// nobody here has looked yet, so nobody expects old answers.
 func (v *Volume) ReadRoot() {
 	if v.opt.TTL <= 0 || v.opt.NegativeTTL <= 0 {
 		return
@@ -128,32 +130,45 @@ func (v *Volume) ReadRoot() {
 	v.glances.mu.Lock()
 	defer v.glances.mu.Unlock()
 	d, run := &glance{}, &glanceRun{step: make(chan struct{})}
-	if v.glances.start(func() { v.readGlance("", d, run, 1) }) {
+	if v.glances.start(func() { v.forgetLater(v.readGlance("", d, run, 1)) }) {
 		d.run = run
 		v.glances.mu.dirs.Add("", d)
 	}
 }
 
-// readGlance reads a directory, so many pages at most. A failure leaves it to the lookups to find out for themselves.
-func (v *Volume) readGlance(dir string, d *glance, run *glanceRun, most int) {
+// forgetLater makes the cache forget what it knows from a listing of the root alone, after rootKnown.
+func (v *Volume) forgetLater(items []dirItem) {
+	select {
+	case <-time.After(rootKnown):
+	case <-v.glances.ctx.Done():
+	}
+	for _, it := range items {
+		if _, _, s := v.names.Get(it.name); s == it.stamp {
+			v.names.Forget(it.name)
+		}
+	}
+}
+
+// readGlance reads a directory, so many pages at most, and returns what the last one told. A failure leaves it to the lookups to find out for themselves.
+func (v *Volume) readGlance(dir string, d *glance, run *glanceRun, most int) (items []dirItem) {
 	ctx, cancel := context.WithTimeout(v.glances.ctx, v.opt.MetaTimeout)
 	defer cancel()
 	l := v.beginListing(dir)
+	l.presence = most < glancePages
 	for pages := 1; ; pages++ {
 		got := v.page(ctx, l.query())
 		more := false
 		if got.err == nil {
-			var items []dirItem
 			items, more = l.take(got)
 			run.entries += len(items)
 			v.walks.listed(dir, items, pages == 1)
 		}
 		goOn := more && got.err == nil && pages < most
-		if !v.glances.stepped(d, run, got.err == nil && !more, goOn) {
+		if !v.glances.stepped(d, run, got.err == nil && !more && !l.presence, goOn) {
 			if more && pages == glancePages {
 				v.glances.tooLarge(d, v.opt.Now())
 			}
-			return
+			return items
 		}
 	}
 }

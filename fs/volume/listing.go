@@ -18,6 +18,8 @@ type listing struct {
 	token string
 	begun tree.Stamp // when the first page was asked for
 	stamp tree.Stamp // when the page before the last was asked for
+
+	presence bool // that a name is not listed tells nothing
 }
 
 // dirItem is an entry with what the listing told of it.
@@ -102,7 +104,7 @@ func (l *listing) take(got pageResult) (items []dirItem, more bool) {
 		}
 	}
 	l.token = got.page.NextToken
-	if l.token == "" {
+	if l.token == "" && !l.presence {
 		asOf := l.begun
 		if got.stamp.Before(asOf) { // it was asked for ahead
 			asOf = got.stamp

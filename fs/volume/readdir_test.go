@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pail/fs/attr"
@@ -342,6 +343,21 @@ func TestReadRootIsOneRequest(t *testing.T) {
 	m.ReadRoot()
 	m.stat("a")
 	m.stat("d")
-	m.missing("none")
 	m.requests(1, "lookups in the root after the mount")
+	m.foreign("new", "x")
+	m.stat("new") // as nobody has looked before
+}
+
+// What is read at the mount is not believed for long, as nobody here has looked at it.
+func TestReadRootIsSoonForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMount(t, memclient.Full())
+		m.foreign("a", "x")
+		m.ReadRoot()
+		time.Sleep(2 * time.Second) // of the bubble
+		m.foreign("a", "larger")
+		if st := m.stat("a"); st.Size != 6 {
+			t.Errorf("size is %d", st.Size)
+		}
+	})
 }
