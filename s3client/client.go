@@ -168,6 +168,14 @@ type RenameOptions struct {
 	IfNoneMatch bool // the destination must not exist
 }
 
+// TotalLen returns how many bytes ranges have together.
+func TotalLen(ranges []Range) (n int64) {
+	for _, r := range ranges {
+		n += r.Len
+	}
+	return n
+}
+
 // ListQuery asks for one page. Token, from the previous page, wins over StartAfter. MaxKeys 0 means MaxListKeys, more
 // than that is for WithMeta only; a service may give less.
 type ListQuery struct {

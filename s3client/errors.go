@@ -3,6 +3,7 @@ package s3client
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -81,6 +82,11 @@ func (e *Error) Is(target error) bool {
 		return errors.Is(e.Err, ErrCredentials)
 	}
 	return false
+}
+
+// IsAny reports whether an error is one of several, as errors.Is does for one.
+func IsAny(err error, of ...error) bool {
+	return slices.ContainsFunc(of, func(one error) bool { return errors.Is(err, one) })
 }
 
 // NotRemoved returns those of the keys given to Delete that may still be there after its error, each with what is known of

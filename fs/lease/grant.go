@@ -2,8 +2,6 @@ package lease
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"strings"
 
 	"pail/s3client"
@@ -55,8 +53,7 @@ func (k *Keeper) grant(ctx context.Context, stream s3client.LeaseStream, prefix 
 
 // isRefusal reports whether an answer says that nothing was granted.
 func isRefusal(err error) bool {
-	return slices.ContainsFunc([]error{s3client.ErrConflict, s3client.ErrAccess, s3client.ErrCredentials, s3client.ErrUnsupported},
-		func(of error) bool { return errors.Is(err, of) })
+	return s3client.IsAny(err, s3client.ErrConflict, s3client.ErrAccess, s3client.ErrCredentials, s3client.ErrUnsupported)
 }
 
 // beginAsking notes what is about to be asked for, and pauses the leases that it takes the place of. It reports false if it

@@ -206,8 +206,7 @@ func (k *Keeper) Ask(ctx context.Context, prefixes ...string) {
 // pauseAfter lets nothing be asked for a while: for long where an error is not about to pass.
 func (k *Keeper) pauseAfter(err error) {
 	pause := broken
-	if !errors.Is(err, errSilent) && slices.ContainsFunc([]error{s3client.ErrUnavailable, s3client.ErrThrottled, context.DeadlineExceeded},
-		func(passing error) bool { return errors.Is(err, passing) }) {
+	if !errors.Is(err, errSilent) && s3client.IsAny(err, s3client.ErrUnavailable, s3client.ErrThrottled, context.DeadlineExceeded) {
 		pause = refused
 	}
 	k.mu.Lock()

@@ -68,7 +68,7 @@ func (s *source) considerWhole() {
 	if w.state != counting {
 		return
 	}
-	if w.rest = total(missing); w.rest == 0 {
+	if w.rest = s3client.TotalLen(missing); w.rest == 0 {
 		w.state = over
 	}
 	if s.wholeDueLocked() {
@@ -172,11 +172,4 @@ func (s *source) wholeFetchedLocked(err error) {
 		w.missing = nil
 	}
 	s.fetchWholeLocked()
-}
-
-func total(ranges []s3client.Range) (n int64) {
-	for _, r := range ranges {
-		n += r.Len
-	}
-	return n
 }

@@ -2,7 +2,6 @@ package upload
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"pail/fs/stage"
@@ -37,7 +36,7 @@ func (u *Uploader) patchRanges(key string, snap Snapshot, base *s3client.ObjectI
 // sendPatch makes the object out of base and the ranges of snap.
 func (u *Uploader) sendPatch(ctx context.Context, key string, snap Snapshot, ranges []s3client.Range, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
 	pieces := &patchReader{ctx: ctx, snap: snap, ranges: ranges}
-	b := &body{ReadSeeker: io.NewSectionReader(pieces, 0, pieces.size())}
+	b := &body{ReadSeeker: io.NewSectionReader(pieces, 0, s3client.TotalLen(ranges))}
 	info, err := u.client.Patch(ctx, key, b, s3client.PatchOptions{PutOptions: opt, Ranges: ranges, Size: snap.Size()})
 	return info, b.explain(err)
 }
@@ -45,12 +44,7 @@ func (u *Uploader) sendPatch(ctx context.Context, key string, snap Snapshot, ran
 // refusesPatch tells the errors that say nothing of the object, but that this service, or for this object, takes no patch: that
 // it has become another one, or that the object has another key than new ones have. It may take parts.
 func refusesPatch(err error) bool {
-	for _, refusal := range []error{s3client.ErrUnsupported, s3client.ErrInvalid, s3client.ErrRange, s3client.ErrTooLarge, s3client.ErrAccess} {
-		if errors.Is(err, refusal) {
-			return true
-		}
-	}
-	return false
+	return s3client.IsAny(err, s3client.ErrUnsupported, s3client.ErrInvalid, s3client.ErrRange, s3client.ErrTooLarge, s3client.ErrAccess)
 }
 
 // patchReader reads ranges of a snapshot as if they lay side by side.
@@ -58,13 +52,6 @@ type patchReader struct {
 	ctx    context.Context
 	snap   Snapshot
 	ranges []s3client.Range
-}
-
-func (r *patchReader) size() (n int64) {
-	for _, one := range r.ranges {
-		n += one.Len
-	}
-	return n
 }
 
 // ReadAt implements io.ReaderAt.

@@ -3,7 +3,6 @@ package volume
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +93,7 @@ func (v *Volume) outlives(path string) bool {
 // useReads relies on a lease for reads on the directory that holds a path. Names that tell of other keys than those in it
 // are asked for.
 func (v *Volume) useReads(path string) (since tree.Stamp, done func(), ok bool) {
-	if v.leases == nil || path == "" || v.keys.Synthetic(path) || v.keys.Synthetic(tree.Dir(path)) {
+	if v.leases == nil || !v.opt.ReadLeases || path == "" || v.keys.Synthetic(path) || v.keys.Synthetic(tree.Dir(path)) {
 		return tree.Stamp{}, nil, false
 	}
 	if _, view := v.keys.MarkerContent(path); view {
@@ -110,8 +109,7 @@ func (v *Volume) useReads(path string) (since tree.Stamp, done func(), ok bool) 
 // leases that cover it, or what is below, are nothing to rely on, and none is asked for there for a while.
 func (v *Volume) doubt(path string, err error) {
 	v.names.Forget(path)
-	unknown := slices.ContainsFunc([]error{s3client.ErrUnavailable, context.Canceled, context.DeadlineExceeded},
-		func(of error) bool { return errors.Is(err, of) })
+	unknown := s3client.IsAny(err, s3client.ErrUnavailable, context.Canceled, context.DeadlineExceeded)
 	if unknown && v.leases != nil && !v.keys.Synthetic(tree.Dir(path)) {
 		v.leases.Forfeit(v.keys.Dir(path))
 	}
@@ -264,7 +262,7 @@ func (v *Volume) takeTree(at string, page flatPage) {
 
 // sureChildren returns what is in a directory, as a lease for reads assures. It reports false where that has to be asked for.
 func (v *Volume) sureChildren(dir string) (items []dirItem, ok bool) {
-	if v.leases == nil || v.keys.Synthetic(dir) {
+	if v.leases == nil || !v.opt.ReadLeases || v.keys.Synthetic(dir) {
 		return nil, false
 	}
 	since, done, ok := v.leases.UseReads(v.keys.Prefix(dir))

@@ -16,27 +16,13 @@ func (c *Client) Patch(ctx context.Context, key string, r io.ReadSeeker, opt s3c
 		return s3client.ObjectInfo{}, err
 	}
 	req.query = "patch"
-	if err := c.setNew(req, opt.Meta, opt.System); err != nil {
-		return s3client.ObjectInfo{}, err
-	}
-	setConditions(req.header, opt.IfMatch, opt.IfNoneMatch)
 	set(req.header, "X-Amz-Patch-Size", strconv.FormatInt(opt.Size, 10))
 	if len(opt.Ranges) > 0 {
 		set(req.header, "X-Amz-Patch-Ranges", opt.RangesText())
 	}
-	if err := c.setBody(req, r); err != nil {
-		return s3client.ObjectInfo{}, err
+	info, err := c.sendNew(ctx, req, r, opt.PutOptions)
+	if err == nil {
+		info.Size = opt.Size
 	}
-	resp, err := c.do(ctx, req)
-	if err != nil {
-		return s3client.ObjectInfo{}, err
-	}
-	if err := c.genuine(req, resp); err != nil {
-		return s3client.ObjectInfo{}, err
-	}
-	finish(resp)
-	return s3client.ObjectInfo{
-		Key: key, Size: opt.Size, ETag: s3client.ParseETag(first(resp.Header, "Etag")),
-		VersionID: first(resp.Header, "X-Amz-Version-Id"),
-	}, nil
+	return info, err
 }

@@ -15,6 +15,12 @@ func (c *Client) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3cli
 	if err != nil {
 		return s3client.ObjectInfo{}, err
 	}
+	return c.sendNew(ctx, req, r, opt)
+}
+
+// sendNew sends a body for a new version of the object of a request, with what opt says of it. The version is taken to be as
+// long as the body.
+func (c *Client) sendNew(ctx context.Context, req *request, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
 	if err := c.setNew(req, opt.Meta, opt.System); err != nil {
 		return s3client.ObjectInfo{}, err
 	}
@@ -31,12 +37,12 @@ func (c *Client) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3cli
 	}
 	finish(resp)
 	return s3client.ObjectInfo{
-		Key: key, Size: req.body.size, ETag: s3client.ParseETag(first(resp.Header, "Etag")),
+		Key: req.key, Size: req.body.size, ETag: s3client.ParseETag(first(resp.Header, "Etag")),
 		VersionID: first(resp.Header, "X-Amz-Version-Id"),
 	}, nil
 }
 
-// setBody attaches a body, which may be nil, to a PUT.
+// setBody attaches a body, which may be nil, to a request.
 func (c *Client) setBody(req *request, r io.ReadSeeker) error {
 	b, err := newBody(r)
 	if err != nil {

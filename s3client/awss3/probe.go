@@ -161,12 +161,8 @@ func refuses(err error) bool {
 
 // failed gives an error of a probe that says nothing of what the service can do: the mount must not go on with it.
 func failed(ctx context.Context, err error) error {
-	for _, fatal := range []error{s3client.ErrNoBucket, s3client.ErrThrottled, s3client.ErrUnavailable, s3client.ErrCredentials} {
-		if errors.Is(err, fatal) {
-			return err
-		}
-	}
-	if ctx.Err() != nil {
+	fatal := s3client.IsAny(err, s3client.ErrNoBucket, s3client.ErrThrottled, s3client.ErrUnavailable, s3client.ErrCredentials)
+	if fatal || ctx.Err() != nil {
 		return err
 	}
 	return nil

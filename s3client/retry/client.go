@@ -92,12 +92,8 @@ func isEcho(err error) bool {
 
 // passing tells the errors that may be gone the next time.
 func passing(err error) bool {
-	for _, target := range []error{s3client.ErrUnavailable, s3client.ErrThrottled, s3client.ErrIntegrity, s3client.ErrConflict} {
-		if errors.Is(err, target) {
-			return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
-		}
-	}
-	return false
+	return s3client.IsAny(err, s3client.ErrUnavailable, s3client.ErrThrottled, s3client.ErrIntegrity, s3client.ErrConflict) &&
+		!s3client.IsAny(err, context.Canceled, context.DeadlineExceeded)
 }
 
 // pause waits after attempt n failed with err. It returns err when there is to be no further attempt, and the

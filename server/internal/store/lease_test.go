@@ -293,36 +293,27 @@ func TestDeletionOfTheBucketWaitsForALeaseForReads(t *testing.T) {
 
 // A Store that takes over has the leases for reads of the one before linger, and none that was given back.
 func TestLeasesForReadsOutliveTheStore(t *testing.T) {
-	for name, db := range map[string]func(t *testing.T) meta.DB{
-		"memdb":    func(*testing.T) meta.DB { return memdb.New() },
-		"pebbledb": func(t *testing.T) meta.DB { return openPebble(t, pebbletest.NewDisk(nil)) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			e := newEnv(t, db(t))
-			h, err := e.JoinLeases(ctx, "b", "holder")
-			wantErr(t, err, nil)
-			defer h.Leave()
-			for _, prefix := range []string{"d/", "returned/", "wide/narrow/", "wide/"} {
-				wantErr(t, e.GrantLease(ctx, "b", "holder", prefix, lease.Reads), nil)
+	onEachEngineWithLeases(t, func(t *testing.T, e *env, _ *lease.Holder) {
+		for _, prefix := range []string{"d/", "returned/", "wide/narrow/", "wide/"} {
+			wantErr(t, e.GrantLease(ctx, "b", "holder", prefix, lease.Reads), nil)
+		}
+		wantErr(t, e.GrantLease(ctx, "b", "holder", "names/", lease.Names), nil)
+		wantErr(t, e.ReturnLease(ctx, "b", "holder", "returned/"), nil)
+		next := openStore(t, e.db, e.fs, time.Now)
+		id, err := next.bucketID(ctx, "b")
+		wantErr(t, err, nil)
+		for prefix, there := range map[string]bool{"d/": true, "wide/": true, "wide/narrow/": false, "returned/": false, "names/": false} {
+			if got := next.leases.Held(lease.Place{Bucket: id, Prefix: prefix}); got != there {
+				t.Errorf("%q: %v", prefix, got)
 			}
-			wantErr(t, e.GrantLease(ctx, "b", "holder", "names/", lease.Names), nil)
-			wantErr(t, e.ReturnLease(ctx, "b", "holder", "returned/"), nil)
-			next := openStore(t, e.db, e.fs, time.Now)
-			id, err := next.bucketID(ctx, "b")
-			wantErr(t, err, nil)
-			for prefix, there := range map[string]bool{"d/": true, "wide/": true, "wide/narrow/": false, "returned/": false, "names/": false} {
-				if got := next.leases.Held(lease.Place{Bucket: id, Prefix: prefix}); got != there {
-					t.Errorf("%q: %v", prefix, got)
-				}
-			}
-			_, err = next.PutObject(WithLeaseHolder(ctx, "holder"), PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1})
-			wantErr(t, err, nil) // the holder's own, on its way at the time
-			_, err = next.PutObject(ctx, PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1})
-			wantErr(t, err, nil)
-			wantErr(t, next.update(ctx, nil, func(x *tx) error { return x.forgetLeases(next.leases.Ended()) }), nil)
-			e.check()
-		})
-	}
+		}
+		_, err = next.PutObject(WithLeaseHolder(ctx, "holder"), PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1})
+		wantErr(t, err, nil) // the holder's own, on its way at the time
+		_, err = next.PutObject(ctx, PutInput{Bucket: "b", Key: "d/k", Body: strings.NewReader("x"), Size: 1})
+		wantErr(t, err, nil)
+		wantErr(t, next.update(ctx, nil, func(x *tx) error { return x.forgetLeases(next.leases.Ended()) }), nil)
+		e.check()
+	})
 }
 
 // What makes no key under a lease does not wait, and who gives up waiting has changed nothing.

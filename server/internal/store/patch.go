@@ -152,18 +152,12 @@ func (p *patching) ingest(ctx context.Context) (err error) {
 	if h != nil {
 		body = io.TeeReader(body, h)
 	}
-	var size int64
-	for _, r := range p.plan.fresh {
-		size += r.Len
-	}
-	p.fresh, err = p.store.ingest(ctx, source{body: p.merged(body), size: size, keys: p.keys, verify: func(Computed) error {
+	p.fresh, err = p.store.ingest(ctx, source{body: p.merged(body), size: rangesLen(p.plan.fresh), keys: p.keys, verify: func(Computed) error {
 		computed.MD5 = sum.Sum(nil)
 		if h != nil {
 			computed.Sum.Value = h.Sum(nil)
 		}
-		for _, one := range p.sent {
-			computed.Size += one.Len
-		}
+		computed.Size = rangesLen(p.in.Ranges)
 		p.etag = patchTag(p.in, computed.MD5)
 		if p.in.Verify == nil {
 			return nil

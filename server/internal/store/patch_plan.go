@@ -13,6 +13,14 @@ type Range struct{ Off, Len int64 }
 
 func (r Range) end() int64 { return r.Off + r.Len }
 
+// rangesLen is how many bytes ranges have together.
+func rangesLen(ranges []Range) (n int64) {
+	for _, r := range ranges {
+		n += r.Len
+	}
+	return n
+}
+
 // What is patched again and again must neither fall into ever more pieces, which reading and each further patch would pay
 // for, nor keep bytes for ever that it does not have any more. So a patch stores anew, with the bytes that it brings, some
 // of those around them:
@@ -131,13 +139,6 @@ func (p *patchPlan) cut(off, end int64) []extent {
 type option struct {
 	ranges []Range // none of them fresh
 	pieces int     // that become one
-}
-
-func (o *option) cost() (n int64) {
-	for _, r := range o.ranges {
-		n += r.Len
-	}
-	return n
 }
 
 // crumbled gives the areas that what is fresh lies in and that are in too many pieces, those in most first.

@@ -33,14 +33,11 @@ func (p *patching) tidy(ctx context.Context) error {
 // afford adds those options to the plan that the budget is enough for and that can be read. They are read here, before the
 // body is, which could not be read again for another plan.
 func (p *patching) afford(ctx context.Context, options []option) error {
-	sent := int64(0)
-	for _, r := range p.in.Ranges {
-		sent += r.Len
-	}
+	budget := p.store.patch.budget(rangesLen(p.in.Ranges))
 	var list []Range
 	for _, o := range options {
-		cost := o.cost()
-		if cost > p.store.patch.budget(sent)-p.spent {
+		cost := rangesLen(o.ranges)
+		if cost > budget-p.spent {
 			continue
 		}
 		p.spent += cost
