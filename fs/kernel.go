@@ -1,16 +1,16 @@
 package fs
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
+
+	"pail/fs/mountinfo"
 )
 
 // mountFlags are the words of KernelFlags as bits of mount(2); a word without a bit in set takes bits away.
@@ -80,36 +80,13 @@ func setReadAhead(dir string, bytes int) error {
 	if os.Geteuid() != 0 {
 		return errors.New("only root may set it")
 	}
-	f, err := os.Open("/proc/self/mountinfo")
+	mount, mounted, err := mountinfo.Find(dir)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	var device string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if fields := strings.Fields(lines.Text()); len(fields) > 4 && unescape(fields[4]) == dir {
-			device = fields[2]
-		}
-	}
-	if device == "" {
+	if !mounted {
 		return &os.PathError{Op: "find mount", Path: dir, Err: syscall.ENOENT}
 	}
-	name := fmt.Sprintf("/sys/class/bdi/%s/read_ahead_kb", device)
+	name := fmt.Sprintf("/sys/class/bdi/%s/read_ahead_kb", mount.Device)
 	return os.WriteFile(name, []byte(strconv.Itoa(bytes>>10)), 0)
-}
-
-// unescape reads the octal escapes of /proc/*/mountinfo.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+4 <= len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

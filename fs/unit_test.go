@@ -158,12 +158,6 @@ func TestHelperGetsNoWordThatUsersMayNotUse(t *testing.T) {
 	}
 }
 
-func TestUnescape(t *testing.T) {
-	if got := unescape(`/mnt/a\040b\134c\09`); got != `/mnt/a b\c\09` {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestTimesBefore1970(t *testing.T) {
 	sec, nsec := unixTime(time.Unix(-2, 500))
 	if int64(sec) != -2 || nsec != 500 {

@@ -15,6 +15,7 @@ import (
 	"pail/cmd/internal/opt"
 	"pail/cmd/internal/sdnotify"
 	fuse "pail/fs"
+	"pail/fs/mountinfo"
 )
 
 // mountBucket is "pail mount" and "pail BUCKET MOUNTPOINT".
@@ -75,7 +76,7 @@ func mount(form opt.Context, args []string, stdout, stderr io.Writer) int {
 
 // answers checks a mount from outside, as its users will see it.
 func answers(dir string) error {
-	entry, mounted, err := mountpoint.Find(dir)
+	entry, mounted, err := mountinfo.Find(dir)
 	if err != nil {
 		return err
 	}

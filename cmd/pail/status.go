@@ -12,6 +12,7 @@ import (
 	"pail/cmd/internal/daemon"
 	"pail/cmd/internal/mountpoint"
 	"pail/cmd/internal/progress"
+	"pail/fs/mountinfo"
 )
 
 const statusUsage = `usage: pail status [MOUNTPOINT] [--json]
@@ -134,7 +135,7 @@ func askMount(w *daemon.Waiter, dir string) (s mountStatus, ok bool, err error) 
 	if run.Ended || dir != "" && run.Name != dir {
 		return s, false, nil
 	}
-	entry, mounted, err := mountpoint.Find(run.Name)
+	entry, mounted, err := mountinfo.Find(run.Name)
 	if err != nil {
 		return s, false, fmt.Errorf("read the mount table: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"pail/cmd/internal/mountpoint"
 	"pail/cmd/internal/progress"
 	"pail/fs"
+	"pail/fs/mountinfo"
 )
 
 const umountUsage = `usage: pail umount MOUNTPOINT
@@ -42,7 +43,7 @@ func unmountAndWait(dir string, bar *progress.Bar) (note string, err error) {
 	if err != nil {
 		return "", err
 	}
-	entry, mounted, err := mountpoint.Find(dir)
+	entry, mounted, err := mountinfo.Find(dir)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("read the mount table: %w", err)

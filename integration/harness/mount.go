@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"pail/fs/mountinfo"
 )
 
 // Mount is a running pail mount.
@@ -157,18 +158,8 @@ func Detach(dir string) {
 
 // Mounted returns the filesystem type mounted at dir, from the kernel's mount table.
 func Mounted(dir string) (fstype string, mounted bool) {
-	f, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return "", false
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		head, tail, _ := strings.Cut(lines.Text(), " - ")
-		if fields := strings.Fields(head); len(fields) > 4 && fields[4] == dir {
-			fstype, mounted = strings.Fields(tail)[0], true
-		}
-	}
-	return fstype, mounted
+	mount, mounted, err := mountinfo.Find(dir)
+	return mount.Type, mounted && err == nil
 }
 
 // PeakRSS returns the largest resident size that a process has had, in bytes.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"pail/fs/mountinfo"
 )
 
 // patience is how long a mount may take to answer before it counts as hanging.
@@ -50,7 +52,7 @@ func Prepare(dir string, opt Options) (string, error) {
 // clearDead deals with what is mounted at dir, dead mounts on top of each other included.
 func clearDead(dir, ours string) error {
 	for {
-		entry, mounted, err := Find(dir)
+		entry, mounted, err := mountinfo.Find(dir)
 		if err != nil {
 			return fmt.Errorf("read the mount table: %w", err)
 		}

@@ -1,16 +1,16 @@
-package mountpoint
+package mountinfo
 
 import (
 	"bufio"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
 
 // Entry is one mount of the kernel's mount table.
 type Entry struct {
+	Device string // "major:minor"
 	Dir    string // where it is mounted
 	Source string // what is mounted, as the filesystem calls it
 	Type   string // as "ext4", "fuse.pail"
@@ -48,7 +48,7 @@ func parse(line string) (Entry, bool) {
 	if !cut || len(fields) < 5 || len(rest) < 1 {
 		return Entry{}, false
 	}
-	e := Entry{Dir: unescape(fields[4]), Type: unescape(rest[0])}
+	e := Entry{Device: fields[2], Dir: unescape(fields[4]), Type: unescape(rest[0])}
 	if len(rest) > 1 {
 		e.Source = unescape(rest[1])
 	}
@@ -72,24 +72,4 @@ func unescape(s string) string {
 		b.WriteByte(s[i])
 	}
 	return b.String()
-}
-
-// Resolve returns the absolute path of dir without symbolic links, as the mount table has it. It does not look into the
-// directory itself more than it must, as that may be a dead mount.
-func Resolve(dir string) (string, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	if _, mounted, err := Find(abs); err == nil && mounted {
-		return abs, nil
-	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real, nil
-	}
-	parent, err := filepath.EvalSymlinks(filepath.Dir(abs))
-	if err != nil {
-		return abs, nil // the caller finds out what is wrong with it
-	}
-	return filepath.Join(parent, filepath.Base(abs)), nil
 }
