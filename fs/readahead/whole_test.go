@@ -52,15 +52,20 @@ func (l *link) open(t *testing.T, k Keeper) (*Pool, *source) {
 	return p, p.Open(object(l.fake)).(*source)
 }
 
-// readRandomly reads until more is fetched than the reads need, n times at most, and returns the number of reads.
+// readRandomly reads until more is fetched than the reads need, n times at most, and returns the number of reads. Each has
+// all bytes of its requests before the next begins, as the time of one counts for all that are under way.
 func (l *link) readRandomly(t *testing.T, s *source, n int) int {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := range n {
 		read(t, s, rnd.Int64N(l.size/4096)*4096, 4096)
-		s.pool.mu.Lock()
-		state := s.whole.state
-		s.pool.mu.Unlock()
+		state := counting
+		waitFor(t, "the bytes of a read", func() bool {
+			s.pool.mu.Lock()
+			defer s.pool.mu.Unlock()
+			state = s.whole.state
+			return state == fetching || !slices.ContainsFunc(s.blocks, func(b *block) bool { return !b.done })
+		})
 		if state == fetching {
 			return i + 1
 		}
