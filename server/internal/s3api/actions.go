@@ -97,6 +97,7 @@ var actions = map[string]string{
 	"GetObject":              "s3:GetObject",
 	"HeadObject":             "s3:GetObject",
 	"DeleteObject":           "s3:DeleteObject",
+	"DeleteDirectory":        "s3:DeleteObject", // and it tells whether there are keys, see authorizeMore
 	"CopyObject":             "s3:PutObject",
 	"RenameObject":           "s3:PutObject",
 	"PatchObject":            "s3:PutObject", // and it reads the object, see authorizeMore

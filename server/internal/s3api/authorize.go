@@ -125,6 +125,8 @@ func (r *request) authorizeMore(q question) error {
 		return also("s3:GetObjectAttributes")
 	case "RenameObject":
 		return r.authorizeRename(q)
+	case "DeleteDirectory":
+		return r.require(question{action: "s3:ListBucket", bucket: q.bucket})
 	case "PutObject", "PostObject", "PatchObject", "CopyObject", "CreateMultipartUpload":
 		if r.op.name == "PatchObject" { // the new version, which may be another's, holds what the old one does
 			if err := also("s3:GetObject"); err != nil {

@@ -88,6 +88,9 @@ func (r *request) globalValues(a *access, key string) []string {
 func (r *request) s3Values(a *access, q question, name string) []string {
 	switch name {
 	case "prefix", "delimiter", "max-keys":
+		if r.op.name == "DeleteDirectory" && name == "prefix" {
+			return one(r.key)
+		}
 		return r.query[name] // given but empty is a value too
 	case "versionid":
 		return one(q.version)

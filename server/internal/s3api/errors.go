@@ -23,6 +23,7 @@ var sentinels = []struct {
 	{store.ErrBucketExists, s3err.BucketAlreadyExists},
 	{store.ErrBucketAlreadyOwned, s3err.BucketAlreadyOwnedByYou},
 	{store.ErrBucketNotEmpty, s3err.BucketNotEmpty},
+	{store.ErrDirectoryNotEmpty, s3err.DirectoryNotEmpty},
 	{store.ErrNoSuchKey, s3err.NoSuchKey},
 	{store.ErrNoSuchVersion, s3err.NoSuchVersion},
 	{store.ErrDeleteMarker, s3err.MethodNotAllowed},

@@ -3,7 +3,9 @@ package s3api
 import (
 	"cmp"
 	"net/http"
+	"strings"
 
+	"pail/server/internal/s3err"
 	"pail/server/internal/store"
 )
 
@@ -103,6 +105,23 @@ func deleteObject(r *request) error {
 	if err != nil {
 		return err
 	}
+	return r.sayDeleted(res)
+}
+
+// deleteDirectory removes the empty object "dir/", unless other keys begin with "dir/". It is a POST so that no service that
+// does not know it takes it for DeleteObject.
+func deleteDirectory(r *request) error {
+	if !strings.HasSuffix(r.key, "/") {
+		return s3err.Newf(s3err.InvalidRequest, "DeleteDirectory needs a key that ends in \"/\".")
+	}
+	res, err := r.api.store.DeleteDirectory(r.http.Context(), r.bucket, store.DeleteInput{Key: r.key, Owner: r.owner().id})
+	if err != nil {
+		return err
+	}
+	return r.sayDeleted(res)
+}
+
+func (r *request) sayDeleted(res store.DeleteResult) error {
 	h := r.w.Header()
 	set(h, "X-Amz-Version-Id", cmp.Or(res.VersionID, res.MarkerVersionID))
 	if res.DeleteMarker {

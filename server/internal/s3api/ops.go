@@ -67,6 +67,7 @@ func ops() []op {
 func extensionOps() []op {
 	return []op{
 		{name: "PatchObject", method: "POST", scope: onObject, query: q("patch"), serve: patchObject},
+		{name: "DeleteDirectory", method: "POST", scope: onObject, query: q("deleteDirectory"), serve: deleteDirectory},
 		{name: "GetBucketUsage", method: "GET", scope: onBucket, query: q("usage"), serve: getBucketUsage},
 		{name: "PutBucketQuota", method: "PUT", scope: onBucket, query: q("quota"), serve: putBucketQuota},
 		{name: "DeleteBucketQuota", method: "DELETE", scope: onBucket, query: q("quota"), serve: deleteBucketQuota},

@@ -50,6 +50,7 @@ func TestRouting(t *testing.T) {
 		{"GET", onObject, "annotation&x-id=ListObjectAnnotations", "", "ListObjectAnnotations"},
 		{"POST", onObject, "uploads", "", "CreateMultipartUpload"},
 		{"POST", onObject, "patch", "", "PatchObject"},
+		{"POST", onObject, "deleteDirectory", "", "DeleteDirectory"},
 		{"POST", onObject, "unheard-of", "", "MethodNotAllowed"},
 		{"POST", onObject, "uploadId=u", "", "CompleteMultipartUpload"},
 		{"POST", onObject, "select&select-type=2", "", "SelectObjectContent"},

@@ -16,6 +16,7 @@ const (
 	BucketAlreadyOwnedByYou                        Code = "BucketAlreadyOwnedByYou"
 	BucketNotEmpty                                 Code = "BucketNotEmpty"
 	ConditionalRequestConflict                     Code = "ConditionalRequestConflict"
+	DirectoryNotEmpty                              Code = "DirectoryNotEmpty"
 	EntityTooLarge                                 Code = "EntityTooLarge"
 	EntityTooSmall                                 Code = "EntityTooSmall"
 	ExpiredToken                                   Code = "ExpiredToken"

@@ -21,6 +21,7 @@ var table = map[Code]entry{
 	BucketAlreadyOwnedByYou:                        {http.StatusConflict, "Your previous request to create the named bucket succeeded and you already own it."},
 	BucketNotEmpty:                                 {http.StatusConflict, "The bucket you tried to delete is not empty"},
 	ConditionalRequestConflict:                     {http.StatusConflict, "The conditional request cannot succeed due to a conflicting operation against this resource."},
+	DirectoryNotEmpty:                              {http.StatusConflict, "The directory you tried to delete is not empty"}, // of an extension
 	EntityTooLarge:                                 {http.StatusBadRequest, "Your proposed upload exceeds the maximum allowed size"},
 	EntityTooSmall:                                 {http.StatusBadRequest, "Your proposed upload is smaller than the minimum allowed size"},
 	ExpiredToken:                                   {http.StatusBadRequest, "The provided token has expired."},

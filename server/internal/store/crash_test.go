@@ -86,6 +86,9 @@ func (w *worker) step() error {
 	case 0, 1, 2, 3:
 		return w.put()
 	case 4:
+		if w.rnd.IntN(2) == 0 {
+			return w.deleteDirectory()
+		}
 		return w.delete()
 	case 5, 6:
 		return w.copyOrRename()
@@ -161,6 +164,32 @@ func (w *worker) delete() error {
 	a, b := w.key(), w.key()
 	return w.run(state{a: nil, b: nil}, func() error {
 		_, err := w.s.DeleteObjects(ctx, "b", []DeleteInput{{Key: a}, {Key: b}})
+		return err
+	})
+}
+
+// deleteDirectory makes a directory and deletes it, in which the other keys are in the way of its own.
+func (w *worker) deleteDirectory() error {
+	dir := w.name + "/x/"
+	full := false
+	for k := range w.acked {
+		full = full || strings.HasPrefix(k, dir) && k != dir
+	}
+	if full {
+		_, err := w.s.DeleteDirectory(ctx, "b", DeleteInput{Key: dir})
+		if errors.Is(err, ErrDirectoryNotEmpty) {
+			return nil
+		}
+		return fmt.Errorf("deletion of a directory with entries: %w", err)
+	}
+	if _, there := w.acked[dir]; !there {
+		return w.run(state{dir: []byte{}}, func() error {
+			_, err := w.s.PutObject(ctx, PutInput{Bucket: "b", Key: dir, Body: strings.NewReader("")})
+			return err
+		})
+	}
+	return w.run(state{dir: nil}, func() error {
+		_, err := w.s.DeleteDirectory(ctx, "b", DeleteInput{Key: dir})
 		return err
 	})
 }

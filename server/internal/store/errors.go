@@ -42,6 +42,7 @@ var (
 	ErrKeyTooLong          = errors.New("key is too long")
 	ErrInvalidRename       = errors.New("rename must be from key to key or from prefix to prefix, neither inside the other")
 	ErrRenameNotEmpty      = errors.New("rename: destination prefix is not empty")
+	ErrDirectoryNotEmpty   = errors.New("directory is not empty")
 	ErrRenameTooLarge      = errors.New("rename: prefix holds too many keys for one step")
 	ErrChecksumAlgorithm   = errors.New("checksum algorithm or type does not fit the upload")
 	ErrChecksumMismatch    = errors.New("checksum does not match")

@@ -36,9 +36,13 @@ func TestListenersHearOfEachChange(t *testing.T) {
 		wantErr(t, e.RenameObject(ctx, RenameInput{Bucket: "b", Src: "d/", Dst: "e/"}), nil)
 		e.delete("none")
 		e.delete("l")
+		e.put("m/", nil)
+		_, err = e.DeleteDirectory(ctx, "b", DeleteInput{Key: "m/"})
+		wantErr(t, err, nil)
 		want := "ObjectCreated:Put k 5, ObjectCreated:Copy d/c 5, ObjectRemoved:Rename k 5, ObjectCreated:Rename l 5, " +
-			"ObjectRemoved:Rename d/ 0, ObjectCreated:Rename e/ 0, ObjectRemoved:Delete l 5"
-		if got := received(l, 7); got != want {
+			"ObjectRemoved:Rename d/ 0, ObjectCreated:Rename e/ 0, ObjectRemoved:Delete l 5, " +
+			"ObjectCreated:Put m/ 0, ObjectRemoved:Delete m/ 0"
+		if got := received(l, 9); got != want {
 			t.Errorf("%s", got)
 		}
 		l.Close()

@@ -195,6 +195,13 @@ func TestChangesWaitForALeaseForReads(t *testing.T) {
 				return err
 			}
 		},
+		"delete as a directory": func(e *env) change {
+			e.put("d/sub/", nil)
+			return func(ctx context.Context) error {
+				_, err := e.DeleteDirectory(ctx, "b", DeleteInput{Key: "d/sub/"})
+				return err
+			}
+		},
 		"delete with others": func(e *env) change {
 			e.put("a", data(5, 2))
 			return func(ctx context.Context) error {

@@ -41,6 +41,23 @@ func (m *model) delete(t *rapid.T) {
 	delete(m.want, k)
 }
 
+func (m *model) deleteDirectory(t *rapid.T) {
+	dir := rapid.SampledFrom([]string{"d/", "e/"}).Draw(t, "dir")
+	_, err := m.e.DeleteDirectory(ctx, "b", DeleteInput{Key: dir})
+	marker, found := m.want[dir]
+	full := len(marker) > 0
+	for k := range m.want {
+		full = full || strings.HasPrefix(k, dir) && k != dir
+	}
+	switch {
+	case full && errors.Is(err, ErrDirectoryNotEmpty), !full && !found && errors.Is(err, ErrNoSuchKey):
+	case !full && found && err == nil:
+		delete(m.want, dir)
+	default:
+		t.Fatalf("deletion of directory %q: %v; %s", dir, err, m.want)
+	}
+}
+
 func (m *model) copy(t *rapid.T) {
 	src, dst := m.key(t), m.key(t)
 	in := CopyInput{SrcBucket: "b", SrcKey: src, DstBucket: "b", DstKey: dst, Replace: &Attrs{}}
@@ -169,7 +186,7 @@ func TestReferencesAgreeWithAModel(t *testing.T) {
 			}
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"put": m.put, "delete": m.delete, "copy": m.copy, "rename": m.rename, "renamePrefix": m.renamePrefix,
+			"put": m.put, "delete": m.delete, "deleteDirectory": m.deleteDirectory, "copy": m.copy, "rename": m.rename, "renamePrefix": m.renamePrefix,
 			"multipart": m.multipart, "patch": m.patch, "patch again": m.patch, "": m.verify,
 		})
 		m.e.Close()

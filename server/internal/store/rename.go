@@ -172,15 +172,9 @@ func (x *tx) rowsBelow(ctx context.Context, b bucketRow, src, dst string) (rows 
 
 // checkVacant makes sure that nothing but perhaps its marker is below dst.
 func (x *tx) checkVacant(b bucketRow, dst string, c Conditions) error {
-	marker := meta.ObjectKey(b.id, dst)
-	it := x.Iter(marker, meta.PrefixEnd(marker))
-	defer it.Close()
-	ok := it.First()
-	if ok && bytes.Equal(it.Key(), marker) {
-		ok = it.Next()
-	}
-	if !ok {
-		return it.Err()
+	taken, err := x.anyBelow(b, dst)
+	if err != nil || !taken {
+		return err
 	}
 	if len(c.IfNoneMatch) > 0 {
 		return &PreconditionError{ifNoneMatch}

@@ -154,6 +154,21 @@ func (m *versionModel) copy(t *rapid.T) {
 	}
 }
 
+func (m *versionModel) deleteDirectory(t *rapid.T) {
+	res, err := m.e.DeleteDirectory(ctx, "b", DeleteInput{Key: "d/"})
+	own := m.current("d/")
+	full := m.current("d/1") != nil || m.current("d/2") != nil || own != nil && len(own.data) > 0
+	switch {
+	case full && errors.Is(err, ErrDirectoryNotEmpty), !full && own == nil && errors.Is(err, ErrNoSuchKey):
+	case err != nil || full || own == nil:
+		t.Fatalf("deletion of a directory (full: %v, there: %v): %v", full, own != nil, err)
+	case m.state == Unversioned:
+		delete(m.keys, "d/")
+	default:
+		m.add("d/", keptVersion{id: res.MarkerVersionID, marker: true})
+	}
+}
+
 func (m *versionModel) rename(t *rapid.T) {
 	src, dst := m.key(t), m.key(t)
 	if strings.HasSuffix(src, "/") || strings.HasSuffix(dst, "/") || src == dst {
@@ -292,7 +307,7 @@ func TestVersionsModel(t *testing.T) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": m.put, "complete": m.complete, "patch": m.patch, "delete": m.delete, "deleteVersion": m.deleteVersion, "copy": m.copy,
-			"rename": m.rename, "renamePrefix": m.renamePrefix, "state": m.setState, "": m.check,
+			"deleteDirectory": m.deleteDirectory, "rename": m.rename, "renamePrefix": m.renamePrefix, "state": m.setState, "": m.check,
 		})
 	})
 }
