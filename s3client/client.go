@@ -48,6 +48,11 @@ type Client interface {
 	// was not removed.
 	Delete(ctx context.Context, keys ...string) error
 
+	// DeleteDirectory removes the object whose key ends in "/" if it is empty and no other key begins with that, in one atomic
+	// step: ErrNotEmpty if it is not so, ErrNotFound if there is nothing at all. Call it only where
+	// Capabilities.DeleteDirectory is set.
+	DeleteDirectory(ctx context.Context, key string) error
+
 	// List returns one page of a listing in ascending byte order of keys.
 	List(ctx context.Context, q ListQuery) (ListPage, error)
 
@@ -100,6 +105,7 @@ type Capabilities struct {
 	ListMetadata   bool // listings can carry user metadata
 
 	Patch            bool // Patch, as pail's own server has it
+	DeleteDirectory  bool // DeleteDirectory, as pail's own server has it
 	CompleteMetadata bool // CompleteMultipartUpload can say what the object's metadata is
 	Leases           bool // leases on prefixes, see Leaser
 }

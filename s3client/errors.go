@@ -14,6 +14,7 @@ var (
 	ErrNoBucket     = errors.New("no such bucket")          // also matches ErrNotFound
 	ErrPrecondition = errors.New("precondition failed")     // another version is in place
 	ErrConflict     = errors.New("conflicting operation")   // 409: retried by package retry
+	ErrNotEmpty     = errors.New("directory not empty")     // of DeleteDirectory
 	ErrAccess       = errors.New("access denied")           // refused, or the credentials are wrong
 	ErrCredentials  = errors.New("credentials are refused") // unknown key, bad signature, expired; also matches ErrAccess
 	ErrThrottled    = errors.New("slow down")               // 503 SlowDown, 429

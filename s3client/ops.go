@@ -12,6 +12,7 @@ const (
 	OpRename     = "RenameObject"
 	OpDelete     = "DeleteObject"
 	OpDeleteMany = "DeleteObjects"
+	OpDeleteDir  = "DeleteDirectory" // of pail's own server
 	OpList       = "ListObjects"
 	OpNewUpload  = "CreateMultipartUpload"
 	OpPart       = "UploadPart"

@@ -24,6 +24,8 @@ var codes = map[string]error{
 	"NoSuchUpload":  s3client.ErrNotFound,
 	"NoSuchBucket":  s3client.ErrNoBucket,
 
+	"DirectoryNotEmpty": s3client.ErrNotEmpty,
+
 	"PreconditionFailed":         s3client.ErrPrecondition,
 	"ConditionalRequestConflict": s3client.ErrConflict,
 	"OperationAborted":           s3client.ErrConflict,

@@ -75,6 +75,21 @@ func (c *Client) deleteSingle(ctx context.Context, v s3client.Version) error {
 	return nil
 }
 
+// DeleteDirectory removes an empty directory. It is a POST, which a service that does not know it refuses.
+func (c *Client) DeleteDirectory(ctx context.Context, key string) error {
+	r, err := c.newObjectRequest(s3client.OpDeleteDir, http.MethodPost, key)
+	if err != nil {
+		return err
+	}
+	r.query = "deleteDirectory"
+	resp, err := c.do(ctx, r)
+	if err != nil {
+		return err
+	}
+	finish(resp)
+	return nil
+}
+
 func (c *Client) deleteBatch(ctx context.Context, list []s3client.Version) error {
 	r := c.newRequest(s3client.OpDeleteMany, http.MethodPost, "")
 	r.query, r.needMD5 = "delete", true

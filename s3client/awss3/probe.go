@@ -79,6 +79,8 @@ func parseExtensions(value string) s3client.Capabilities {
 			caps.CompleteMetadata = true
 		case "patch":
 			caps.Patch = true
+		case "delete-directory":
+			caps.DeleteDirectory = true
 		case "lease":
 			caps.Leases = true
 		}

@@ -91,7 +91,7 @@ func TestRegionIsAdopted(t *testing.T) {
 }
 
 func TestProbe(t *testing.T) {
-	full := s3client.Capabilities{ConditionalPut: true, RenameObject: true, RenamePrefix: true, ListMetadata: true, CompleteMetadata: true}
+	full := s3client.Capabilities{ConditionalPut: true, RenameObject: true, RenamePrefix: true, ListMetadata: true, CompleteMetadata: true, DeleteDirectory: true}
 	refusal := func(status int, code string) func(w http.ResponseWriter, r *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == "PUT" {
@@ -108,7 +108,7 @@ func TestProbe(t *testing.T) {
 		err     error
 	}{
 		{"pail", &conditionalService{}, func(w http.ResponseWriter, r *http.Request) bool {
-			w.Header().Set("X-Pail-Extensions", "rename-object, rename-prefix, list-metadata, conditional-put, complete-metadata")
+			w.Header().Set("X-Pail-Extensions", "rename-object, rename-prefix, list-metadata, conditional-put, complete-metadata, delete-directory")
 			return false
 		}, full, nil},
 		{"conditions", &conditionalService{}, nil, s3client.Capabilities{ConditionalPut: true}, nil},

@@ -24,6 +24,7 @@ func (s *suite) cancelled() {
 		},
 		"Copy":      func() error { _, err := s.c.Copy(ctx, "l", "k", s3client.CopyOptions{}); return err },
 		"Delete":    func() error { return s.c.Delete(ctx, "k") },
+		"DeleteDir": func() error { return s.c.DeleteDirectory(ctx, "k/") },
 		"List":      func() error { _, err := s.c.List(ctx, s3client.ListQuery{}); return err },
 		"NewUpload": func() error { _, err := s.c.NewUpload(ctx, "k", s3client.PutOptions{}); return err },
 		"Part":      func() error { _, err := u.Part(ctx, 1, strings.NewReader("y")); return err },

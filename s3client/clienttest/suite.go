@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) s3client.Client) {
 		{"Delete", (*suite).delete},
 		{"DeleteMany", (*suite).deleteMany},
 		{"DeleteVersions", (*suite).deleteVersions},
+		{"DeleteDirectory", (*suite).deleteDirectory},
 		{"OddKeys", (*suite).oddKeys},
 		{"LongKey", (*suite).longKey},
 		{"ListPages", (*suite).listPages},

@@ -178,6 +178,11 @@ func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) e
 	return c.do(ctx, op, s3client.KeysOf(list), nil, func() error { return s3client.DeleteVersions(ctx, c.next, list...) })
 }
 
+// DeleteDirectory removes an empty directory.
+func (c *Client) DeleteDirectory(ctx context.Context, key string) error {
+	return c.do(ctx, s3client.OpDeleteDir, []string{key}, nil, func() error { return c.next.DeleteDirectory(ctx, key) })
+}
+
 // List returns one page. The key that rules see is the prefix.
 func (c *Client) List(ctx context.Context, q s3client.ListQuery) (page s3client.ListPage, err error) {
 	err = c.do(ctx, s3client.OpList, []string{q.Prefix}, nil, func() (err error) { page, err = c.next.List(ctx, q); return err })

@@ -135,6 +135,11 @@ func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) e
 	return c.do(ctx, op, key, func() error { return s3client.DeleteVersions(ctx, c.next, list...) })
 }
 
+// DeleteDirectory removes an empty directory.
+func (c *Client) DeleteDirectory(ctx context.Context, key string) error {
+	return c.do(ctx, s3client.OpDeleteDir, key, func() error { return c.next.DeleteDirectory(ctx, key) })
+}
+
 // List returns one page.
 func (c *Client) List(ctx context.Context, q s3client.ListQuery) (page s3client.ListPage, err error) {
 	err = c.do(ctx, s3client.OpList, "", func() (err error) { page, err = c.next.List(ctx, q); return err })

@@ -21,7 +21,7 @@ type Options struct {
 
 // Full returns all capabilities: what pail's own server offers.
 func Full() s3client.Capabilities {
-	return s3client.Capabilities{ConditionalPut: true, RenameObject: true, RenamePrefix: true, ListMetadata: true, CompleteMetadata: true, Patch: true}
+	return s3client.Capabilities{ConditionalPut: true, RenameObject: true, RenamePrefix: true, ListMetadata: true, CompleteMetadata: true, Patch: true, DeleteDirectory: true}
 }
 
 // Client is one client of a fake bucket. It is safe for concurrent use.

@@ -7,7 +7,7 @@
 // 2 KiB; a conditional write on a missing key is not found.
 //
 // What services differ in follows Capabilities, which may be switched at any time: without ConditionalPut conditions
-// on writes are ignored (as old servers do), without RenameObject a Rename is refused, without ListMetadata listings
+// on writes are ignored (as old servers do), without RenameObject a Rename is refused, as are Patch and DeleteDirectory, without ListMetadata listings
 // carry none.
 //
 // "Another client" of the same bucket is Another: it shares the objects and counts its own requests.

@@ -232,6 +232,19 @@ func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) e
 	}})
 }
 
+// DeleteDirectory removes an empty directory. That it is gone after an attempt without an answer is what was asked for.
+func (c *Client) DeleteDirectory(ctx context.Context, key string) error {
+	return c.run(ctx, call{
+		try: func() error { return c.next.DeleteDirectory(ctx, key) },
+		resolve: func(err error, _ time.Time) error {
+			if errors.Is(err, s3client.ErrNotFound) {
+				return nil
+			}
+			return err
+		},
+	})
+}
+
 // List returns one page.
 func (c *Client) List(ctx context.Context, q s3client.ListQuery) (page s3client.ListPage, err error) {
 	err = c.run(ctx, call{try: func() (err error) { page, err = c.next.List(ctx, q); return err }})

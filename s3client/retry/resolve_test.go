@@ -189,6 +189,34 @@ func TestLostAnswerToAPatch(t *testing.T) {
 	}
 }
 
+// A directory that is gone after an attempt without an answer was removed by that; one that never was is not found, and what
+// another client has put into it meanwhile is told.
+func TestLostAnswerToTheDeletionOfADirectory(t *testing.T) {
+	c, faults, mem := newStack(Options{})
+	put := func(key string) {
+		if _, err := mem.Put(t.Context(), key, nil, s3client.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("d/")
+	lose(faults, s3client.OpDeleteDir)
+	if err := c.DeleteDirectory(t.Context(), "d/"); err != nil || len(mem.Keys()) > 0 {
+		t.Errorf("error is %v, left is %q", err, mem.Keys())
+	}
+	if err := c.DeleteDirectory(t.Context(), "d/"); !errors.Is(err, s3client.ErrNotFound) {
+		t.Errorf("nothing there: %v", err)
+	}
+	put("d/")
+	put("d/x")
+	faults.Add(faultclient.Fault{Op: s3client.OpDeleteDir, Times: 1, Do: faultclient.Fail(nil)})
+	if err := c.DeleteDirectory(t.Context(), "d/"); !errors.Is(err, s3client.ErrNotEmpty) {
+		t.Errorf("not empty: %v", err)
+	}
+	if n := mem.Counts()[s3client.OpDeleteDir]; n != 4 {
+		t.Errorf("%d requests: what is not empty is not asked for again and again", n)
+	}
+}
+
 func TestLostAnswerToACopy(t *testing.T) {
 	c, faults, mem := newStack(Options{})
 	src, err := mem.Put(t.Context(), "k", strings.NewReader("content"), s3client.PutOptions{Meta: meta("1")})
