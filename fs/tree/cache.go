@@ -25,9 +25,12 @@ type Cache[E any] struct {
 		sync.Mutex
 		seq     uint64
 		floor   uint64 // answers with a stamp below are ignored
-		changed Stamp  // of the last change
+		trees   trees  // so are those about a path below one of these that are older
+		recent  recent
 		entries *simplelru.LRU[string, entry[E]]
 		dirs    *simplelru.LRU[string, listing]
+
+		dropping bool // entries are removed that are below one of trees
 	}
 }
 
@@ -75,7 +78,9 @@ func NewCache[E any](opt CacheOptions) *Cache[E] {
 		if e.state != Absent { // what a listing lacks is absent without an entry, too
 			c.mu.dirs.Remove(Dir(path))
 		}
-		c.mu.floor = max(c.mu.floor, e.stamp.seq) // an answer that it had overtaken must not come back
+		if !c.mu.dropping {
+			c.mu.floor = max(c.mu.floor, e.stamp.seq) // an answer that it had overtaken must not come back
+		}
 	})
 	c.mu.dirs, _ = simplelru.NewLRU[string, listing](size, nil)
 	return c
@@ -144,7 +149,7 @@ func (c *Cache[E]) set(path string, e entry[E]) Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.stamp = c.beginLocked()
-	c.mu.changed = e.stamp
+	c.mu.recent.add(change{path, e.stamp.seq, e.state == Present})
 	c.addLocked(path, e)
 	return e.stamp
 }
@@ -167,11 +172,12 @@ func (c *Cache[E]) addLocked(path string, e entry[E]) {
 	}
 }
 
-// Changed returns the stamp of the last Set, SetAbsent or Forget of any path.
-func (c *Cache[E]) Changed() Stamp {
+// ChangedSince reports whether there may have been a Set, SetAbsent or Forget after s that is about what is in a directory or
+// below: of a path there, or of the directory or one above unless it says that this is there.
+func (c *Cache[E]) ChangedSince(dir string, s Stamp) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.changed
+	return c.mu.recent.since(dir, s.seq)
 }
 
 func (c *Cache[E]) put(path string, e entry[E]) bool {
@@ -180,12 +186,17 @@ func (c *Cache[E]) put(path string, e entry[E]) bool {
 	if old, ok := c.mu.entries.Peek(path); ok && e.stamp.Before(old.stamp) {
 		return false
 	}
-	if e.stamp.seq < c.mu.floor {
+	if c.overtakenLocked(path, e.stamp) {
 		c.forgetLocked(path) // what is known is older still
 		return false
 	}
 	c.addLocked(path, e)
 	return true
+}
+
+// overtakenLocked reports whether an answer about a path is from before something that has been forgotten.
+func (c *Cache[E]) overtakenLocked(path string, s Stamp) bool {
+	return s.seq < c.mu.floor || c.mu.trees.forgotten(path, s.seq)
 }
 
 // Forget drops what is known of a path, also by requests on their way.
@@ -196,8 +207,9 @@ func (c *Cache[E]) Forget(path string) {
 }
 
 func (c *Cache[E]) forgetLocked(path string) {
-	c.mu.changed = c.beginLocked()
-	c.mu.entries.Add(path, entry[E]{stamp: c.mu.changed})
+	s := c.beginLocked()
+	c.mu.recent.add(change{path: path, seq: s.seq})
+	c.mu.entries.Add(path, entry[E]{stamp: s})
 	if path != "" {
 		c.mu.dirs.Remove(Dir(path))
 	}
@@ -208,12 +220,14 @@ func (c *Cache[E]) ForgetTree(path string) {
 	c.Forget(path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mu.floor = c.beginLocked().seq
+	c.mu.floor = max(c.mu.floor, c.mu.trees.add(path, c.beginLocked().seq))
+	c.mu.dropping = true
 	for _, p := range c.mu.entries.Keys() {
 		if below(p, path) {
 			c.mu.entries.Remove(p)
 		}
 	}
+	c.mu.dropping = false
 	for _, p := range c.mu.dirs.Keys() {
 		if p == path || below(p, path) {
 			c.mu.dirs.Remove(p)
@@ -291,7 +305,7 @@ func (c *Cache[E]) Children(dir string, since Stamp) (names []string, ok bool) {
 func (c *Cache[E]) EndListing(dir string, s, asOf Stamp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l, ok := c.mu.dirs.Peek(dir); ok && l.doing == s && asOf.seq >= c.mu.floor {
+	if l, ok := c.mu.dirs.Peek(dir); ok && l.doing == s && !c.overtakenLocked(dir, asOf) {
 		if l.done, l.doing = asOf, (Stamp{}); asOf.Before(l.noting) {
 			l.names = nil
 		}

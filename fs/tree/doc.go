@@ -18,7 +18,8 @@
 // that brought it was sent (or after a change of our own was done), and an entry never replaces one with a later
 // stamp: an answer that was overtaken by a change is thus ignored. Stamps also carry the time from which the entry
 // ages. Besides, the cache knows for which directories it has seen the whole listing: a name that such a listing did
-// not bring does not exist. An eviction below a directory ends that knowledge.
+// not bring does not exist. An eviction below a directory ends that knowledge. What this mount has changed last is known by
+// path (recent.go), so that answers which tell of much are good for all the rest.
 //
 // What is open or unsent is kept in the inode and not here, so the cache may evict anything.
 //

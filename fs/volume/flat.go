@@ -22,8 +22,8 @@ const (
 )
 
 // flats are listings of all keys below a directory, for programs that walk through the tree there: a page of one tells of
-// many small directories. A page serves listings for aheadFor from its request, unless this mount has changed anything
-// since.
+// many small directories. A page serves listings for aheadFor from its request, but not of directories in which this mount has
+// changed anything since.
 type flats struct {
 	jobs // requests
 
@@ -67,7 +67,7 @@ func (v *Volume) beginFlat(at, first string) {
 	prefix, from := v.keys.Prefix(at), strings.TrimSuffix(v.keys.Prefix(first), "/")
 	v.flats.mu.Lock()
 	defer v.flats.mu.Unlock()
-	if t := v.flats.coverLocked(v.keys.Prefix(first)); t != nil && !v.staleLocked(t) {
+	if t := v.flats.coverLocked(v.keys.Prefix(first)); t != nil && !v.staleLocked(t) && !v.changedIn(t.pages, first) {
 		return
 	}
 	t := &flat{prefix: prefix, from: from}
@@ -85,11 +85,11 @@ func (f *flats) coverLocked(prefix string) *flat {
 	return nil
 }
 
-// staleLocked forgets the pages that are too old to serve anything, and reports whether t is of no use any more.
+// staleLocked reports whether t is of no use any more, as its pages are too old to serve anything, and forgets it then.
 func (v *Volume) staleLocked(t *flat) bool {
-	now, changed := v.opt.Now(), v.names.Changed()
+	now := v.opt.Now()
 	for _, p := range t.pages {
-		if p.stamp.Before(changed) || now.Sub(p.at) >= min(aheadFor, v.opt.TTL) {
+		if now.Sub(p.at) >= min(aheadFor, v.opt.TTL) {
 			t.failed = true
 		}
 	}
@@ -97,6 +97,11 @@ func (v *Volume) staleLocked(t *flat) bool {
 		v.flats.mu.trees.Remove(t.prefix)
 	}
 	return t.failed
+}
+
+// changedIn reports whether this mount may have changed anything in a directory, or below, since pages were asked for.
+func (v *Volume) changedIn(pages []flatPage, dir string) bool {
+	return len(pages) > 0 && v.names.ChangedSince(dir, pages[0].stamp)
 }
 
 // readFlatLocked asks for the next page, and makes room for it.
@@ -140,10 +145,10 @@ func (v *Volume) readFlatLocked(t *flat) {
 	}
 }
 
-// waitFlat returns the pages of a flat listing that have all keys with a prefix, waiting for those on their way. nil is no
-// such listing, or one that is not worth waiting for: the walk is elsewhere, or in a large directory.
-func (v *Volume) waitFlat(ctx context.Context, prefix string) []flatPage {
-	f := v.flats
+// waitFlat returns the pages of a flat listing that have all keys of a directory and below, waiting for those on their way.
+// nil is no such listing, or one that is not worth waiting for: the walk is elsewhere, or in a large directory.
+func (v *Volume) waitFlat(ctx context.Context, dir string) []flatPage {
+	f, prefix := v.flats, v.keys.Prefix(dir)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for waits := 0; ; waits++ {
@@ -152,6 +157,9 @@ func (v *Volume) waitFlat(ctx context.Context, prefix string) []flatPage {
 			return nil
 		}
 		if pages := t.pagesLocked(prefix); pages != nil {
+			if v.changedIn(pages, dir) {
+				return nil
+			}
 			if t.behindLocked(prefix) < flatBehind {
 				v.readFlatLocked(t)
 			}
@@ -175,15 +183,20 @@ func (v *Volume) waitFlat(ctx context.Context, prefix string) []flatPage {
 	}
 }
 
-// heldFlat returns the pages that have all keys with a prefix, if they are here.
-func (v *Volume) heldFlat(prefix string) []flatPage {
+// heldFlat returns the pages that have all keys of a directory and below, if they are here.
+func (v *Volume) heldFlat(dir string) []flatPage {
 	v.flats.mu.Lock()
 	defer v.flats.mu.Unlock()
+	prefix := v.keys.Prefix(dir)
 	t := v.flats.coverLocked(prefix)
 	if t == nil || v.staleLocked(t) {
 		return nil
 	}
-	return t.pagesLocked(prefix)
+	pages := t.pagesLocked(prefix)
+	if v.changedIn(pages, dir) {
+		return nil
+	}
+	return pages
 }
 
 // pagesLocked returns the pages that have all keys with a prefix, nil if they have not come.
@@ -213,7 +226,7 @@ func (v *Volume) flatListing(ctx context.Context, at string) (pageResult, bool) 
 		return pageResult{}, false
 	}
 	prefix := v.keys.Prefix(at)
-	pages := v.waitFlat(ctx, prefix)
+	pages := v.waitFlat(ctx, at)
 	if pages == nil {
 		return pageResult{}, false
 	}

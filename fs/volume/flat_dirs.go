@@ -27,9 +27,9 @@ func (v *Volume) fillDirs(ctx context.Context, at string, items []dirItem) {
 	for _, it := range dirs {
 		path := join(at, it.name)
 		marker := v.keys.Dir(path)
-		pages := v.heldFlat(marker)
+		pages := v.heldFlat(path)
 		if pages == nil && (first || known > 1) {
-			pages = v.waitFlat(ctx, marker)
+			pages = v.waitFlat(ctx, path)
 			known, first = 0, false
 		}
 		if pages == nil {
