@@ -24,6 +24,7 @@ import (
 const (
 	publishFor    = time.Second // how long the second name may be a copy
 	publishAtMost = 1 << 20     // bytes; larger files are not worth another copy
+	publishShared = 256 << 20   // the same, where the service copies no bytes
 	publications  = 64          // at once
 )
 
@@ -96,7 +97,7 @@ func (v *Volume) mayPublish(n *Inode) bool {
 	home, err := n.path()
 	v.published.mu.Lock()
 	defer v.published.mu.Unlock()
-	return err == nil && temporary(home) && v.opt.Journal == nil && len(v.published.mu.by) < 2*publications
+	return err == nil && temporary(home) && len(v.published.mu.by) < 2*publications
 }
 
 // temporary reports whether a path looks like that of a file on its way to another name, as tmp_obj_Xy of git, or tmp/1.host
@@ -119,7 +120,7 @@ func (v *Volume) publish(ctx context.Context, n *Inode, second place, at string,
 		return false, err
 	}
 	o, err := v.current(ctx, n)
-	if err != nil || !o.sys || o.view || o.attr.Links > 0 || isPointer(o) || o.info.Size > publishAtMost || v.keys.Synthetic(home) {
+	if err != nil || !o.sys || o.view || o.attr.Links > 0 || isPointer(o) || o.info.Size > v.publishAtMost() || v.keys.Synthetic(home) {
 		still()
 		return false, err
 	}
@@ -139,6 +140,14 @@ func (v *Volume) publish(ctx context.Context, n *Inode, second place, at string,
 	second.dir.touch()
 	v.keepPublication(pub)
 	return true, nil
+}
+
+// publishAtMost is the size up to which a second name may be a copy.
+func (v *Volume) publishAtMost() int64 {
+	if v.caps.RenamePrefix { // pail's own
+		return publishShared
+	}
+	return publishAtMost
 }
 
 // copyForSecond makes the copy, where nothing may be yet. Not every service heeds that in a copy; a PUT does.

@@ -3,6 +3,7 @@ package volume_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,52 +13,121 @@ import (
 	"pail/s3client/memclient"
 )
 
+// publishing runs a test on mounts with and without a journal.
+func publishing(t *testing.T, test func(t *testing.T, begin func(...setup) *mount)) {
+	t.Helper()
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		t.Run("direct", func(t *testing.T) {
+			test(t, func(change ...setup) *mount { return newMount(t, caps, change...) })
+		})
+		t.Run("journal", func(t *testing.T) {
+			test(t, func(change ...setup) *mount { return newJournaled(t, caps, change...) })
+		})
+	})
+}
+
 // What git and mail programs do to publish a file costs what a rename by copy does.
 func TestPublishedFileCostsLittle(t *testing.T) {
 	for name, c := range map[string]struct {
 		caps s3client.Capabilities
+		size int
 		want int
 	}{
-		"copy":     {memclient.Full(), 2},
-		"transfer": {s3client.Capabilities{ConditionalPut: true}, 3},
+		"copy":       {memclient.Full(), 7, 2},
+		"large copy": {memclient.Full(), 3 << 20, 2},
+		"transfer":   {s3client.Capabilities{ConditionalPut: true}, 7, 3},
 	} {
-		t.Run(name, func(t *testing.T) {
-			m := newMount(t, c.caps)
-			m.mkdir("d")
-			m.put("d/tmp_1", "content")
-			m.missing("d/final")
-			ino := m.stat("d/tmp_1").Ino
-			m.mem.ResetCounts()
-			m.ok(m.link("d/tmp_1", "d/final"))
-			m.nlink("d/tmp_1", 2)
-			m.nlink("d/final", 2)
-			if m.stat("d/final").Ino != ino {
-				t.Error("the names are of two inodes")
-			}
-			m.names("d", "final", "tmp_1")
-			list := m.mem.Counts()["ListObjects"]
-			m.ok(m.unlink("d/tmp_1"))
-			m.nlink("d/final", 1)
-			if got := m.mem.Requests() - list; got != c.want {
-				t.Errorf("%d requests %v, want %d", got, m.mem.Counts(), c.want)
-			}
-			if m.stat("d/final").Ino != ino {
-				t.Error("the file has another inode number")
-			}
-			m.missing("d/tmp_1")
-			if got := m.get("d/final"); got != "content" {
-				t.Errorf("the file holds %q", got)
-			}
-			if got := strings.Join(m.mem.Keys(), " "); got != "d/ d/final" {
-				t.Errorf("keys are %q", got)
-			}
-		})
+		for how, begin := range map[string]func() *mount{
+			"direct":  func() *mount { return newMount(t, c.caps) },
+			"journal": func() *mount { return newJournaled(t, c.caps) },
+		} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				content := strings.Repeat("content", c.size/7)
+				m := begin()
+				m.mkdir("d")
+				m.put("d/tmp_1", content)
+				m.stored()
+				m.missing("d/final")
+				ino := m.stat("d/tmp_1").Ino
+				m.mem.ResetCounts()
+				m.ok(m.link("d/tmp_1", "d/final"))
+				m.nlink("d/tmp_1", 2)
+				m.nlink("d/final", 2)
+				if m.stat("d/final").Ino != ino {
+					t.Error("the names are of two inodes")
+				}
+				m.names("d", "final", "tmp_1")
+				list := m.mem.Counts()["ListObjects"]
+				m.ok(m.unlink("d/tmp_1"))
+				m.nlink("d/final", 1)
+				if got := m.mem.Requests() - list; got != c.want {
+					t.Errorf("%d requests %v, want %d", got, m.mem.Counts(), c.want)
+				}
+				if m.stat("d/final").Ino != ino {
+					t.Error("the file has another inode number")
+				}
+				m.missing("d/tmp_1")
+				if m.get("d/final") != content {
+					t.Error("the file holds something else")
+				}
+				if got := strings.Join(m.mem.Keys(), " "); got != "d/ d/final" {
+					t.Errorf("keys are %q", got)
+				}
+			})
+		}
 	}
+}
+
+// What is acknowledged of a published file is there after a crash, at each step.
+func TestPublicationsInTheJournal(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		want := func(m *mount, files map[string]string) {
+			t.Helper()
+			names := make([]string, 0, len(files))
+			for name, content := range files {
+				if got := m.get(name); got != content {
+					t.Errorf("%s holds %q, want %q", name, got, content)
+				}
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			m.names("", names...)
+		}
+		m := newJournaled(t, caps)
+		m.put("tmp_1", "one")
+		m.ok(m.link("tmp_1", "a"))
+		m = m.crash()
+		want(m, map[string]string{"tmp_1": "one", "a": "one"})
+		m.ok(m.unlink("tmp_1"))
+		m = m.crash()
+		want(m, map[string]string{"a": "one"})
+
+		m.put("tmp_2", "two")
+		h := m.open("tmp_2", readWrite)
+		m.ok(m.link("tmp_2", "b"))
+		m.writeAll(h, "T", 0)
+		m.ok(h.Fsync(ctx)) // it is a hard link now
+		m = m.crash()
+		m.stored()
+		want(m, map[string]string{"a": "one", "tmp_2": "Two", "b": "Two"})
+		m.ok(m.unlink("tmp_2"))
+
+		m.put("tmp_3", "three")
+		h = m.open("tmp_3", readWrite)
+		m.ok(m.link("tmp_3", "c"))
+		m.writeAll(h, "T", 0)
+		m.ok(m.unlink("tmp_3"))
+		m.ok(h.Fsync(ctx))
+		m = m.crash()
+		want(m, map[string]string{"a": "one", "b": "Two", "c": "Three"})
+		m.stored()
+		want(m.second(), map[string]string{"a": "one", "b": "Two", "c": "Three"})
+	})
 }
 
 // Whatever else happens to a file that was linked makes it a hard link before.
 func TestPublicationsBecomeHardLinks(t *testing.T) {
-	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+	publishing(t, func(t *testing.T, begin func(...setup) *mount) {
 		write := func(m *mount) {
 			h := m.open("tmp_1", readWrite)
 			m.writeAll(h, "C", 0)
@@ -78,7 +148,7 @@ func TestPublicationsBecomeHardLinks(t *testing.T) {
 			"sync":      func(m *mount) { m.ok(m.Close(ctx)) },
 		} {
 			t.Run(name, func(t *testing.T) {
-				m := newMount(t, caps)
+				m := begin()
 				m.mkdir("d")
 				m.put("tmp_1", "content")
 				m.put("tmp_2", "content")
@@ -87,6 +157,7 @@ func TestPublicationsBecomeHardLinks(t *testing.T) {
 				if name == "directory" {
 					m.ok(m.link("tmp_2", "c"))
 				}
+				m.stored()
 				other := m.second()
 				files := map[uint64]int{}
 				for _, path := range []string{"tmp_1", "tmp_2", "final", "d/final", "third", "e/b", "c"} {
@@ -129,8 +200,8 @@ func counts(files map[uint64]int) (list []int) {
 }
 
 func TestSecondNameOfAPublicationGoes(t *testing.T) {
-	linking(t, func(t *testing.T, caps s3client.Capabilities) {
-		m := newMount(t, caps)
+	publishing(t, func(t *testing.T, begin func(...setup) *mount) {
+		m := begin()
 		m.put("tmp_1", "content")
 		m.ok(m.link("tmp_1", "final"))
 		m.want(m.link("tmp_1", "final"), volume.ErrExist)
@@ -152,10 +223,11 @@ func TestSecondNameOfAPublicationGoes(t *testing.T) {
 
 // A mount that dies in the moment leaves two whole files; another client's version stays.
 func TestPublicationIsNeverLess(t *testing.T) {
-	linking(t, func(t *testing.T, caps s3client.Capabilities) {
-		m := newMount(t, caps)
+	publishing(t, func(t *testing.T, begin func(...setup) *mount) {
+		m := begin()
 		m.put("tmp_1", "content")
 		m.ok(m.link("tmp_1", "final"))
+		m.stored()
 		next := mountOn(t, m.mem, m.clock)
 		for _, path := range []string{"tmp_1", "final"} {
 			if got := next.get(path); got != "content" {
@@ -166,6 +238,7 @@ func TestPublicationIsNeverLess(t *testing.T) {
 		h := m.open("tmp_1", readWrite)
 		m.writeAll(h, "C", 0)
 		m.close(h)
+		m.stored()
 		other := m.second()
 		if a, b := other.get("tmp_1"), other.get("final"); a != "Content" || b != "stored by another" {
 			t.Errorf("the files hold %q and %q", a, b)
@@ -209,8 +282,8 @@ func TestPublicationThatFailsIsTriedAgain(t *testing.T) {
 
 // An open file goes on under the name that is left.
 func TestPublishedWhileOpen(t *testing.T) {
-	linking(t, func(t *testing.T, caps s3client.Capabilities) {
-		m := newMount(t, caps)
+	publishing(t, func(t *testing.T, begin func(...setup) *mount) {
+		m := begin()
 		m.put("tmp_1", "content")
 		r := m.open("tmp_1", volume.OpenFlags{Read: true})
 		h := m.open("tmp_1", readWrite)
@@ -223,6 +296,7 @@ func TestPublishedWhileOpen(t *testing.T) {
 			t.Errorf("read %q, %v", buf, err)
 		}
 		m.close(r)
+		m.stored()
 		if got := m.object("final"); got != "Content" {
 			t.Errorf("the object holds %q", got)
 		}
@@ -230,8 +304,8 @@ func TestPublishedWhileOpen(t *testing.T) {
 }
 
 func TestPublishingAtOnce(t *testing.T) {
-	linking(t, func(t *testing.T, caps s3client.Capabilities) {
-		m := newMount(t, caps)
+	publishing(t, func(t *testing.T, begin func(...setup) *mount) {
+		m := begin()
 		m.mkdir("d")
 		var wg sync.WaitGroup
 		var mu sync.Mutex
