@@ -17,15 +17,17 @@ func TestRequestsOfPrograms(t *testing.T) {
 		name, script string
 		lists, most  int
 		heads        int // where listings have no metadata
+		dirs         int // that are removed, each with one request where the service decides whether it is empty
 	}{
-		{"ls", "ls l | wc -l | grep -x 1200", 2, 2, 0},
-		{"ls -l", "ls -l l | grep -c e | grep -x 1200", 2, 2, many},
-		{"ls -l again", "ls -l l | grep -c e | grep -x 1200", 2, 2, 0},
-		{"find of large files", "find b -type f | wc -l | grep -x 50", 1, 1, 0},
-		{"find of small files", "find t -type f | wc -l | grep -x 300", 1, 1 + 3 + 1, 300},
-		{"find again", "find t -type f | wc -l | grep -x 300", 0, 1 + 3 + 1, 0},
-		{"stat", "stat s/e* >/dev/null", 1, 1, 50},
-		{"rm -r", "rm -r r", 1, 3, 50}, // more of them see whether it is empty
+		{"ls", "ls l | wc -l | grep -x 1200", 2, 2, 0, 0},
+		{"ls -l", "ls -l l | grep -c e | grep -x 1200", 2, 2, many, 0},
+		{"ls -l again", "ls -l l | grep -c e | grep -x 1200", 2, 2, 0, 0},
+		{"find of large files", "find b -type f | wc -l | grep -x 50", 1, 1, 0, 0},
+		{"find of small files", "find t -type f | wc -l | grep -x 300", 1, 1 + 3 + 1, 300, 0},
+		{"find again", "find t -type f | wc -l | grep -x 300", 0, 1 + 3 + 1, 0, 0},
+		{"stat", "stat s/e* >/dev/null", 1, 1, 50, 0},
+		{"rm -r", "rm -r r", 1, 3, 50, 1}, // more of them see whether it is empty
+		{"rm -r of a tree", "rm -r t", 0, 1 + 3 + 1 + 4, 0, 4},
 	}
 	for _, service := range []string{"full", "plain"} {
 		t.Run(service, func(t *testing.T) {
@@ -57,7 +59,11 @@ func TestRequestsOfPrograms(t *testing.T) {
 					heads = 0
 				}
 				got := m.order(order{Op: "count"}).Count
-				if lists := got[s3client.OpList]; got[s3client.OpHead] != heads || lists < p.lists || lists > p.most {
+				dirs := p.dirs
+				if service == "plain" {
+					dirs = 0
+				}
+				if lists := got[s3client.OpList]; got[s3client.OpDeleteDir] != dirs || got[s3client.OpHead] != heads || lists < p.lists || lists > p.most {
 					t.Errorf("%s: %v, want %d to %d listings and %d heads", p.name, got, p.lists, p.most, heads)
 				}
 			}

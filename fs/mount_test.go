@@ -149,6 +149,7 @@ func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger, ca
 		Upload:      upload.New(upload.Options{Client: client, Patch: caps.Patch}),
 		TTL:         ttl,
 		NegativeTTL: ttl,
+		LazyUnlink:  true,
 		Log:         log,
 	}
 	if cache != nil {

@@ -168,7 +168,7 @@ func (b *bucket) mount() error {
 		Client: b.line, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool, Journal: j,
 		Upload:   upload.New(b.uploads(caps)),
 		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755},
-		TTL:      b.memory, NegativeTTL: b.memory, Log: log,
+		TTL:      b.memory, NegativeTTL: b.memory, LazyUnlink: true, Log: log,
 	})
 	if err != nil {
 		return err

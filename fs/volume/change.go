@@ -246,6 +246,17 @@ func (v *Volume) copyThroughHere(ctx context.Context, dst string, src s3client.O
 	return v.opt.Upload.Commit(ctx, dst, snap, nil, put)
 }
 
+// beginMarker is ensureMarker, but where the directory has other entries than the one that is about to go it does not wait
+// for the marker: before another one goes, marked must be called.
+func (v *Volume) beginMarker(ctx context.Context, dir *Inode) (marked func() error, err error) {
+	if !dir.takeOthers() {
+		return func() error { return nil }, v.ensureMarker(ctx, dir)
+	}
+	done := make(chan error, 1)
+	go func() { done <- v.ensureMarker(ctx, dir) }()
+	return func() error { return <-done }, nil
+}
+
 // ensureMarker gives a directory a marker if it is not known to have one, so that it stays when its last entry goes.
 func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
 	at, err := dir.path()

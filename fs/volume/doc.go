@@ -10,7 +10,8 @@
 // likely to follow at the same time. Every change of this mount is in the cache at once.
 //
 // A program that goes through a tree gets its listings from pages of all keys below (flat.go), which tell of the markers
-// of its directories too. They are used for half a second, and until this mount changes anything.
+// of its directories too. They are used for half a second, but not for directories in which this mount has changed anything
+// since: rm -r, too, goes through a tree.
 //
 // # Content
 //
@@ -35,7 +36,7 @@
 // hidden key if it is large, and lives on there until its last handle closes.
 //
 // Files that are removed in a row are removed on the service in requests for many of them (removals.go). Their paths stay
-// owned until then, and requests that could show them wait.
+// owned until then, and requests that could show them wait. Whoever waits has them sent at once.
 //
 // # Leases
 //
@@ -74,9 +75,10 @@
 //
 // # Directories
 //
-// A directory whose last entry goes stays: it gets a marker before, if it is not known to have one. A rename is one
-// request where the service offers it, else a copy and a removal; of a directory, all keys are copied before the first
-// is removed.
+// A directory whose last entry goes stays: it gets a marker before, if it is not known to have one; with the first of several
+// entries, at the same time. Whether one that is to be removed is empty the service decides, where it can: what others make
+// after a listing has told it would be in a directory that is gone. A rename is one request where the service offers it,
+// else a copy and a removal; of a directory, all keys are copied before the first is removed.
 //
 // # Locks
 //

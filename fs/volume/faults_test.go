@@ -134,6 +134,17 @@ func (f *faults) Delete(ctx context.Context, keys ...string) error {
 	return errors.Join(errs...)
 }
 
+func (f *faults) DeleteDirectory(ctx context.Context, key string) error {
+	if err := f.check(s3client.OpDeleteDir, key); err != nil {
+		return err
+	}
+	err := f.Client.DeleteDirectory(ctx, key)
+	if err == nil {
+		err = f.check("after "+s3client.OpDeleteDir, key)
+	}
+	return err
+}
+
 func (f *faults) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {
 	if err := f.check(s3client.OpList, q.Prefix); err != nil {
 		return s3client.ListPage{}, err

@@ -71,7 +71,8 @@ func nextNode(nodes, held []*Inode) (next *Inode) {
 // one that only sends requests about it shares it, also with an owner; a directory rename or removal excludes all others
 // from its subtree. Owner and sharers of one file order themselves by the gate of its inode.
 type pathLocks struct {
-	mu struct {
+	hurry func(paths []string) // is told of paths that somebody waits for
+	mu    struct {
 		sync.Mutex
 		shared    map[*pathLock]struct{}
 		exclusive map[*pathLock]struct{} // held or waited for; waiting ones hold new shared locks up
@@ -85,8 +86,8 @@ type pathLock struct {
 	held  bool // exclusive: no longer waiting
 }
 
-func newPathLocks() *pathLocks {
-	l := &pathLocks{}
+func newPathLocks(hurry func(paths []string)) *pathLocks {
+	l := &pathLocks{hurry: hurry}
 	l.mu.shared = map[*pathLock]struct{}{}
 	l.mu.exclusive = map[*pathLock]struct{}{}
 	l.mu.changed = make(chan struct{})
@@ -104,7 +105,7 @@ func (l *pathLocks) own(ctx context.Context, paths ...string) (unlock func(), er
 }
 
 func (l *pathLocks) join(ctx context.Context, lock *pathLock) (unlock func(), err error) {
-	err = l.wait(ctx, func() bool {
+	err = l.wait(ctx, lock.paths, func() bool {
 		for other := range l.mu.exclusive {
 			if other.covers(lock) {
 				return false
@@ -127,7 +128,7 @@ func (l *pathLocks) join(ctx context.Context, lock *pathLock) (unlock func(), er
 // exclude locks everything at and below the paths.
 func (l *pathLocks) exclude(ctx context.Context, paths ...string) (unlock func(), err error) {
 	lock := &pathLock{paths: paths}
-	err = l.wait(ctx, func() bool {
+	err = l.wait(ctx, paths, func() bool {
 		l.mu.exclusive[lock] = struct{}{}
 		for other := range l.mu.exclusive {
 			if other != lock && other.held && (other.covers(lock) || lock.covers(other)) {
@@ -150,13 +151,16 @@ func (l *pathLocks) exclude(ctx context.Context, paths ...string) (unlock func()
 }
 
 // wait calls try, under the lock, until it says true.
-func (l *pathLocks) wait(ctx context.Context, try func() bool) error {
-	for {
+func (l *pathLocks) wait(ctx context.Context, paths []string, try func() bool) error {
+	for first := true; ; first = false {
 		l.mu.Lock()
 		ok, changed := try(), l.mu.changed
 		l.mu.Unlock()
 		if ok {
 			return nil
+		}
+		if first {
+			l.hurry(paths)
 		}
 		select {
 		case <-changed:

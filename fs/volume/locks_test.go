@@ -32,7 +32,7 @@ func TestPathLocks(t *testing.T) {
 		{held: []string{"a/b"}, heldExcl: true, wanted: []string{"a"}, wantedExcl: true},
 		{held: []string{"a"}, heldExcl: true, wanted: []string{"b"}, wantedExcl: true, free: true},
 	} {
-		l := newPathLocks()
+		l := newPathLocks(func([]string) {})
 		lock := func(ctx context.Context, paths []string, exclusive bool) (func(), error) {
 			if exclusive {
 				return l.exclude(ctx, paths...)
@@ -65,7 +65,7 @@ func TestPathLocks(t *testing.T) {
 
 func TestPathsHaveOneOwner(t *testing.T) {
 	ctx := context.Background()
-	l := newPathLocks()
+	l := newPathLocks(func([]string) {})
 	unlock, err := l.own(ctx, "a", "b")
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestPathsHaveOneOwner(t *testing.T) {
 
 func TestWaitingExclusiveLockIsNotStarved(t *testing.T) {
 	ctx := context.Background()
-	l := newPathLocks()
+	l := newPathLocks(func([]string) {})
 	unlock, err := l.share(ctx, "a/x")
 	if err != nil {
 		t.Fatal(err)

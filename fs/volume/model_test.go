@@ -597,9 +597,9 @@ func TestModel(t *testing.T) {
 		c := newClock()
 		m := &machine{rt: t, nodes: map[string]*refNode{}}
 		part := rapid.SampledFrom([]int64{0, 1, 7}).Draw(t, "part") // 0: all files are small
-		disk := rapid.Bool().Draw(t, "on disk")
+		disk, lazy := rapid.Bool().Draw(t, "on disk"), rapid.Bool().Draw(t, "lazy")
 		m.change = func(o *volume.Options, u *upload.Options) {
-			o.TTL, o.NegativeTTL, o.MaxEntries = ttl, ttl, size
+			o.TTL, o.NegativeTTL, o.MaxEntries, o.LazyUnlink = ttl, ttl, size, lazy
 			if m.leases != nil {
 				m.leases.leases(o, u)
 			}

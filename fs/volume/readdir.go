@@ -163,7 +163,7 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 	if d.mu.done = !more; more {
 		d.requestLocked(ctx)
 	} else {
-		d.n.countedSubdirs(d.mu.subdirs.n, d.mu.subdirs.changes)
+		d.n.counted(d.mu.subdirs)
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func (d *DirHandle) sureLocked(at string) bool {
 	d.n.v.walks.listed(at, items, true)
 	d.putLocked(d.mu.window, items)
 	d.mu.done = true
-	d.n.countedSubdirs(d.mu.subdirs.n, d.mu.subdirs.changes)
+	d.n.counted(d.mu.subdirs)
 	return true
 }
 
@@ -192,7 +192,7 @@ func (d *DirHandle) putLocked(keep, items []dirItem) {
 		if d.mu.local[it.name] || d.n.v.hidden(d.n, it.name) {
 			continue
 		}
-		if it.obj.dir {
+		if d.mu.subdirs.stored++; it.obj.dir {
 			d.mu.subdirs.n++
 		}
 		d.mu.window = append(d.mu.window, it)
@@ -220,7 +220,7 @@ func (d *DirHandle) movedLocked(ctx context.Context) (bool, error) {
 		d.mu.ahead, d.mu.stop = nil, nil
 	}
 	d.mu.listing = d.mu.listing.movedTo(at)
-	d.mu.subdirs.changes = -1 // counted in part twice
+	d.mu.subdirs.changes, d.mu.subdirs.stored = -1, 0 // counted in part twice
 	return true, nil
 }
 

@@ -15,8 +15,10 @@ import (
 )
 
 // A program that removes one file of a directory after the other (rm -r, git gc) need not wait for each of them: with
-// Options.LazyUnlink, once two have been removed in a row, what is only a name and a key is queued. The queue is sent in
-// requests for many keys, one after the other; the first begins in a few milliseconds.
+// Options.LazyUnlink, once two have been removed in a row, what is only a name and a key is queued; in directories beside one
+// that was just removed after files in it were, it is queued from the first on. The queue is sent in
+// requests for many keys, one after the other; the first begins in a few milliseconds. When somebody waits for what is queued,
+// that is sent at once.
 //
 // For this mount a queued file is gone. Its path stays owned, so whoever makes or renames something there, or removes or
 // renames a directory above, waits; so do requests whose answer could show it (watchful).
@@ -31,9 +33,15 @@ const (
 type removals struct {
 	mu struct {
 		sync.Mutex
-		queued, flying *removalBatch // nil: none
+		queued  *removalBatch // nil: none
+		flying  map[*removalBatch]struct{}
+		sending bool // sendRemovals is at work
 	}
-	work sync.WaitGroup
+	send func(*removalBatch)
+}
+
+func (q *removals) init(send func(*removalBatch)) {
+	q.send, q.mu.flying = send, map[*removalBatch]struct{}{}
 }
 
 // removalBatch is what one request removes.
@@ -56,15 +64,46 @@ type removal struct {
 type row struct {
 	last   time.Time
 	length int
-	err    error // of one that was queued, which nobody has heard of
+	err    error     // of one that was queued, which nobody has heard of
+	dirs   time.Time // when a directory was removed in which there had just been others
 }
 
 // removesLater reports whether a removal in dir is one of many in a row, so that it may be queued.
 func (v *Volume) removesLater(dir *Inode) bool {
+	if !v.opt.LazyUnlink {
+		return false
+	}
+	now := v.opt.Now()
 	dir.mu.Lock()
-	defer dir.mu.Unlock()
-	r := &dir.mu.row
-	return v.opt.LazyUnlink && r.length >= inARow && v.opt.Now().Sub(r.last) < rowBreak
+	later := dir.mu.row.length >= inARow && now.Sub(dir.mu.row.last) < rowBreak
+	dir.mu.Unlock()
+	for up, _ := v.table.Parent(dir.node); up != nil && !later; up, _ = v.table.Parent(up) {
+		later = up.Value().losesTrees(now)
+	}
+	return later
+}
+
+// losesTrees reports whether directories in n are being removed with what is in them.
+func (n *Inode) losesTrees(now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return now.Sub(n.mu.row.dirs) < rowBreak
+}
+
+// countRmdir notes that a directory was removed, n if it is known, from another.
+func (v *Volume) countRmdir(dir, n *Inode) {
+	if n == nil {
+		return
+	}
+	now := v.opt.Now()
+	n.mu.Lock()
+	r := n.mu.row
+	n.mu.Unlock()
+	if r.length > 0 && now.Sub(r.last) < rowBreak || now.Sub(r.dirs) < rowBreak {
+		dir.mu.Lock()
+		defer dir.mu.Unlock()
+		dir.mu.row.dirs = now
+	}
 }
 
 // countRemoval notes a removal in a directory that has succeeded.
@@ -105,9 +144,10 @@ func (v *Volume) queueRemoval(ctx context.Context, r removal) error {
 		q.mu.Lock()
 		if q.mu.queued == nil {
 			q.mu.queued = &removalBatch{keys: map[string]struct{}{}, done: make(chan struct{})}
-			if q.mu.flying == nil {
-				q.work.Go(v.sendRemovals)
-			}
+		}
+		if !q.mu.sending {
+			q.mu.sending = true
+			go q.sendRemovals()
 		}
 		b := q.mu.queued
 		if len(b.list) < s3client.MaxDeleteKeys {
@@ -131,8 +171,11 @@ func all(*removalBatch) bool { return true }
 func (q *removals) settle(ctx context.Context, match func(*removalBatch) bool) error {
 	var wait []*removalBatch
 	q.mu.Lock()
-	for _, b := range []*removalBatch{q.mu.flying, q.mu.queued} {
-		if b != nil && match(b) {
+	if q.mu.queued != nil && match(q.mu.queued) {
+		go q.send(q.takeLocked())
+	}
+	for b := range q.mu.flying {
+		if match(b) {
 			wait = append(wait, b)
 		}
 	}
@@ -147,28 +190,62 @@ func (q *removals) settle(ctx context.Context, match func(*removalBatch) bool) e
 	return nil
 }
 
-// take makes what is queued the batch that is being sent; nil ends the sending.
+// hurry sends what is queued at once if it holds any of the paths, or one below: somebody waits for them.
+func (q *removals) hurry(paths []string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.queued == nil {
+		return
+	}
+	for _, r := range q.mu.queued.list {
+		for _, path := range paths {
+			if r.at == path || below(r.at, path) {
+				go q.send(q.takeLocked())
+				return
+			}
+		}
+	}
+}
+
+// takeLocked makes what is queued a batch that is being sent.
+func (q *removals) takeLocked() *removalBatch {
+	b := q.mu.queued
+	q.mu.flying[b], q.mu.queued = struct{}{}, nil
+	return b
+}
+
+// take is takeLocked for sendRemovals; nil ends it.
 func (q *removals) take() *removalBatch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.mu.flying, q.mu.queued = q.mu.queued, nil
-	return q.mu.flying
+	if q.mu.sending = q.mu.queued != nil; !q.mu.sending {
+		return nil
+	}
+	return q.takeLocked()
+}
+
+// over says that a batch is gone.
+func (q *removals) over(b *removalBatch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.mu.flying, b)
+	close(b.done)
 }
 
 // sendRemovals sends the queue until it is empty.
-func (v *Volume) sendRemovals() {
+func (q *removals) sendRemovals() {
 	for {
 		time.Sleep(gatherFor)
-		b := v.removals.take()
+		b := q.take()
 		if b == nil {
 			return
 		}
-		v.sendBatch(b)
+		q.send(b)
 	}
 }
 
 func (v *Volume) sendBatch(b *removalBatch) {
-	defer close(b.done)
+	defer v.removals.over(b)
 	ctx, cancel := v.detached(context.Background(), 0)
 	defer cancel()
 	v.endJournaled()
@@ -287,6 +364,13 @@ func (c watchful) Get(ctx context.Context, key string, opt s3client.GetOptions) 
 		return nil, err
 	}
 	return c.Client.Get(ctx, key, opt)
+}
+
+func (c watchful) DeleteDirectory(ctx context.Context, key string) error {
+	if err := c.removals.settleBelow(ctx, key); err != nil {
+		return err
+	}
+	return c.Client.DeleteDirectory(ctx, key)
 }
 
 func (c watchful) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {

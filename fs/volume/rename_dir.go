@@ -96,7 +96,7 @@ func (v *Volume) checkTarget(ctx context.Context, m move) (there *object, err er
 		}
 		there = &o
 	}
-	return there, v.mustBeEmpty(ctx, v.child(m.dst), m.to)
+	return there, v.mustBeEmpty(ctx, v.child(m.dst), m.to, false)
 }
 
 // commitBelow stores everything below a directory that is not stored.

@@ -102,9 +102,15 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string) error {
 func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, remove func(key string) error) error {
 	gone := n.absentSince()
 	if !n.pending() || n.sent() { // what was sent may be there, though no answer has said so
-		if err := v.ensureMarker(ctx, p.dir); err != nil {
+		marked, err := v.beginMarker(ctx, p.dir)
+		if err != nil {
 			return err
 		}
+		defer func() {
+			if err := marked(); err != nil { // the next removal tells of it
+				v.log.Warn("a directory has no marker yet", "path", tree.Dir(at), "error", err)
+			}
+		}()
 		stay, err := v.leave(ctx, n)
 		if err != nil {
 			return err
@@ -236,7 +242,9 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 	case v.keys.Synthetic(at):
 		return ErrPermission
 	}
-	if err := v.mustBeEmpty(ctx, n, at); err != nil {
+	markers := v.markers(at, o)
+	decides := v.caps.DeleteDirectory && len(markers) == 1
+	if err := v.mustBeEmpty(ctx, n, at, decides); err != nil {
 		return err
 	}
 	if err := v.ensureMarker(ctx, dir); err != nil {
@@ -246,7 +254,10 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 		n.remember(o)
 	}
 	v.endJournaled()
-	if err := v.client.Delete(ctx, v.markers(at, o)...); err != nil {
+	if err := v.removeEmpty(ctx, markers, decides); err != nil {
+		if errors.Is(err, ErrNotEmpty) {
+			return err
+		}
 		v.names.ForgetTree(at)
 		v.doubt(at, err)
 		return err
@@ -254,6 +265,7 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 	v.names.ForgetTree(at)
 	v.vacated(p, at, n, tree.Stamp{}) // a file whose name it had shows now
 	dir.addSubdirs(-1)
+	v.countRmdir(dir, n)
 	return nil
 }
 
@@ -266,9 +278,28 @@ func (v *Volume) markers(at string, o object) []string {
 	return keys
 }
 
-// mustBeEmpty says ErrNotEmpty if a directory holds anything: two keys below it show that, as one may be its marker.
-// A marker with bytes is a file.
-func (v *Volume) mustBeEmpty(ctx context.Context, n *Inode, at string) error {
+// removeEmpty removes the markers of an empty directory. Where the service decides whether it is, nobody can put anything
+// into it in between; one that does not take the request after all, as an older version of it, is asked as any other.
+func (v *Volume) removeEmpty(ctx context.Context, markers []string, decides bool) error {
+	if decides {
+		err := v.client.DeleteDirectory(ctx, markers[0])
+		switch {
+		case errors.Is(err, s3client.ErrNotEmpty):
+			return errors.Join(ErrNotEmpty, err)
+		case notFound(err): // another client has removed it
+			return errors.Join(ErrNotExist, err)
+		case !errors.Is(err, s3client.ErrUnsupported):
+			return err
+		}
+		if err := v.listedEmpty(ctx, markers[0]); err != nil {
+			return err
+		}
+	}
+	return v.client.Delete(ctx, markers...)
+}
+
+// mustBeEmpty says ErrNotEmpty if a directory holds anything; with decides, only of what need not be asked for.
+func (v *Volume) mustBeEmpty(ctx context.Context, n *Inode, at string, decides bool) error {
 	if n != nil && len(v.pendingIn(n)) > 0 {
 		return ErrNotEmpty
 	}
@@ -278,12 +309,20 @@ func (v *Volume) mustBeEmpty(ctx context.Context, n *Inode, at string) error {
 		}
 		return nil
 	}
-	page, err := v.client.List(ctx, s3client.ListQuery{Prefix: v.keys.Dir(at), MaxKeys: 2})
+	if decides {
+		return nil
+	}
+	return v.listedEmpty(ctx, v.keys.Dir(at))
+}
+
+// listedEmpty says ErrNotEmpty if two keys are below a directory, as one may be its marker. A marker with bytes is a file.
+func (v *Volume) listedEmpty(ctx context.Context, key string) error {
+	page, err := v.client.List(ctx, s3client.ListQuery{Prefix: key, MaxKeys: 2})
 	if err != nil {
 		return err
 	}
 	for _, info := range page.Objects {
-		if info.Key != v.keys.Dir(at) || info.Size > 0 {
+		if info.Key != key || info.Size > 0 {
 			return ErrNotEmpty
 		}
 	}

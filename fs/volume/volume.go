@@ -72,8 +72,10 @@ func New(opt Options) (*Volume, error) {
 		names: names{tree.NewCache[packed](tree.CacheOptions{
 			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now, Children: sureNames,
 		})},
-		paths: newPathLocks(), glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
+		glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
 	}
+	v.removals.init(v.sendBatch)
+	v.paths = newPathLocks(v.removals.hurry)
 	v.client = watchful{opt.Client, &v.removals}
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.listed = map[string]time.Time{}

@@ -117,6 +117,12 @@ func TestRequestBudget(t *testing.T) {
 		m.requests(1, "open, read, close")
 		m.close(m.open("l/1", readWrite))
 		m.requests(1, "open, close")
+		rmdir := 2 // is it empty?
+		if caps.DeleteDirectory {
+			rmdir = 1
+		}
+		m.ok(m.rmdir("d/sub"))
+		m.requests(rmdir, "rmdir")
 	})
 }
 

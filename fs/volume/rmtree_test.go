@@ -1,0 +1,80 @@
+package volume_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+// A tree that is removed as rm -r does is listed as one that is only walked through is, and its files are removed together.
+func TestRemovalOfATreeIsFewRequests(t *testing.T) {
+	m := newMount(t, memclient.Full(), lazyUnlink)
+	var dirs, files []string
+	for d := range 20 {
+		dirs = append(dirs, fmt.Sprintf("t/d%02d", d))
+		m.foreign(dirs[d]+"/", "")
+		for f := range 5 {
+			m.foreign(fmt.Sprint(dirs[d], "/f", f), "x")
+		}
+	}
+	for f := range 5 {
+		files = append(files, fmt.Sprint("f", f))
+	}
+	m.foreign("t/", "")
+	m.list("t")
+	m.mem.ResetCounts()
+	for _, dir := range dirs {
+		m.names(dir, files...)
+		n, _, err := m.walk(dir)
+		m.ok(err)
+		m.rm(n, files)
+		m.ok(m.rmdir(dir))
+	}
+	m.ok(m.rmdir("t"))
+	counts := m.mem.Counts()
+	if counts[s3client.OpList] > 3 || counts[s3client.OpDeleteDir] != len(dirs)+1 || counts[s3client.OpHead] > 0 {
+		t.Errorf("%v", counts)
+	}
+	if keys := m.mem.Keys(); len(keys) > 0 {
+		t.Errorf("keys are %q", keys)
+	}
+}
+
+// After a directory with files has gone, those of the next one are queued at once; one beside them is not.
+func TestFilesOfTheNextDirectoryDoNotWait(t *testing.T) {
+	gate := make(chan struct{})
+	held := false
+	c := &steps{wait: func(string) <-chan struct{} {
+		if held {
+			return gate
+		}
+		return nil
+	}}
+	m := newMount(t, memclient.Full(), lazyUnlink, stepped(c))
+	for _, key := range []string{"t/a/1", "t/b/1", "t/b/c/1", "t/lock", "u/1"} {
+		m.foreign(key, "x")
+	}
+	for _, dir := range []string{"t", "t/a", "t/b", "t/b/c", "u"} {
+		m.foreign(dir+"/", "")
+	}
+	for _, dir := range []string{"", "t", "t/a", "t/b", "t/b/c", "u"} {
+		m.list(dir)
+	}
+	m.ok(m.unlink("t/a/1"))
+	m.ok(m.rmdir("t/a"))
+	m.ok(m.unlink("t/lock"))
+	m.ok(m.unlink("u/1"))
+	if keys := m.mem.Keys(); slices.Contains(keys, "t/lock") || slices.Contains(keys, "u/1") {
+		t.Errorf("keys are %q", keys)
+	}
+	held = true
+	m.ok(m.unlink("t/b/c/1"))
+	m.ok(m.unlink("t/b/1"))
+	close(gate)
+	m.ok(m.rmdir("t/b/c"))
+	m.ok(m.rmdir("t/b"))
+	m.ok(m.rmdir("t"))
+}
