@@ -24,6 +24,7 @@ type upload struct {
 	expected  checksum.Algorithm // what the client gives a checksum in, "" for none
 	algorithm checksum.Algorithm // what the store computes and keeps
 	verify    func(store.Computed) error
+	md5       bool         // verify needs the MD5
 	seen      checksum.Sum // in expected, of a verified body, where the store computes another
 }
 
@@ -42,7 +43,7 @@ func (r *request) upload(limit int64) (*upload, error) {
 	if err != nil {
 		return nil, err
 	}
-	up := &upload{size: size, expected: expect.Algorithm(), algorithm: expect.Algorithm()}
+	up := &upload{size: size, expected: expect.Algorithm(), algorithm: expect.Algorithm(), md5: expect.MD5()}
 	if up.algorithm == "" {
 		up.algorithm = store.DefaultAlgorithm
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // Extensions are what this server does beyond S3, as the answer to HeadBucket announces them in X-Pail-Extensions.
-const Extensions = "rename-object, rename-prefix, list-metadata, conditional-put, complete-metadata, append, patch, delete-directory, notify, usage"
+const Extensions = "rename-object, rename-prefix, list-metadata, conditional-put, complete-metadata, append, patch, delete-directory, opaque-etags, notify, usage"
 
 // leaseExtensions are more, where there can be leases.
 const leaseExtensions = "lease, lease-reads"

@@ -80,7 +80,7 @@ func TestBuckets(t *testing.T) {
 	if h.header.Get("X-Amz-Access-Point-Alias") != "false" {
 		t.Errorf("%v", h.header)
 	}
-	if h.status != 200 || h.header.Get("X-Amz-Bucket-Region") != "us-east-1" || h.header.Get("X-Pail-Extensions") != "rename-object, rename-prefix, list-metadata, conditional-put, complete-metadata, append, patch, delete-directory, notify, usage, lease, lease-reads" {
+	if h.status != 200 || h.header.Get("X-Amz-Bucket-Region") != "us-east-1" || h.header.Get("X-Pail-Extensions") != "rename-object, rename-prefix, list-metadata, conditional-put, complete-metadata, append, patch, delete-directory, opaque-etags, notify, usage, lease, lease-reads" {
 		t.Errorf("%d %v", h.status, h.header)
 	}
 	if h := s.do("HEAD", "/nobucket", ""); h.status != 404 || h.body != "" {

@@ -31,9 +31,15 @@ func createUpload(r *request) error {
 	if in.ChecksumType, err = r.checksumType(in.Algorithm); err != nil {
 		return err
 	}
+	if in.OpaqueTags, err = r.opaqueTags(in.Algorithm); err != nil {
+		return err
+	}
 	id, err := r.api.store.CreateUpload(r.http.Context(), in)
 	if err != nil {
 		return err
+	}
+	if in.OpaqueTags {
+		r.w.Header().Set(etagKind, opaqueTags)
 	}
 	if in.Algorithm != "" {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", string(in.Algorithm))
@@ -48,6 +54,26 @@ func createUpload(r *request) error {
 	x.text("UploadId", id)
 	x.close("InitiateMultipartUploadResult")
 	return r.send(http.StatusOK, x)
+}
+
+// With this header and value, CreateMultipartUpload asks for ETags that are no MD5s; the answer has it too then.
+const (
+	etagKind   = "X-Pail-Etags"
+	opaqueTags = "opaque"
+)
+
+// opaqueTags reports whether the upload is to have such ETags. They are for clients that prove with the cheapest checksum
+// what they send: with another one, it is not the MD5 that costs most.
+func (r *request) opaqueTags(a checksum.Algorithm) (bool, error) {
+	switch v := r.header(etagKind); {
+	case v == "":
+		return false, nil
+	case v != opaqueTags:
+		return false, invalidArgument("x-pail-etags", v, "x-pail-etags must be opaque")
+	case a != checksum.CRC64NVME:
+		return false, s3err.Newf(s3err.InvalidRequest, "The x-pail-etags header can only be used with the CRC64NVME checksum algorithm.")
+	}
+	return true, nil
 }
 
 // checksumType reads x-amz-checksum-type, or gives the algorithm's default.

@@ -37,7 +37,7 @@ func uploadPart(r *request) error {
 	}
 	part, err := r.api.store.PutPart(r.http.Context(), store.PartInput{
 		Bucket: r.bucket, Key: r.key, UploadID: r.arg("uploadId"), N: n, Body: up.body, Size: up.size,
-		Algorithm: up.algorithm, Verify: up.verify, Customer: key})
+		Algorithm: up.algorithm, Verify: up.verify, MD5: up.md5, Customer: key})
 	if err != nil {
 		return err
 	}

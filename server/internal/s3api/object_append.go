@@ -35,7 +35,7 @@ func appendObject(r *request) error {
 	}
 	o, err := r.api.store.AppendObject(r.http.Context(), store.PutInput{
 		Bucket: r.bucket, Key: r.key, Owner: r.newOwner().id, Body: up.body, Size: up.size, Attrs: attrs, Cond: cond,
-		Algorithm: up.algorithm, Verify: up.verify, Extra: extra, Customer: enc.customer, Encrypt: enc.given}, offset)
+		Algorithm: up.algorithm, Verify: up.verify, MD5: up.md5, Extra: extra, Customer: enc.customer, Encrypt: enc.given}, offset)
 	if err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (r *request) formUpload(form *postform.Form, low, high int64) (*upload, err
 	if err != nil {
 		return nil, err
 	}
-	up := &upload{size: -1, expected: expect.Algorithm(), algorithm: expect.Algorithm(), body: &bounded{r: form.File, max: high}}
+	up := &upload{size: -1, expected: expect.Algorithm(), algorithm: expect.Algorithm(), md5: expect.MD5(), body: &bounded{r: form.File, max: high}}
 	if up.algorithm == "" {
 		up.algorithm = checksum.CRC64NVME
 	}

@@ -55,7 +55,7 @@ func (r *request) putInput(body func() (*upload, error)) (in store.PutInput, err
 	}
 	return store.PutInput{
 		Bucket: r.bucket, Key: r.key, Owner: r.newOwner().id, Body: up.body, Size: up.size, Attrs: attrs, Cond: cond,
-		Algorithm: up.algorithm, Verify: up.verify, Extra: extra, Customer: enc.customer}, nil
+		Algorithm: up.algorithm, Verify: up.verify, MD5: up.md5, Extra: extra, Customer: enc.customer}, nil
 }
 
 // putHeaders describes a new object in the answer.

@@ -135,11 +135,11 @@ func (a *appending) ingest(ctx context.Context, old *objectRow, inline []byte) (
 	s := a.store
 	if len(inline) > 0 {
 		a.from = old.body
-		if a.moved, err = s.ingest(ctx, source{body: bytes.NewReader(inline), size: int64(len(inline)), keys: a.keys}); err != nil {
+		if a.moved, err = s.ingest(ctx, source{body: bytes.NewReader(inline), size: int64(len(inline)), noTag: true, keys: a.keys}); err != nil {
 			return err
 		}
 	}
-	a.tail, err = s.ingest(ctx, source{body: a.in.Body, size: a.in.Size, algorithm: a.in.Algorithm, verify: a.in.Verify, keys: a.keys})
+	a.tail, err = s.ingest(ctx, source{body: a.in.Body, size: a.in.Size, algorithm: a.in.Algorithm, verify: a.in.Verify, md5: a.in.MD5, keys: a.keys})
 	if err != nil {
 		s.reclaim.remove(a.made())
 		s.reclaim.settle(a.made())

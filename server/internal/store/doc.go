@@ -27,6 +27,22 @@
 // stay where they are. ListVersions merges the two tables. version.go says what the IDs are made of, lock.go who may
 // remove what. A rename in a bucket with versions copies by reference and leaves a delete marker.
 //
+// # ETags
+//
+// An ETag is the MD5 of the bytes where S3 says so, as clients compare it with theirs. That is all that MD5 is for, and it costs
+// more than all else that is done with a body; so it is left out where S3 says that the ETag is none: with SSE-KMS and SSE-C,
+// and for patches, whose ETag is a hash of what was changed. A client that sends Content-MD5 has it computed and compared anywhere.
+//
+// UploadInput.OpaqueTags leaves it out for the parts of an upload, whose object's ETag is no MD5 of its bytes in any case. An ETag must
+// stay a strong validator: caches are keyed by it, and conditions rely on it. So that of a part (partTag) is a hash of the
+// upload's ID, which is random, the part's number, size and checksum: nothing in another upload has it, and the object's, the
+// hash of the parts', is no other object's. A checksum alone would do for neither, as it is easily made to match; here it only
+// tells apart what is sent in one upload as one part, by one who would deceive himself. A random ETag would be as unique, but it is
+// to be the same when a part is sent again: the first attempt, whose answer was lost, may be done after the second, and a
+// completion that names the ETag of the second would be refused. It also has the form of an MD5, of which the ETag of the object
+// can be computed as clients do that of any object of parts. What is put in one request keeps its MD5, however large it is:
+// programs compare that, an ETag with a dash would be one of parts, and mounts send in parts what is large.
+//
 // # Encryption
 //
 // Extra.Encryption says with whose key an object's bytes are encrypted; package sse opens it. Each blob and each data row has
@@ -51,7 +67,7 @@
 // early. The function of a transaction may run again, so files are touched only after it (tx.go).
 //
 // A reader keeps the version it opened: reclaim.go holds back the removal of files that an open ObjectReader may still
-// open. A body is read, written and hashed (MD5) in three goroutines (intake.go); memory for a body is four buffers of
+// open. A body is read, written and, if need be, hashed (MD5) in three goroutines (intake.go); memory for a body is four buffers of
 // 1 MiB, and a fifth when it is encrypted, whatever its length.
 //
 // # Several Stores

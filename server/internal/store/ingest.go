@@ -24,16 +24,21 @@ type source struct {
 	size      int64 // or -1
 	algorithm checksum.Algorithm
 	verify    func(Computed) error
+	md5       bool        // verify asks for the MD5
+	noTag     bool        // nobody asks for the ETag
 	inline    bool        // small bodies may become a data row
 	keys      *sse.Access // nil: the bytes are not encrypted
 }
 
+// needsMD5 reports whether somebody asks for the MD5: it costs more than all else that is done with the bytes.
+func (src *source) needsMD5() bool { return src.md5 || !src.noTag && !src.keys.HidesMD5() }
+
 // content is a body that was taken in and is durable, or will be with the transaction that adds it.
 type content struct {
 	size   int64
-	stored int64 // length of the blob
-	md5    [16]byte
-	etag   [16]byte
+	stored int64    // length of the blob
+	md5    []byte   // nil where nobody asks for it
+	etag   [16]byte // random then
 	sum    checksum.Sum
 	body   body
 	record []byte // of the data row, from Store.inline
@@ -115,7 +120,11 @@ func (s *Store) ingest(ctx context.Context, src source) (*content, error) {
 // finishInline makes a data row of the n bytes in record.
 func (s *Store) finishInline(src source, record []byte, n int) (*content, error) {
 	data := record[meta.RecordHeader : meta.RecordHeader+n]
-	c := &content{size: int64(n), md5: md5.Sum(data)}
+	c := &content{size: int64(n)}
+	if src.needsMD5() {
+		sum := md5.Sum(data)
+		c.md5 = sum[:]
+	}
 	if h := src.algorithm.New(); h != nil {
 		h.Write(data)
 		c.sum = checksum.Sum{Algorithm: src.algorithm, Value: h.Sum(nil)}
@@ -140,15 +149,15 @@ func (s *Store) finishInline(src source, record []byte, n int) (*content, error)
 
 // verify asks the caller whether the bytes are those that were meant, and gives them their ETag.
 func (c *content) verify(src source) error {
-	c.etag = c.md5
-	if src.keys.HidesMD5() {
+	if c.md5 == nil || src.keys.HidesMD5() {
 		_, _ = rand.Read(c.etag[:]) // never fails (crypto/rand)
+	} else {
+		copy(c.etag[:], c.md5)
 	}
 	if src.verify == nil {
 		return nil
 	}
-	sum := c.md5
-	return src.verify(Computed{MD5: sum[:], Sum: c.sum, Size: c.size})
+	return src.verify(Computed{MD5: c.md5, Sum: c.sum, Size: c.size})
 }
 
 // ingestBlob streams the body into a blob, beginning with the n bytes in first, which are all when end is set.
@@ -203,10 +212,10 @@ func (s *Store) streamUnit(ctx context.Context, src source, u *unit, w io.Writer
 	return storeError(sealing.Close())
 }
 
-// stream writes the body to w, while the next piece is read and MD5 is computed beside it.
+// stream writes the body to w, while the next piece is read and MD5, if it is needed, is computed beside it.
 func (s *Store) stream(ctx context.Context, src source, w io.Writer, c *content, buf []byte, n int, end bool) error {
 	sum := src.algorithm.New()
-	d := newIntake(s.buffers, w, sum)
+	d := newIntake(s.buffers, w, sum, src.needsMD5())
 	defer d.stop()
 	for {
 		d.add(buf[:n])
@@ -230,7 +239,9 @@ func (s *Store) stream(ctx context.Context, src source, w io.Writer, c *content,
 	if err := d.stop(); err != nil {
 		return storeError(err)
 	}
-	d.md5.Sum(c.md5[:0])
+	if d.md5 != nil {
+		c.md5 = d.md5.Sum(nil)
+	}
 	if sum != nil {
 		c.sum = checksum.Sum{Algorithm: src.algorithm, Value: sum.Sum(nil)}
 	}

@@ -26,8 +26,10 @@ type PutInput struct {
 	Customer           *sse.CustomerKey // where Extra.Encryption needs one
 	Encrypt            bool             // the request itself names Extra.Encryption, which an append must not ignore
 
-	// Verify, which may be nil, is called once after the last byte; an error aborts the put and is returned unchanged.
+	// Verify, which may be nil, is called once after the last byte; an error aborts the put and is returned unchanged. MD5
+	// says that it needs Computed.MD5.
 	Verify func(Computed) error
+	MD5    bool
 }
 
 // DeleteInput is an object to delete, or the version of an object to remove. Key is used by DeleteObjects only.
@@ -98,6 +100,7 @@ type UploadInput struct {
 	Algorithm          checksum.Algorithm
 	ChecksumType       string
 	Extra              Extra // of the object to be
+	OpaqueTags         bool  // the ETags of its parts, and so the object's, are no MD5s, see partTag; needs an Algorithm
 }
 
 // Upload describes an upload in progress.
@@ -119,6 +122,7 @@ type PartInput struct {
 	Size                  int64              // of the body, or -1 when it is not known
 	Algorithm             checksum.Algorithm // "" takes the upload's; another than the upload's is ErrChecksumAlgorithm
 	Verify                func(Computed) error
+	MD5                   bool // Verify needs Computed.MD5
 }
 
 // CopyPartInput is a part made of a range of an object. Len < 0 means to the end of the object.

@@ -14,14 +14,14 @@ import (
 const intakeBuffers = 4
 
 // intake takes in a body beside the one who reads it: a goroutine writes each piece and adds it to the checksum, and
-// another computes the MD5, which is slower than all else that is done with the bytes. The buffers go round: buffer gives
+// another computes the MD5, if it is needed, which is slower than all else that is done with the bytes. The buffers go round: buffer gives
 // one to fill, add takes it, and when it is written and hashed, buffer gives it again. Only stop ends the goroutines.
 type intake struct {
 	pool  *blob.Buffers
 	w     io.Writer
 	sum   hash.Hash // nil for none
-	md5   hash.Hash
-	taken int // buffers that came from the pool
+	md5   hash.Hash // nil for none
+	taken int       // buffers that came from the pool
 
 	work    chan []byte
 	written chan []byte
@@ -32,9 +32,12 @@ type intake struct {
 
 // newIntake begins with one buffer, which comes from the pool and will be given to add. w and sum are the intake's until
 // stop.
-func newIntake(pool *blob.Buffers, w io.Writer, sum hash.Hash) *intake {
-	d := &intake{pool: pool, w: w, sum: sum, md5: md5.New(), taken: 1, done: make(chan struct{}),
+func newIntake(pool *blob.Buffers, w io.Writer, sum hash.Hash, needsMD5 bool) *intake {
+	d := &intake{pool: pool, w: w, sum: sum, taken: 1, done: make(chan struct{}),
 		work: make(chan []byte, intakeBuffers), written: make(chan []byte, intakeBuffers), spare: make(chan []byte, intakeBuffers)}
+	if needsMD5 {
+		d.md5 = md5.New()
+	}
 	go d.write()
 	go d.hash()
 	return d
@@ -58,7 +61,7 @@ func (d *intake) write() {
 func (d *intake) hash() {
 	defer close(d.done)
 	for p := range d.written {
-		if d.err() == nil {
+		if d.md5 != nil && d.err() == nil {
 			d.md5.Write(p)
 		}
 		d.spare <- p

@@ -32,7 +32,7 @@ func TestIntakeWritesAndHashesInOrder(t *testing.T) {
 	for _, writes := range []int{pieces, pieces - 1, 3, 0} {
 		pool := blob.NewBuffers(intakeBuffers, size)
 		w, sum := &failingWriter{left: writes}, crc32.NewIEEE()
-		d := newIntake(pool, w, sum)
+		d := newIntake(pool, w, sum, true)
 		var want []byte
 		p := pool.Get()
 		for i := range pieces {
@@ -64,4 +64,23 @@ func TestIntakeWritesAndHashesInOrder(t *testing.T) {
 func sumOf(p []byte) []byte {
 	sum := md5.Sum(p)
 	return sum[:]
+}
+
+// Without MD5 everything else is as with it.
+func TestIntakeWithoutMD5(t *testing.T) {
+	pool := blob.NewBuffers(intakeBuffers, 100)
+	w := &failingWriter{left: 20}
+	d := newIntake(pool, w, nil, false)
+	var want []byte
+	p := pool.Get()
+	for i := range 20 {
+		copy(p, bytes.Repeat([]byte{byte(i)}, 100))
+		want = append(want, p...)
+		d.add(p)
+		p = d.buffer()
+	}
+	d.add(p[:0])
+	if err := d.stop(); err != nil || d.md5 != nil || !bytes.Equal(w.got, want) {
+		t.Errorf("%d bytes of %d, MD5 %v, %v", len(w.got), len(want), d.md5, err)
+	}
 }

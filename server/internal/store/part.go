@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/md5"
+	"fmt"
 
 	"pail/server/internal/meta"
 )
@@ -11,7 +13,8 @@ func (s *Store) PutPart(ctx context.Context, in PartInput) (PartInfo, error) {
 	if in.N < 1 || in.N > MaxParts {
 		return PartInfo{}, ErrInvalidPartNumber
 	}
-	src := source{body: in.Body, size: in.Size, verify: in.Verify}
+	src := source{body: in.Body, size: in.Size, verify: in.Verify, md5: in.MD5}
+	var id meta.ID
 	err := s.view(ctx, func(r meta.Reader) error {
 		u, err := getUpload(r, in.Bucket, in.Key, in.UploadID)
 		if err != nil {
@@ -20,6 +23,7 @@ func (s *Store) PutPart(ctx context.Context, in PartInput) (PartInfo, error) {
 		if src.keys, err = s.keys.Open(u.row.extra.Encryption, in.Customer); err != nil {
 			return err
 		}
+		id, src.noTag = u.id, u.row.opaqueTags
 		src.algorithm, err = u.row.partAlgorithm(in.Algorithm)
 		return err
 	})
@@ -31,6 +35,9 @@ func (s *Store) PutPart(ctx context.Context, in PartInput) (PartInfo, error) {
 		return PartInfo{}, err
 	}
 	row := &partRow{size: c.size, modified: s.now(), etag: c.etag, sum: c.sum, extents: c.extents()}
+	if src.noTag {
+		row.etag = partTag(id, in.N, row)
+	}
 	err = s.update(ctx, c.blobs(), func(x *tx) error {
 		if err := x.add(c); err != nil {
 			return err
@@ -41,6 +48,12 @@ func (s *Store) PutPart(ctx context.Context, in PartInput) (PartInfo, error) {
 		return PartInfo{}, err
 	}
 	return row.info(in.N), nil
+}
+
+// partTag is the ETag of a part of an upload with opaque tags: the MD5 of a line of text, with the ID of the upload, which no
+// other has, and what is known of the bytes. See doc.go.
+func partTag(upload meta.ID, n int, row *partRow) [16]byte {
+	return md5.Sum(fmt.Appendf(nil, "pail part %x %d %d %s %x", upload, n, row.size, row.sum.Algorithm, row.sum.Value))
 }
 
 // putPart makes row part n of an upload, in place of one that was sent before. The row's references are taken already.

@@ -53,6 +53,7 @@ type partPlan struct {
 	extents   []extent           // of the range, nil when it is to be copied
 	algorithm checksum.Algorithm // of the upload
 	keys      *sse.Access        // of the upload
+	opaque    meta.ID            // the upload, if it has opaque tags
 }
 
 func (p *partPlan) whole() bool { return p.off == 0 && p.len == p.src.size }
@@ -69,6 +70,9 @@ func (s *Store) copyPart(ctx context.Context, in CopyPartInput) (*partRow, *part
 			return nil, nil, err
 		}
 		row.etag, row.sum, row.extents = c.etag, c.sum, c.extents()
+		if plan.opaque != (meta.ID{}) {
+			row.etag = partTag(plan.opaque, in.N, row)
+		}
 	} else if err := s.identify(ctx, in, plan, row); err != nil {
 		return nil, nil, err
 	}
@@ -106,6 +110,9 @@ func (s *Store) planPart(ctx context.Context, in CopyPartInput) (plan *partPlan,
 			return err
 		}
 		plan = &partPlan{bucket: b, src: src, off: in.Off, len: in.Len, algorithm: u.row.algorithm}
+		if u.row.opaqueTags {
+			plan.opaque = u.id
+		}
 		if plan.len < 0 {
 			plan.len = src.size - plan.off
 		}
@@ -165,7 +172,7 @@ func cutExtents(list []extent, off, n int64) (out []extent) {
 // copyBytes copies the range into a new blob.
 func (s *Store) copyBytes(ctx context.Context, in CopyPartInput, p *partPlan) (c *content, err error) {
 	err = s.readSource(ctx, in.source(), p.src.version(), func(o *ObjectReader) error {
-		c, err = s.ingest(ctx, source{body: o.Section(p.off, p.len), size: p.len, algorithm: p.algorithm, keys: p.keys})
+		c, err = s.ingest(ctx, source{body: o.Section(p.off, p.len), size: p.len, algorithm: p.algorithm, keys: p.keys, noTag: p.opaque != (meta.ID{})})
 		return err
 	})
 	return c, err

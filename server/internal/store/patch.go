@@ -152,7 +152,7 @@ func (p *patching) ingest(ctx context.Context) (err error) {
 	if h != nil {
 		body = io.TeeReader(body, h)
 	}
-	p.fresh, err = p.store.ingest(ctx, source{body: p.merged(body), size: rangesLen(p.plan.fresh), keys: p.keys, verify: func(Computed) error {
+	p.fresh, err = p.store.ingest(ctx, source{body: p.merged(body), size: rangesLen(p.plan.fresh), keys: p.keys, noTag: true, verify: func(Computed) error {
 		computed.MD5 = sum.Sum(nil)
 		if h != nil {
 			computed.Sum.Value = h.Sum(nil)

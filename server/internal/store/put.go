@@ -34,7 +34,7 @@ func (s *Store) PutObject(ctx context.Context, in PutInput) (Object, error) {
 	if err := s.refuseEarly(ctx, &in); err != nil {
 		return Object{}, err
 	}
-	c, err := s.ingest(ctx, source{body: in.Body, size: in.Size, algorithm: in.Algorithm, verify: in.Verify, inline: true, keys: keys})
+	c, err := s.ingest(ctx, source{body: in.Body, size: in.Size, algorithm: in.Algorithm, verify: in.Verify, md5: in.MD5, inline: true, keys: keys})
 	if err != nil {
 		return Object{}, err
 	}

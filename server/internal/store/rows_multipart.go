@@ -104,6 +104,8 @@ type uploadRow struct {
 	algorithm checksum.Algorithm
 	sumType   string
 	extra     Extra // of the object to be
+
+	opaqueTags bool // its parts get partTag
 }
 
 func (u *uploadRow) encode() []byte {
@@ -113,6 +115,7 @@ func (u *uploadRow) encode() []byte {
 	encodeAttrs(&e, u.attrs)
 	encodeSum(&e, checksum.Sum{Algorithm: u.algorithm}, u.sumType)
 	encodeExtra(&e, &u.extra)
+	e.Uint(50, bit(u.opaqueTags))
 	return e.Bytes()
 }
 
@@ -126,6 +129,8 @@ func decodeUpload(p []byte) (u *uploadRow, err error) {
 			u.initiated = time.Unix(0, d.Int()).UTC()
 		case 5:
 			u.owner = d.String()
+		case 50:
+			u.opaqueTags = d.Uint() != 0
 		default:
 			decodeAttr(&d, &u.attrs)
 			decodeSum(&d, &sum, &u.sumType)

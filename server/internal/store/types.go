@@ -90,7 +90,8 @@ type PartInfo struct {
 	Checksum     checksum.Sum
 }
 
-// Computed is what was computed over a body. Sum is zero when no algorithm was asked for. MD5 belongs to the receiver.
+// Computed is what was computed over a body. Sum is zero when no algorithm was asked for. MD5 belongs to the receiver; it may be
+// nil where the input does not ask for it.
 type Computed struct {
 	MD5  []byte
 	Sum  checksum.Sum

@@ -16,11 +16,11 @@ func (s *Store) CreateUpload(ctx context.Context, in UploadInput) (uploadID stri
 	if in.Algorithm != "" && in.ChecksumType == "" {
 		in.ChecksumType = in.Algorithm.DefaultType()
 	}
-	if in.ChecksumType != "" && !in.Algorithm.Supports(in.ChecksumType) {
+	if in.ChecksumType != "" && !in.Algorithm.Supports(in.ChecksumType) || in.OpaqueTags && in.Algorithm == "" {
 		return "", ErrChecksumAlgorithm
 	}
 	row := &uploadRow{initiated: s.now(), owner: in.Owner, attrs: in.Attrs, algorithm: in.Algorithm,
-		sumType: in.ChecksumType, extra: in.Extra}
+		sumType: in.ChecksumType, extra: in.Extra, opaqueTags: in.OpaqueTags}
 	id := s.newID()
 	err = s.update(ctx, nil, func(x *tx) error {
 		b, err := getBucket(x, in.Bucket)
