@@ -31,6 +31,7 @@ type Client struct {
 	leaseHolder atomic.Pointer[string] // the name that requests carry; nil: there was no stream
 
 	ignoresCopySource atomic.Bool // the service copies whatever version is there, as Probe has found
+	opaqueTags        atomic.Bool // the service can do without MD5, as Probe has found
 }
 
 var _ s3client.Client = (*Client)(nil)

@@ -11,7 +11,9 @@
 // Integrity. Bodies carry a CRC64NVME that is computed in a pass before sending (47 GB/s; the body is an
 // io.ReadSeeker), and with Options.ContentMD5 an MD5. Over https the payload is not hashed for the signature; over
 // plain http small bodies are (SHA-256), larger ones rely on the checksum in the signed header. A whole-object GET is
-// verified against the checksum that the service keeps, and every body against its announced length.
+// verified against the checksum that the service keeps, and every body against its announced length. As the checksum says all
+// of what was sent, and nothing here takes the ETag of a part for an MD5, pail's own server is told that it need not
+// be one (x-pail-etags); with Options.ContentMD5 it is not, and computes it anyway.
 //
 // Time limits. There is no limit on a whole request: HTTPOptions.ConnectTimeout bounds dialing and the TLS handshake,
 // ReadWriteTimeout the time in which no byte moves in either direction.

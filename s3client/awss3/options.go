@@ -53,7 +53,7 @@ type Options struct {
 	ListV1 bool
 	// UnsignedPayload never hashes bodies for the signature, SignedPayload always does; by default see the package.
 	UnsignedPayload, SignedPayload bool
-	// ContentMD5 sends the MD5 of every body.
+	// ContentMD5 sends the MD5 of every body, so that the ETags of parts are MD5s wherever services have such.
 	ContentMD5 bool
 	// NoChecksum sends no x-amz-checksum headers and asks for none.
 	NoChecksum bool

@@ -51,7 +51,7 @@ func (c *Client) headBucket(ctx context.Context) (caps s3client.Capabilities, to
 	if err == nil {
 		finish(resp)
 		values := resp.Header.Values("X-Pail-Extensions")
-		caps := parseExtensions(strings.Join(values, ","))
+		caps := c.parseExtensions(strings.Join(values, ","))
 		caps.ListMetadata = caps.ListMetadata || strings.HasPrefix(resp.Header.Get("Server"), "MinIO")
 		return caps, len(values) > 0, nil
 	}
@@ -63,7 +63,8 @@ func (c *Client) headBucket(ctx context.Context) (caps s3client.Capabilities, to
 	return caps, false, err
 }
 
-func parseExtensions(value string) s3client.Capabilities {
+// parseExtensions also notes those that are used by the client alone.
+func (c *Client) parseExtensions(value string) s3client.Capabilities {
 	var caps s3client.Capabilities
 	for word := range strings.SplitSeq(value, ",") {
 		switch strings.TrimSpace(word) {
@@ -83,6 +84,8 @@ func parseExtensions(value string) s3client.Capabilities {
 			caps.DeleteDirectory = true
 		case "lease":
 			caps.Leases = true
+		case "opaque-etags":
+			c.opaqueTags.Store(true)
 		}
 	}
 	return caps

@@ -28,6 +28,9 @@ type upload struct {
 
 var _ s3client.Upload = (*upload)(nil)
 
+// etagKind asks pail's server not to compute the MD5 of each part for the sake of its ETag.
+const etagKind = "X-Pail-Etags"
+
 // NewUpload starts a multipart upload.
 func (c *Client) NewUpload(ctx context.Context, key string, opt s3client.PutOptions) (s3client.Upload, error) {
 	r, err := c.newObjectRequest(s3client.OpNewUpload, http.MethodPost, key)
@@ -41,6 +44,9 @@ func (c *Client) NewUpload(ctx context.Context, key string, opt s3client.PutOpti
 	if !c.checksumsOff.Load() {
 		set(r.header, "X-Amz-Checksum-Algorithm", "CRC64NVME")
 		set(r.header, "X-Amz-Checksum-Type", "FULL_OBJECT")
+		if c.opaqueTags.Load() && !c.opt.ContentMD5 {
+			set(r.header, etagKind, "opaque")
+		}
 	}
 	resp, err := c.do(ctx, r)
 	if err != nil {
@@ -72,7 +78,7 @@ func (r *request) usesChecksums() bool {
 
 // dropChecksums removes them.
 func (r *request) dropChecksums() {
-	for _, name := range []string{"X-Amz-Checksum-Algorithm", "X-Amz-Checksum-Type", "X-Amz-Checksum-Mode", checksumHeader} {
+	for _, name := range []string{"X-Amz-Checksum-Algorithm", "X-Amz-Checksum-Type", "X-Amz-Checksum-Mode", checksumHeader, etagKind} {
 		delete(r.header, name)
 	}
 	r.noSums = true

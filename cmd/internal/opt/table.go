@@ -45,7 +45,7 @@ func serverOptions() []option {
 			help: "server-side encryption: S3's keys, your keys (FILE, mode 600, or $AWSSSECKEYS), or KMS ($AWSSSEKMSID)", set: setSSE},
 		{name: "load_sse_c", group: g, arg: "FILE", help: "more customer keys for reading, one a line", set: setLoadSSE},
 		word(g, "mime", "FILE", "/etc/mime.types", "content types by name suffix", func(m *Mount) *string { return &m.MIMEFile }),
-		toggle(g, "enable_content_md5", "send Content-MD5 besides the checksum that pail always sends",
+		toggle(g, "enable_content_md5", "send Content-MD5 besides the checksum that pail always sends; ETags of parts are MD5s then",
 			func(m *Mount) *bool { return &m.ContentMD5 }),
 		toggle(g, "enable_unsigned_payload", "leave the body out of the signature", func(m *Mount) *bool { return &m.UnsignedPayload }),
 		word(g, "instance_name", "NAME", "", "name of this mount in messages and in the User-Agent",
