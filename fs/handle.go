@@ -32,17 +32,17 @@ type handle struct {
 	through bool // the kernel reads the file itself
 }
 
-// Read implements fusefs.FileReader. The bytes go into go-fuse's own buffer, which is pooled and written to the kernel
-// before it is used again; a result that lends pooled blocks instead would need a Slices method, as Done comes too early.
+// Read implements fusefs.FileReader. The bytes go to the kernel from where they were fetched to, or from go-fuse's own
+// buffer.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	ctx, end := interruptible(ctx)
 	defer end()
-	n, err := h.h.ReadAt(ctx, dest, off)
+	n, loan, err := h.h.Lend(ctx, dest, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, h.n.fs.errno("read", h.n.v, err)
 	}
 	h.n.fs.atime.read(h.n.fs.vol, h.n.v, h.flags)
-	return fuse.ReadResultData(dest[:n]), 0
+	return result(dest, n, loan), 0
 }
 
 // Write implements fusefs.FileWriter. It is not broken off in the middle: the kernel has changed its pages already.

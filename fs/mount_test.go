@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -37,6 +38,7 @@ const (
 	serveEnv = "PAIL_TEST_SERVE"
 	fullEnv  = "PAIL_TEST_FULL"  // not "": the service can do all that pail's own can
 	cacheEnv = "PAIL_TEST_CACHE" // a directory: mount read-only, with a cache on disk there
+	readsEnv = "PAIL_TEST_READS" // bytes of memory for what is read
 	ttlEnv   = "PAIL_TEST_TTL"   // for how long the volume believes what it has heard; "": a second
 )
 
@@ -140,6 +142,11 @@ func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger, ca
 		}
 	}
 	reads := readahead.Options{Client: client, MemoryLimit: 32 << 20}
+	if s := os.Getenv(readsEnv); s != "" {
+		if reads.MemoryLimit, err = strconv.ParseInt(s, 10, 64); err != nil {
+			return nil, err
+		}
+	}
 	opt := volume.Options{
 		Client:      client,
 		Caps:        caps,

@@ -34,4 +34,7 @@
 //
 // Locks: Pool.mu guards everything, sources and blocks included; it is held for table look-ups only, never while bytes
 // are copied or requested. A reader pins the block it copies from, which keeps its chunks in place.
+//
+// Large reads need no copy: Lend gives the chunks themselves, pinned until Loan.Return. Who holds a loan must not wait for
+// memory, as others may wait for this: so where a read has to wait in the middle, it copies what it has until then.
 package readahead

@@ -66,6 +66,12 @@ type Source interface {
 	Close() error
 }
 
+// Lender is what the sources of a Pool are too.
+type Lender interface {
+	// Lend is ReadAt that leaves the bytes where they are: in the loan, or in p where that is nil.
+	Lend(ctx context.Context, p []byte, off int64) (int, *Loan, error)
+}
+
 // Until returns a context for reads that go on in order up to end and no further: all up to it is fetched ahead from the
 // first of them on, and nothing behind it.
 func Until(ctx context.Context, end int64) context.Context {

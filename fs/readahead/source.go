@@ -13,6 +13,8 @@ import (
 // smallObject is the size up to which the first read, if it begins at the start, brings the whole object.
 const smallObject = 1 << 20
 
+var _ Lender = (*source)(nil)
+
 // source is one open object version.
 type source struct {
 	pool   *Pool
@@ -49,91 +51,127 @@ func (s *source) Close() error {
 
 // ReadAt implements Source.
 func (s *source) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, fmt.Errorf("read %q: negative offset %d", s.id.Key, off)
-	}
-	want := p[:min(int64(len(p)), max(s.id.Size-off, 0))]
-	random, err := s.enter(off, int64(len(want)), endOf(ctx))
+	random, err := s.enter(ctx, off, int64(len(p)))
 	if err != nil {
 		return 0, err
 	}
-	defer s.wg.Done()
-	if random {
-		defer s.considerWhole()
-	}
+	defer s.leave(random)
+	want := s.within(p, off)
 	n := 0
 	for n < len(want) {
-		m, err := s.readBlock(ctx, want[n:], off+int64(n), random)
-		n += m
-		if err != nil {
+		u, err := s.use(ctx, off+int64(n), int64(len(want)-n), random)
+		copyOut(want[n:n+int(u.n)], u.chunks, u.at)
+		n += int(u.n)
+		if err := s.unuse(u, err); err != nil {
 			return n, err
 		}
 	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
+	return n, endOfFile(n, p)
 }
 
-// enter makes Close wait for this read, and lets it start the fetches that it and its stream need, up to end. It reports
+// within is the part of p that a read at off fills.
+func (s *source) within(p []byte, off int64) []byte {
+	return p[:min(int64(len(p)), max(s.id.Size-off, 0))]
+}
+
+// endOfFile is the error of a read that gave the first n bytes of p and needs no more.
+func endOfFile(n int, p []byte) error {
+	if n < len(p) {
+		return io.EOF
+	}
+	return nil
+}
+
+// enter makes Close wait for this read, until leave, and lets it start the fetches that it and its stream need. It reports
 // whether the read follows no other.
-func (s *source) enter(off, n, end int64) (random bool, err error) {
+func (s *source) enter(ctx context.Context, off, n int64) (random bool, err error) {
+	if off < 0 {
+		return false, fmt.Errorf("read %q: negative offset %d", s.id.Key, off)
+	}
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	if s.closed {
 		return false, s.errClosed()
 	}
 	s.wg.Add(1)
-	if n > 0 {
-		random = !s.planLocked(off, n, end).sequential
+	if n = min(n, s.id.Size-off); n > 0 {
+		random = !s.planLocked(off, n, endOf(ctx)).sequential
 		s.fetchWholeLocked()
 	}
 	return random, nil
 }
 
+func (s *source) leave(random bool) {
+	if random {
+		s.considerWhole()
+	}
+	s.wg.Done()
+}
+
 func (s *source) errClosed() error { return fmt.Errorf("read %q: %w", s.id.Key, ErrClosed) }
 
-// readBlock reads the part of p that one block has. It may return 0 and no error, when a block that was fetched ahead
-// failed: the next call demands it.
-func (s *source) readBlock(ctx context.Context, p []byte, off int64, random bool) (int, error) {
-	mu := &s.pool.mu
-	mu.Lock()
+// use is a reader's hold on n bytes of a block, from offset at of it on. They stay as they are until the hold ends.
+type use struct {
+	block  *block
+	chunks [][]byte
+	at, n  int64
+}
+
+// use returns a hold on the part of [off, off+n) that one block has, and waits for it. With an error it may be less. Less
+// and no error comes when a block that was fetched ahead failed: the next call demands it. unuse ends the hold.
+func (s *source) use(ctx context.Context, off, n int64, random bool) (use, error) {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
 	if s.closed {
-		mu.Unlock()
-		return 0, s.errClosed()
+		return use{}, s.errClosed()
 	}
 	b := s.blockAt(off)
 	if b == nil {
-		b = s.demandLocked(off, int64(len(p)))
+		b = s.demandLocked(off, n)
 	}
 	b.pins++
-	at := off - b.off
-	need := min(at+int64(len(p)), b.size)
 	done := func() {}
 	if random && b.demanded {
 		done = s.waitsLocked()
 	}
-	waitErr := s.waitLocked(ctx, b, need)
+	err := s.waitLocked(ctx, b, min(off-b.off+n, b.size))
 	done()
-	n := max(min(b.filled, need)-at, 0)
-	chunks, err := b.chunks, b.err
-	if n > 0 {
-		mu.Unlock()
-		copyOut(p[:n], chunks, at)
-		mu.Lock()
+	u := b.useLocked(off, n)
+	if err == nil && u.n == 0 && b.demanded {
+		err = b.err
 	}
-	b.unpinLocked(n)
-	closed := s.closed
-	mu.Unlock()
-	switch {
-	case closed:
-		return int(n), s.errClosed()
-	case waitErr != nil:
-		return int(n), waitErr
-	case n == 0 && b.demanded:
-		return 0, err
+	return u, err
+}
+
+// useIfHere is use where nothing has to be waited for; ok is false otherwise.
+func (s *source) useIfHere(off, n int64) (u use, ok bool) {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	b := s.blockAt(off)
+	if s.closed || b == nil || b.filled < min(off-b.off+n, b.size) {
+		return use{}, false
 	}
-	return int(n), nil
+	b.pins++
+	return b.useLocked(off, n), true
+}
+
+// useLocked is the use of what is there of [off, off+n), in a block that is pinned.
+func (b *block) useLocked(off, n int64) use {
+	at := off - b.off
+	return use{block: b, chunks: b.chunks, at: at, n: max(min(b.filled-at, n), 0)}
+}
+
+// unuse ends a hold, whose bytes were read. It returns what the read ends with: err, if not nil.
+func (s *source) unuse(u use, err error) error {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	if u.block != nil {
+		u.block.unpinLocked(u.n)
+	}
+	if s.closed {
+		return s.errClosed()
+	}
+	return err
 }
 
 // waitLocked waits, unlocked, until b has need bytes or its fetch is over. The block is pinned.

@@ -519,10 +519,13 @@ func TestReadsAgreeWithTheObject(t *testing.T) {
 			}
 			n := rapid.IntRange(0, mib).Draw(rt, "n")
 			buf, want := make([]byte, n), make([]byte, min(int64(n), f.size-pos))
-			got, err := s.ReadAt(context.Background(), buf, pos)
+			got, loan, err := s.(Lender).Lend(context.Background(), buf, pos)
 			content(want, pos)
-			if !bytes.Equal(buf[:got], want) || (err == io.EOF) != (len(want) < n) || err != nil && err != io.EOF {
-				rt.Fatalf("ReadAt(%d bytes, %d) of %d = %d, %v", n, pos, f.size, got, err)
+			if !bytes.Equal(loan.bytes(buf[:got]), want) || (err == io.EOF) != (len(want) < n) || err != nil && err != io.EOF {
+				rt.Fatalf("Lend(%d bytes, %d) of %d = %d, %v", n, pos, f.size, got, err)
+			}
+			if loan != nil {
+				loan.Return()
 			}
 			pos += int64(got)
 		}

@@ -60,10 +60,24 @@ func (h *Handle) Borrow() (f *os.File, giveBack func(), ok bool) {
 // ReadAt reads as io.ReaderAt does: what any handle of this mount has written, else the version that was there at open.
 // ErrStale says that this version has been replaced or removed by another client, and was not read so far before.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return h.read(ctx, func(from reading) (int, error) { return from.readAt(ctx, p, off) })
+}
+
+// Lend is ReadAt that leaves the bytes where they are, if that may be: in the loan, or in p where that is nil.
+func (h *Handle) Lend(ctx context.Context, p []byte, off int64) (n int, loan *readahead.Loan, err error) {
+	n, err = h.read(ctx, func(from reading) (n int, err error) {
+		n, loan, err = from.lend(ctx, p, off)
+		return n, err
+	})
+	return n, loan, err
+}
+
+// read calls once with what the handle reads, and again if that has moved meanwhile.
+func (h *Handle) read(ctx context.Context, once func(reading) (int, error)) (int, error) {
 	waited := false
 	for {
 		from := h.reading()
-		n, err := from.readAt(ctx, p, off)
+		n, err := once(from)
 		err = h.n.named(err)
 		switch {
 		case err == nil || err == io.EOF:
@@ -116,6 +130,25 @@ func (r reading) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if r.file != nil {
 		return r.file.ReadAt(ctx, p, off)
 	}
+	return r.within(p, off, func(p []byte) (int, error) { return r.src.ReadAt(ctx, p, off) })
+}
+
+// lend is readAt where the bytes may be in a loan.
+func (r reading) lend(ctx context.Context, p []byte, off int64) (n int, loan *readahead.Loan, err error) {
+	from, ok := r.src.(readahead.Lender)
+	if !ok || r.file != nil {
+		n, err = r.readAt(ctx, p, off)
+		return n, nil, err
+	}
+	n, err = r.within(p, off, func(p []byte) (n int, err error) {
+		n, loan, err = from.Lend(ctx, p, off)
+		return n, err
+	})
+	return n, loan, err
+}
+
+// within reads the part of p that lies within the size, and says io.EOF if that is not all of it.
+func (r reading) within(p []byte, off int64, read func([]byte) (int, error)) (int, error) {
 	if off < 0 {
 		return 0, ErrInvalid
 	}
@@ -123,7 +156,7 @@ func (r reading) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	want := p[:min(int64(len(p)), r.size-off)]
-	n, err := r.src.ReadAt(ctx, want, off)
+	n, err := read(want)
 	if err == nil && len(want) < len(p) {
 		err = io.EOF
 	}
