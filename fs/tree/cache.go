@@ -25,12 +25,12 @@ type Cache[E any] struct {
 		sync.Mutex
 		seq     uint64
 		floor   uint64 // answers with a stamp below are ignored
-		trees   trees  // so are those about a path below one of these that are older
+		trees   trees  // so are those about what one of these has forgotten since, and what is known from before
 		recent  recent
 		entries *simplelru.LRU[string, entry[E]]
 		dirs    *simplelru.LRU[string, listing]
 
-		dropping bool // entries are removed that are below one of trees
+		dropping bool // entries are removed that trees have forgotten
 	}
 }
 
@@ -67,6 +67,7 @@ type listing struct {
 	done, doing Stamp
 	names       map[string]struct{} // of entries that have come after noting, but for those that were not there; nil: too many
 	noting      Stamp
+	since       uint64 // the sequence of when this began
 }
 
 // NewCache returns an empty cache.
@@ -102,9 +103,9 @@ func (c *Cache[E]) beginLocked() Stamp {
 func (c *Cache[E]) Get(path string) (E, State, Stamp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, _ := c.mu.entries.Get(path)
+	e, _ := c.usedLocked(path)
 	if path != "" { // the root is in no listing
-		l, ok := c.mu.dirs.Peek(Dir(path))
+		l, ok := c.listingLocked(Dir(path))
 		if ok && e.stamp.Before(l.done) && c.young(l.done, c.opt.NegativeTTL) {
 			var none E
 			return none, Absent, l.done
@@ -117,6 +118,28 @@ func (c *Cache[E]) Get(path string) (E, State, Stamp) {
 		return e.value, WasAbsent, e.stamp
 	}
 	return e.value, e.state, e.stamp
+}
+
+// entryLocked returns what is known of a path.
+func (c *Cache[E]) entryLocked(path string) (e entry[E], ok bool) {
+	if e, ok = c.mu.entries.Peek(path); ok && c.mu.trees.forgotten(path, e.stamp.seq) {
+		return entry[E]{}, false
+	}
+	return e, ok
+}
+
+// usedLocked is entryLocked for somebody who makes use of it.
+func (c *Cache[E]) usedLocked(path string) (entry[E], bool) {
+	c.mu.entries.Get(path)
+	return c.entryLocked(path)
+}
+
+// listingLocked returns what is known of the listings of a directory.
+func (c *Cache[E]) listingLocked(dir string) (l listing, ok bool) {
+	if l, ok = c.mu.dirs.Peek(dir); ok && c.mu.trees.forgotten(dir, l.since) {
+		return listing{}, false
+	}
+	return l, ok
 }
 
 func (c *Cache[E]) young(s Stamp, ttl time.Duration) bool { return c.opt.Now().Sub(s.at) < ttl }
@@ -160,7 +183,7 @@ func (c *Cache[E]) addLocked(path string, e entry[E]) {
 		return
 	}
 	dir := Dir(path)
-	l, ok := c.mu.dirs.Peek(dir)
+	l, ok := c.listingLocked(dir)
 	if !ok || l.names == nil {
 		return
 	}
@@ -183,7 +206,7 @@ func (c *Cache[E]) ChangedSince(dir string, s Stamp) bool {
 func (c *Cache[E]) put(path string, e entry[E]) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if old, ok := c.mu.entries.Peek(path); ok && e.stamp.Before(old.stamp) {
+	if old, ok := c.entryLocked(path); ok && e.stamp.Before(old.stamp) {
 		return false
 	}
 	if c.overtakenLocked(path, e.stamp) {
@@ -206,30 +229,39 @@ func (c *Cache[E]) Forget(path string) {
 	c.forgetLocked(path)
 }
 
-func (c *Cache[E]) forgetLocked(path string) {
+func (c *Cache[E]) forgetLocked(path string) Stamp {
 	s := c.beginLocked()
 	c.mu.recent.add(change{path: path, seq: s.seq})
 	c.mu.entries.Add(path, entry[E]{stamp: s})
 	if path != "" {
 		c.mu.dirs.Remove(Dir(path))
 	}
+	return s
 }
 
-// ForgetTree drops what is known of a path and of everything below it, also by requests on their way.
+// ForgetTree drops what is known of a path and of everything below it, also by requests on their way. What is below takes room
+// until many have been forgotten so, as it takes long to find.
 func (c *Cache[E]) ForgetTree(path string) {
-	c.Forget(path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mu.floor = max(c.mu.floor, c.mu.trees.add(path, c.beginLocked().seq))
+	c.mu.trees.add(path, c.forgetLocked(path).seq)
+	if c.mu.trees.full() {
+		c.sweepLocked()
+		c.mu.floor = max(c.mu.floor, c.mu.trees.drop())
+	}
+}
+
+// sweepLocked removes what trees have forgotten.
+func (c *Cache[E]) sweepLocked() {
 	c.mu.dropping = true
 	for _, p := range c.mu.entries.Keys() {
-		if below(p, path) {
+		if _, ok := c.entryLocked(p); !ok {
 			c.mu.entries.Remove(p)
 		}
 	}
 	c.mu.dropping = false
 	for _, p := range c.mu.dirs.Keys() {
-		if p == path || below(p, path) {
+		if _, ok := c.listingLocked(p); !ok {
 			c.mu.dirs.Remove(p)
 		}
 	}
@@ -241,7 +273,10 @@ func (c *Cache[E]) BeginListing(dir string) Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.beginLocked()
-	l, _ := c.mu.dirs.Peek(dir)
+	l, ok := c.listingLocked(dir)
+	if !ok {
+		l.since = s.seq
+	}
 	if l.doing = s; l.names == nil && c.opt.Children > 0 {
 		l.names, l.noting = map[string]struct{}{}, s
 	}
@@ -258,15 +293,15 @@ func (c *Cache[E]) NoteChildren(path string) {
 		if !below(p, path) {
 			continue
 		}
-		if e, _ := c.mu.entries.Peek(p); e.state == Absent {
+		if e, ok := c.entryLocked(p); !ok || e.state == Absent {
 			continue
 		}
-		if l, ok := c.mu.dirs.Peek(Dir(p)); ok && l.names != nil {
+		if l, ok := c.listingLocked(Dir(p)); ok && l.names != nil {
 			l.names[base(p)] = struct{}{}
 		}
 	}
 	for _, dir := range c.mu.dirs.Keys() {
-		if l, _ := c.mu.dirs.Peek(dir); dir == path || below(dir, path) {
+		if l, ok := c.listingLocked(dir); ok && (dir == path || below(dir, path)) {
 			l.noting = Stamp{}
 			c.mu.dirs.Add(dir, l)
 		}
@@ -278,7 +313,8 @@ func (c *Cache[E]) NoteChildren(path string) {
 func (c *Cache[E]) Children(dir string, since Stamp) (names []string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l, ok := c.mu.dirs.Get(dir)
+	c.mu.dirs.Get(dir)
+	l, ok := c.listingLocked(dir)
 	if !ok || l.names == nil || !since.Before(l.done) {
 		return nil, false
 	}
@@ -287,7 +323,7 @@ func (c *Cache[E]) Children(dir string, since Stamp) (names []string, ok bool) {
 		if dir != "" {
 			path = dir + "/" + name
 		}
-		switch e, _ := c.mu.entries.Peek(path); {
+		switch e, _ := c.entryLocked(path); {
 		case e.stamp.Before(l.done) || e.state == Absent: // not in the listing, or removed later
 		case e.state == Unknown || e.since <= since.seq:
 			return nil, false
@@ -305,7 +341,7 @@ func (c *Cache[E]) Children(dir string, since Stamp) (names []string, ok bool) {
 func (c *Cache[E]) EndListing(dir string, s, asOf Stamp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l, ok := c.mu.dirs.Peek(dir); ok && l.doing == s && !c.overtakenLocked(dir, asOf) {
+	if l, ok := c.listingLocked(dir); ok && l.doing == s && !c.overtakenLocked(dir, asOf) {
 		if l.done, l.doing = asOf, (Stamp{}); asOf.Before(l.noting) {
 			l.names = nil
 		}
@@ -318,9 +354,10 @@ func (c *Cache[E]) EndListing(dir string, s, asOf Stamp) {
 func (c *Cache[E]) Sure(path string, since Stamp) (value E, state State) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, _ := c.mu.entries.Get(path)
+	e, _ := c.usedLocked(path)
 	if path != "" { // the root is in no listing
-		if l, ok := c.mu.dirs.Get(Dir(path)); ok && since.Before(l.done) && e.stamp.Before(l.done) {
+		c.mu.dirs.Get(Dir(path))
+		if l, ok := c.listingLocked(Dir(path)); ok && since.Before(l.done) && e.stamp.Before(l.done) {
 			return value, Absent
 		}
 	}
@@ -334,7 +371,7 @@ func (c *Cache[E]) Sure(path string, since Stamp) (value E, state State) {
 func (c *Cache[E]) Since(path string) Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, _ := c.mu.entries.Peek(path)
+	e, _ := c.entryLocked(path)
 	return Stamp{seq: e.since}
 }
 

@@ -168,7 +168,18 @@ func TestCacheNeverLies(t *testing.T) {
 				c.EndListing("d", s, s)
 			},
 			"forget": func(t *rapid.T) { c.Forget(names.Draw(t, "path")) },
-			"wait":   func(*rapid.T) { clock.now = clock.now.Add(time.Second) },
+			"move away": func(*rapid.T) {
+				for _, p := range []string{"d/a", "d/b", "d/c"} {
+					truth[p] = 0
+				}
+				c.ForgetTree("d")
+			},
+			"move others": func(*rapid.T) {
+				for i := range keptTrees {
+					c.ForgetTree(fmt.Sprint("e/", i))
+				}
+			},
+			"wait": func(*rapid.T) { clock.now = clock.now.Add(time.Second) },
 			"": func(t *rapid.T) {
 				for _, p := range []string{"a", "d/a", "d/b", "d/c"} {
 					v, state, _ := c.Get(p)

@@ -19,7 +19,8 @@
 // stamp: an answer that was overtaken by a change is thus ignored. Stamps also carry the time from which the entry
 // ages. Besides, the cache knows for which directories it has seen the whole listing: a name that such a listing did
 // not bring does not exist. An eviction below a directory ends that knowledge. What this mount has changed last is known by
-// path (recent.go), so that answers which tell of much are good for all the rest.
+// path (recent.go), so that answers which tell of much are good for all the rest. What is below a directory that was removed
+// or renamed counts no more, but is looked for, and freed, only when there are many such directories: the cache is in no order.
 //
 // What is open or unsent is kept in the inode and not here, so the cache may evict anything.
 //

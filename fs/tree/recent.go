@@ -43,28 +43,50 @@ func (r *recent) since(dir string, seq uint64) bool {
 	return false
 }
 
-// keptTrees is how many of the last trees that were forgotten are remembered one by one.
-const keptTrees = 64
+// keptTrees is how many of the last trees that were forgotten are remembered at least.
+const keptTrees = 512
 
-// trees are the last paths with all below that were forgotten, in order.
-type trees []change
+// trees are the last paths that were forgotten with all below.
+type trees struct {
+	order []change
+	at    map[string]uint64 // the sequence of the last time
+	last  uint64
+}
 
-// add notes another one, and returns the sequence of the last one that has given way, if any.
-func (t *trees) add(path string, seq uint64) (lost uint64) {
-	if len(*t) == keptTrees {
-		lost = (*t)[0].seq
-		*t = append((*t)[:0], (*t)[1:]...)
+func (t *trees) add(path string, seq uint64) {
+	if t.at == nil {
+		t.at = map[string]uint64{}
 	}
-	*t = append(*t, change{path: path, seq: seq})
+	t.order = append(t.order, change{path: path, seq: seq})
+	t.at[path], t.last = seq, seq
+}
+
+// full reports whether there are so many that the older ones are to go.
+func (t *trees) full() bool { return len(t.order) == 2*keptTrees }
+
+// drop removes the older ones, and returns the sequence of the last of these.
+func (t *trees) drop() (lost uint64) {
+	for _, c := range t.order[:keptTrees] {
+		if lost = c.seq; t.at[c.path] == c.seq {
+			delete(t.at, c.path)
+		}
+	}
+	t.order = append(t.order[:0], t.order[keptTrees:]...)
 	return lost
 }
 
 // forgotten reports whether a path, or one above it, was forgotten with all below after seq.
-func (t trees) forgotten(path string, seq uint64) bool {
-	for i := len(t) - 1; i >= 0 && t[i].seq > seq; i-- {
-		if path == t[i].path || below(path, t[i].path) {
+func (t *trees) forgotten(path string, seq uint64) bool {
+	if t.last <= seq {
+		return false
+	}
+	for {
+		if t.at[path] > seq {
 			return true
 		}
+		if path == "" {
+			return false
+		}
+		path = Dir(path)
 	}
-	return false
 }

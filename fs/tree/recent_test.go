@@ -57,7 +57,7 @@ func TestChangedSince(t *testing.T) {
 
 // That a tree is forgotten says nothing of answers about other paths, until so many are that nobody knows which.
 func TestForgottenTreesSpareTheRest(t *testing.T) {
-	c, _ := newTestCache(1000)
+	c, _ := newTestCache(10_000)
 	slow, old := c.Begin(), c.BeginListing("e")
 	for i := range keptTrees {
 		tree := fmt.Sprint("d/", i)
@@ -69,13 +69,13 @@ func TestForgottenTreesSpareTheRest(t *testing.T) {
 	}
 	c.EndListing("e", old, old)
 	wantState(t, c, "e/none", Absent)
-	for _, path := range []string{"d/0", "d/0/f", "d/63/g/h"} {
+	for _, path := range []string{"d/0", "d/0/f", "d/511/g/h"} {
 		if c.Put(path, 1, slow) {
 			t.Errorf("an answer from before %q was forgotten", path)
 		}
 	}
 	slow = c.Begin()
-	for i := range keptTrees + 1 {
+	for i := range 2*keptTrees + 1 {
 		c.ForgetTree(fmt.Sprint("x/", i))
 	}
 	if c.Put("x/0/f", 1, slow) || c.Put("e/g", 1, slow) || !c.Put("e/g", 1, c.Begin()) {
