@@ -125,6 +125,35 @@ func TestOpaqueTagsOfCopies(t *testing.T) {
 	})
 }
 
+// An object of such parts is copied, patched and appended to as any, and found whole by the check.
+func TestOpaqueTagsOfWhatBecomesOfTheObject(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, e *env) {
+		e.versioning(Enabled)
+		want := append(data(6000, 1), data(7000, 2)...)
+		id := e.opaque("k")
+		o := e.complete("k", id, e.part("k", id, 1, want[:6000]), e.part("k", id, 2, want[6000:]))
+		e.copy("copy", "k")
+		if c, err := e.HeadObject(ctx, "b", "copy", ReadInput{}); err != nil || c.ETag != o.ETag {
+			t.Errorf("the copy is %+v, %v", c, err)
+		}
+		change := overwrite(len(want), 5990, data(20, 3))
+		patched, err := e.PatchObject(ctx, change.input("k", o.ETag))
+		wantErr(t, err, nil)
+		e.has("k", change.apply(want))
+		longer, err := e.appendTo("copy", int64(len(want)), data(5000, 4))
+		wantErr(t, err, nil)
+		e.has("copy", append(bytes.Clone(want), data(5000, 4)...))
+		if patched.ETag == o.ETag || longer.ETag == o.ETag || patched.ETag == longer.ETag {
+			t.Errorf("of %s, %s and %s some are the same", o.ETag, patched.ETag, longer.ETag)
+		}
+		old, err := e.HeadObject(ctx, "b", "k", ReadInput{VersionID: o.VersionID})
+		if err != nil || old.ETag != o.ETag {
+			t.Errorf("the version before is %+v, %v", old, err)
+		}
+		e.check()
+	})
+}
+
 // MD5 is computed for those who ask for it.
 func TestMD5IsComputedWhereItIsNeeded(t *testing.T) {
 	e := newEnv(t, memdb.New())
