@@ -1,7 +1,9 @@
 package awss3
 
 import (
+	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -39,6 +41,30 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // maxWrite bounds one write, so that a slow but living connection shows progress.
 const maxWrite = 256 << 10
+
+var sendBuffers = sync.Pool{New: func() any { return new([maxWrite]byte) }}
+
+// ReadFrom sends a body over plain HTTP, in the largest pieces that one write takes. net/http would copy through 32 KiB: eight
+// times as many system calls here, and as many wake-ups of a server that is near.
+func (c *conn) ReadFrom(r io.Reader) (sent int64, err error) {
+	buf := sendBuffers.Get().(*[maxWrite]byte)
+	defer sendBuffers.Put(buf)
+	for {
+		n, err := r.Read(buf[:])
+		if n > 0 {
+			m, failure := c.Write(buf[:n])
+			if sent += int64(m); failure != nil {
+				return sent, failure
+			}
+		}
+		if err == io.EOF {
+			return sent, nil
+		}
+		if err != nil {
+			return sent, err
+		}
+	}
+}
 
 // progress moves the deadline when an eighth of the time is gone; setting it on each call would cost more than it
 // gives.

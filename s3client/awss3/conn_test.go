@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"pail/s3client"
@@ -126,4 +129,58 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	if len(conns) != 1 {
 		t.Errorf("%d connections were made, want 1", len(conns))
 	}
+}
+
+// takes is a connection that says what was written to it at once, up to one that fails.
+type takes struct {
+	net.Conn
+	pieces []int
+	most   int
+}
+
+var errTaken = errors.New("no more")
+
+func (c *takes) Write(p []byte) (int, error) {
+	if len(c.pieces) == c.most {
+		return 0, errTaken
+	}
+	c.pieces = append(c.pieces, len(p))
+	return len(p), nil
+}
+
+func (*takes) SetDeadline(time.Time) error { return nil }
+
+// A body leaves in large pieces, and an error of either side ends it.
+func TestBodiesLeaveInLargePieces(t *testing.T) {
+	body := func(n int64) io.Reader { return io.LimitReader(zeros{}, n) }
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		r      io.Reader
+		most   int
+		pieces []int
+		err    error
+	}{
+		"nothing":      {body(0), 9, nil, nil},
+		"a piece":      {body(10), 9, []int{10}, nil},
+		"pieces":       {body(2*maxWrite + 1), 9, []int{maxWrite, maxWrite, 1}, nil},
+		"broken body":  {io.MultiReader(body(5), iotest.ErrReader(broken)), 9, []int{5}, broken},
+		"broken write": {body(3 * maxWrite), 1, []int{maxWrite}, errTaken},
+	} {
+		to := &takes{most: test.most}
+		n, err := io.Copy(&conn{Conn: to, idle: time.Minute, start: time.Now()}, struct{ io.Reader }{test.r})
+		sent := int64(0)
+		for _, p := range to.pieces {
+			sent += int64(p)
+		}
+		if !slices.Equal(to.pieces, test.pieces) || n != sent || !errors.Is(err, test.err) {
+			t.Errorf("%s: %d bytes in %v, %v", name, n, to.pieces, err)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
