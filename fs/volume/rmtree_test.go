@@ -1,10 +1,14 @@
 package volume_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
+	"pail/fs/upload"
+	"pail/fs/volume"
 	"pail/s3client"
 	"pail/s3client/memclient"
 )
@@ -77,4 +81,50 @@ func TestFilesOfTheNextDirectoryDoNotWait(t *testing.T) {
 	m.ok(m.rmdir("t/b/c"))
 	m.ok(m.rmdir("t/b"))
 	m.ok(m.rmdir("t"))
+}
+
+// pensive is a client whose looks at names take a moment.
+type pensive struct{ s3client.Client }
+
+func (s pensive) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
+	time.Sleep(2 * time.Millisecond)
+	return s.Client.Head(ctx, key)
+}
+
+func (s pensive) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {
+	time.Sleep(2 * time.Millisecond)
+	return s.Client.List(ctx, q)
+}
+
+// What is asked for to know whether a directory needs a marker does not wait for the removal that needs it.
+func TestMarkersOfATreeThatIsRemoved(t *testing.T) {
+	for _, caps := range []s3client.Capabilities{plain, memclient.Full()} {
+		m := newMount(t, caps, lazyUnlink, ttl(0), func(o *volume.Options, _ *upload.Options) {
+			o.Client, o.MetaTimeout, o.MaxEntries = pensive{o.Client}, 90*time.Second, 1
+		})
+		m.foreign("t/keep", "x")
+		for d := range 5 {
+			for f := range 3 {
+				m.foreign(fmt.Sprintf("t/d%d/f%d", d, f), "x")
+			}
+		}
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			for d := range 5 {
+				dir := fmt.Sprint("t/d", d)
+				m.names(dir, "f0", "f1", "f2")
+				n, _, err := m.walk(dir)
+				m.ok(err)
+				m.rm(n, []string{"f0", "f1", "f2"})
+				m.ok(m.rmdir(dir))
+			}
+			m.names("t", "keep")
+		}()
+		select {
+		case <-over:
+		case <-time.After(time.Minute):
+			t.Fatal("it hangs")
+		}
+	}
 }
