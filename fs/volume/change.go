@@ -247,7 +247,7 @@ func (v *Volume) copyThroughHere(ctx context.Context, dst string, src s3client.O
 }
 
 // beginMarker is ensureMarker, but where the directory has other entries than the one that is about to go it does not wait
-// for the marker to be made: before another one goes, marked must be called. What it asks for is known before that, as it would
+// for the marker to be made: when that entry has gone, marked must be called. What it asks for is known before that, as it would
 // wait for the removal if that is queued.
 func (v *Volume) beginMarker(ctx context.Context, dir *Inode) (marked func() error, err error) {
 	none := func() error { return nil }
@@ -260,7 +260,11 @@ func (v *Volume) beginMarker(ctx context.Context, dir *Inode) (marked func() err
 	}
 	done := make(chan error, 1)
 	go func() { done <- v.makeMarker(ctx, at, *o) }()
-	return func() error { return <-done }, nil
+	return func() error {
+		err := <-done
+		dir.tookOther()
+		return err
+	}, nil
 }
 
 // ensureMarker gives a directory a marker if it is not known to have one, so that it stays when its last entry goes.

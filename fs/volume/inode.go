@@ -49,6 +49,7 @@ type Inode struct {
 
 		touched time.Time // of a directory: last change of its entries by this mount, not stored
 		subdirs subdirs   // of a directory
+		others  others    // of a directory
 		row     row       // of removals in a directory
 		renamed time.Time // by this mount, not stored
 		twice   bool      // its second name is a copy, see publication

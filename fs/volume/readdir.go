@@ -28,6 +28,7 @@ type DirHandle struct {
 		next    uint64    // position of the entry that Next returns
 		local   map[string]bool
 		subdirs subdirs  // counted so far
+		others  others   // the same
 		listing *listing // nil before the first entry
 		done    bool
 		ahead   chan pageResult
@@ -163,7 +164,7 @@ func (d *DirHandle) moreLocked(ctx context.Context) error {
 	if d.mu.done = !more; more {
 		d.requestLocked(ctx)
 	} else {
-		d.n.counted(d.mu.subdirs)
+		d.countedLocked()
 	}
 	return nil
 }
@@ -181,7 +182,7 @@ func (d *DirHandle) sureLocked(at string) bool {
 	d.n.v.walks.listed(at, items, true)
 	d.putLocked(d.mu.window, items)
 	d.mu.done = true
-	d.n.counted(d.mu.subdirs)
+	d.countedLocked()
 	return true
 }
 
@@ -192,11 +193,17 @@ func (d *DirHandle) putLocked(keep, items []dirItem) {
 		if d.mu.local[it.name] || d.n.v.hidden(d.n, it.name) {
 			continue
 		}
-		if d.mu.subdirs.stored++; it.obj.dir {
+		if d.mu.others.stored++; it.obj.dir {
 			d.mu.subdirs.n++
 		}
 		d.mu.window = append(d.mu.window, it)
 	}
+}
+
+// countedLocked hands over what the whole listing has shown.
+func (d *DirHandle) countedLocked() {
+	d.n.countedSubdirs(d.mu.subdirs)
+	d.n.countedOthers(d.mu.others)
 }
 
 // movedLocked reports whether the directory has been renamed since the listing began, which then goes on under the new name.
@@ -220,7 +227,7 @@ func (d *DirHandle) movedLocked(ctx context.Context) (bool, error) {
 		d.mu.ahead, d.mu.stop = nil, nil
 	}
 	d.mu.listing = d.mu.listing.movedTo(at)
-	d.mu.subdirs.changes, d.mu.subdirs.stored = -1, 0 // counted in part twice
+	d.mu.subdirs.changes, d.mu.others.gone = -1, -1 // counted in part twice
 	return true, nil
 }
 
@@ -236,7 +243,7 @@ func (d *DirHandle) beginLocked(at string) {
 		{name: "..", fixed: attr.Dir, ino: parent},
 	}
 	d.mu.local = map[string]bool{}
-	d.mu.subdirs = subdirs{changes: d.n.subdirChanges()}
+	d.mu.subdirs, d.mu.others = d.n.begun()
 	for name, n := range v.pendingIn(d.n) {
 		d.mu.local[name] = true
 		d.mu.window = append(d.mu.window, dirItem{name: name, fixed: n.typ, held: n})

@@ -178,6 +178,7 @@ func (v *Volume) vacated(p place, at string, n *Inode, gone tree.Stamp) {
 			v.removed(again)
 		}
 	}
+	p.dir.letGo()
 	p.dir.touch()
 }
 
