@@ -75,8 +75,11 @@ func (v *Volume) removesLater(dir *Inode) bool {
 	}
 	now := v.opt.Now()
 	dir.mu.Lock()
-	later := dir.mu.row.length >= inARow && now.Sub(dir.mu.row.last) < rowBreak
+	later, failed := dir.mu.row.length >= inARow && now.Sub(dir.mu.row.last) < rowBreak, dir.mu.row.err != nil
 	dir.mu.Unlock()
+	if failed { // this one is told
+		return false
+	}
 	for up, _ := v.table.Parent(dir.node); up != nil && !later; up, _ = v.table.Parent(up) {
 		later = up.Value().losesTrees(now)
 	}

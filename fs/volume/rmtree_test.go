@@ -128,3 +128,26 @@ func TestMarkersOfATreeThatIsRemoved(t *testing.T) {
 		}
 	}
 }
+
+// A removal after one that has failed waits, also in a tree that is being removed.
+func TestRemovalInATreeAfterOneThatFailed(t *testing.T) {
+	m := newMount(t, memclient.Full(), lazyUnlink)
+	for _, key := range []string{"t/", "t/a/", "t/a/1", "t/b/", "t/b/1", "t/b/2"} {
+		m.foreign(key, "")
+	}
+	m.ok(m.unlink("t/a/1"))
+	m.ok(m.rmdir("t/a"))
+	dir, _, err := m.walk("t/b")
+	m.ok(err)
+	m.faults.set(func(op, key string) error {
+		if op == s3client.OpDelete && key == "t/b/1" {
+			return &s3client.Error{Op: op, Key: key, Err: s3client.ErrAccess}
+		}
+		return nil
+	})
+	m.ok(m.Unlink(ctx, dir, "1"))
+	m.names("t/b", "1", "2") // it is there again
+	m.want(m.Unlink(ctx, dir, "1"), s3client.ErrAccess)
+	m.want(m.SyncDir(ctx, dir), s3client.ErrAccess)
+	m.faults.set(nil)
+}
