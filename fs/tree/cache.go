@@ -172,7 +172,8 @@ func (c *Cache[E]) set(path string, e entry[E]) Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.stamp = c.beginLocked()
-	c.mu.recent.add(change{path, e.stamp.seq, e.state == Present})
+	old, _ := c.entryLocked(path)
+	c.mu.recent.add(change{path, e.stamp.seq, e.state == Present && old.state == Present})
 	c.addLocked(path, e)
 	return e.stamp
 }
@@ -196,7 +197,7 @@ func (c *Cache[E]) addLocked(path string, e entry[E]) {
 }
 
 // ChangedSince reports whether there may have been a Set, SetAbsent or Forget after s that is about what is in a directory or
-// below: of a path there, or of the directory or one above unless it says that this is there.
+// below: of a path there, or of the directory or one above unless it says that this is there still.
 func (c *Cache[E]) ChangedSince(dir string, s Stamp) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,7 +14,7 @@ type recent struct {
 type change struct {
 	path  string
 	seq   uint64
-	there bool // and what has the path is the same as before, or new
+	there bool // and what has the path is there still
 }
 
 func (r *recent) add(c change) {

@@ -16,7 +16,8 @@ func TestChangedSince(t *testing.T) {
 		change  func()
 		in, out []string
 	}{
-		{"an entry is made", func() { c.Set("d/x", 1, Stamp{}) }, []string{"", "d"}, []string{"d/x", "d/y", "e", "d0"}},
+		{"an entry is made", func() { c.Set("d/x", 1, Stamp{}) }, []string{"", "d", "d/x", "d/x/y"}, []string{"d/y", "e", "d0"}},
+		{"a directory is made", func() { c.Set("d", 1, Stamp{}) }, []string{"", "d", "d/x", "d/y"}, []string{"e", "d0"}},
 		{"a directory gets attributes", func() { c.Set("d", 1, Stamp{}) }, []string{""}, []string{"d", "d/x", "e"}},
 		{"it is removed", func() { c.SetAbsent("d", Stamp{}) }, []string{"", "d", "d/x"}, []string{"e", "d0"}},
 		{"it is forgotten", func() { c.Forget("d/x") }, []string{"", "d", "d/x", "d/x/y"}, []string{"d/y"}},
