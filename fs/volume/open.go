@@ -37,11 +37,15 @@ func (v *Volume) Open(ctx context.Context, n *Inode, flags OpenFlags) (*Handle, 
 	if err != nil {
 		return nil, err
 	}
-	if flags.Truncate {
-		if err := h.empty(ctx); err != nil {
-			h.Release()
-			return nil, err
-		}
+	if flags.Write && v.opt.Journal != nil {
+		err = v.settleInode(ctx, n) // see mayPublish
+	}
+	if flags.Truncate && err == nil {
+		err = h.empty(ctx)
+	}
+	if err != nil {
+		h.Release()
+		return nil, err
 	}
 	return h, nil
 }

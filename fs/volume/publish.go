@@ -92,9 +92,13 @@ func (v *Volume) keepPublication(pub *publication) {
 }
 
 // mayPublish reports whether a file that gets a second name is likely to lose the one that it has: a temporary one, which
-// nobody else uses.
+// nobody else uses. With a journal it is not one that is being written: what is written goes to the journal at once, whatever
+// the service does, and of a publication only the service can make a file again whose states have a path to be journaled with.
 func (v *Volume) mayPublish(n *Inode) bool {
 	home, err := n.path()
+	if v.opt.Journal != nil && n.Writing() {
+		return false
+	}
 	v.published.mu.Lock()
 	defer v.published.mu.Unlock()
 	return err == nil && temporary(home) && len(v.published.mu.by) < 2*publications

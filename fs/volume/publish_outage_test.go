@@ -1,0 +1,32 @@
+package volume_test
+
+import (
+	"testing"
+
+	"pail/s3client"
+)
+
+// What is written to a file that was just linked goes to the journal, also when the service is away.
+func TestPublishedFileIsWrittenInAnOutage(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newJournaled(t, caps)
+		m.put("tmp_1", "content")
+		h := m.open("tmp_1", readWrite)
+		m.ok(m.link("tmp_1", "final"))
+		m.writeAll(h, "C", 0)
+		m.put("tmp_2", "content")
+		m.ok(m.link("tmp_2", "other"))
+		late := m.open("tmp_2", readWrite)
+		m.writeAll(late, "C", 0)
+		m.faults.set(func(string, string) error { return errCut })
+		m.close(h)
+		m.close(late)
+		m = m.crash()
+		m.faults.set(nil)
+		for _, name := range []string{"tmp_1", "final", "tmp_2", "other"} {
+			if got := m.get(name); got != "Content" {
+				t.Errorf("%s holds %q", name, got)
+			}
+		}
+	})
+}
