@@ -316,7 +316,7 @@ func (c *Cache[E]) Children(dir string, since Stamp) (names []string, ok bool) {
 	defer c.mu.Unlock()
 	c.mu.dirs.Get(dir)
 	l, ok := c.listingLocked(dir)
-	if !ok || l.names == nil || !since.Before(l.done) {
+	if !ok || l.names == nil || !since.Before(l.done) || l.done.Before(l.noting) {
 		return nil, false
 	}
 	for name := range l.names {

@@ -2,6 +2,8 @@ package tree
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -190,4 +192,225 @@ func TestCacheNeverLies(t *testing.T) {
 			},
 		})
 	})
+}
+
+// A directory's entries are told where all that the last listing brought was noted, and else not at all.
+func TestChildrenAreAllOrNone(t *testing.T) {
+	clock := &testClock{now: time.Unix(1e9, 0)}
+	c := NewCache[int](CacheOptions{MaxEntries: 100, TTL: time.Second, NegativeTTL: time.Second, Now: clock.Now, Children: 3})
+	since := c.Begin()
+	want := func(want ...string) {
+		t.Helper()
+		if got, ok := c.Children("d", since); ok != (want != nil) || !slices.Equal(got, want) {
+			t.Errorf("%q, %v", got, ok)
+		}
+	}
+	list := func(asked Stamp, names ...string) {
+		s := c.BeginListing("d")
+		if asked == (Stamp{}) {
+			asked = s
+		}
+		for _, name := range names {
+			c.Put("d/"+name, 1, asked)
+		}
+		c.EndListing("d", s, asked)
+	}
+	list(c.Begin(), "a") // asked for ahead
+	want()
+	c.BeginListing("d") // another has opened it
+	want()
+	list(Stamp{}, "a", "b")
+	want("a", "b")
+	list(Stamp{}, "a", "b", "c", "d") // too many
+	want()
+	c.BeginListing("d")
+	want()
+	c.SetAbsent("d/a", c.Begin())
+	want()
+	list(Stamp{}, "b", "c", "d")
+	want("b", "c", "d")
+	c.BeginListing("d")
+	want("b", "c", "d")
+}
+
+// TestSureNeverLies compares with a namespace that others change but under a lease: what is known from after the grant is so,
+// whatever answers are late, asked for ahead or overtaken by changes, and however many listings are on their way.
+func TestSureNeverLies(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		clock := &testClock{now: time.Unix(1e9, 0)}
+		c := NewCache[int](CacheOptions{MaxEntries: rapid.IntRange(1, 9).Draw(t, "size"), Now: clock.Now, Children: 2})
+		m := &sureModel{c: c, truth: map[string]int{}, pick: rapid.SampledFrom([]string{"a", "d/a", "d/b", "d/c", "e/a"})}
+		t.Repeat(map[string]func(*rapid.T){
+			"ask":         m.ask,
+			"answer":      m.answer,
+			"change":      m.change,
+			"others":      m.others,
+			"ask for all": m.askAll,
+			"list":        m.list,
+			"end listing": m.endListing,
+			"rename":      m.rename,
+			"forget":      func(t *rapid.T) { c.Forget(m.pick.Draw(t, "path")) },
+			"note":        m.takeTree,
+			"grant":       func(*rapid.T) { m.since, m.leased = c.Begin(), true },
+			"":            m.check,
+		})
+	})
+}
+
+type sureModel struct {
+	c      *Cache[int]
+	truth  map[string]int
+	pick   *rapid.Generator[string]
+	next   int
+	began  []Stamp // of own changes to come
+	late   []lateAnswer
+	pages  []latePage
+	lists  []lateListing
+	since  Stamp
+	leased bool
+}
+
+type lateAnswer struct {
+	path  string
+	value int
+	stamp Stamp
+}
+
+// latePage is what all keys were at a time.
+type latePage struct {
+	stamp Stamp
+	keys  map[string]int
+}
+
+type lateListing struct {
+	dir   string
+	begun Stamp
+	page  latePage
+}
+
+func takeAny[T any](t *rapid.T, list *[]T) T {
+	if len(*list) == 0 {
+		t.Skip()
+	}
+	i := rapid.IntRange(0, len(*list)-1).Draw(t, "which")
+	v := (*list)[i]
+	*list = slices.Delete(*list, i, i+1)
+	return v
+}
+
+func (m *sureModel) ask(t *rapid.T) {
+	p := m.pick.Draw(t, "path")
+	m.late = append(m.late, lateAnswer{p, m.truth[p], m.c.Begin()})
+}
+
+func (m *sureModel) answer(t *rapid.T) {
+	if a := takeAny(t, &m.late); a.value == 0 {
+		m.c.PutAbsent(a.path, a.stamp)
+	} else {
+		m.c.Put(a.path, a.value, a.stamp)
+	}
+}
+
+// change makes or removes a name by a request that began now, or long ago.
+func (m *sureModel) change(t *rapid.T) {
+	m.began = append(m.began, m.c.Begin())
+	if rapid.Bool().Draw(t, "later") {
+		return
+	}
+	began, p := takeAny(t, &m.began), m.pick.Draw(t, "path")
+	if rapid.Bool().Draw(t, "there") {
+		m.next++
+		m.truth[p] = m.next
+		m.c.Set(p, m.next, began)
+		return
+	}
+	delete(m.truth, p)
+	m.c.SetAbsent(p, began)
+}
+
+// others change something, for which the lease ends.
+func (m *sureModel) others(t *rapid.T) {
+	m.leased = false
+	p := m.pick.Draw(t, "path")
+	if delete(m.truth, p); rapid.Bool().Draw(t, "there") {
+		m.next++
+		m.truth[p] = m.next
+	}
+}
+
+func (m *sureModel) askAll(*rapid.T) {
+	m.pages = append(m.pages, latePage{m.c.Begin(), maps.Clone(m.truth)})
+}
+
+// list begins a listing, of a page that is asked for now or was before.
+func (m *sureModel) list(t *rapid.T) {
+	l := lateListing{dir: rapid.SampledFrom([]string{"", "d", "e"}).Draw(t, "dir")}
+	l.begun = m.c.BeginListing(l.dir)
+	if rapid.Bool().Draw(t, "ahead") {
+		l.page = takeAny(t, &m.pages)
+	} else {
+		l.page = latePage{m.c.Begin(), maps.Clone(m.truth)}
+	}
+	m.lists = append(m.lists, l)
+}
+
+func (m *sureModel) endListing(t *rapid.T) { m.take(takeAny(t, &m.lists)) }
+
+func (m *sureModel) take(l lateListing) {
+	for p, v := range l.page.keys {
+		if Dir(p) == l.dir {
+			m.c.Put(p, v, l.page.stamp)
+		}
+	}
+	asOf := l.begun
+	if l.page.stamp.Before(asOf) {
+		asOf = l.page.stamp
+	}
+	m.c.EndListing(l.dir, l.begun, asOf)
+}
+
+// takeTree lists all directories out of one page that was asked for before.
+func (m *sureModel) takeTree(t *rapid.T) {
+	page := takeAny(t, &m.pages)
+	for _, dir := range []string{"d", "e"} {
+		l := lateListing{dir, m.c.BeginListing(dir), page}
+		m.c.NoteChildren(dir)
+		m.take(l)
+	}
+}
+
+// rename moves one directory over the other.
+func (m *sureModel) rename(*rapid.T) {
+	for p, v := range m.truth {
+		if Dir(p) == "e" {
+			delete(m.truth, p)
+			m.truth["d"+p[1:]] = v
+		}
+	}
+	m.c.ForgetTree("e")
+	m.c.ForgetTree("d")
+}
+
+func (m *sureModel) check(t *rapid.T) {
+	if !m.leased {
+		return
+	}
+	for _, p := range []string{"a", "d/a", "d/b", "d/c", "e/a"} {
+		v, state := m.c.Sure(p, m.since)
+		if state == Present && v != m.truth[p] || state == Absent && m.truth[p] != 0 {
+			t.Fatalf("%q: state %d value %d, truth %d", p, state, v, m.truth[p])
+		}
+	}
+	for _, dir := range []string{"", "d", "e"} {
+		got, ok := m.c.Children(dir, m.since)
+		var want []string
+		for p := range m.truth {
+			if Dir(p) == dir {
+				want = append(want, base(p))
+			}
+		}
+		if slices.Sort(want); ok && !slices.Equal(got, want) {
+			t.Fatalf("in %q there are %q, truth %q", dir, got, want)
+		}
+	}
 }
