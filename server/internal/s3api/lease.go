@@ -131,8 +131,8 @@ func listenLeases(r *request) error {
 	return nil
 }
 
-// streamLeases writes until the end of the holder. Each line that only tells that the stream goes on comes of a look at the
-// bucket, which fails where another server has taken over, or the bucket is gone: its time is that of the look.
+// streamLeases writes until the end of the holder. Each line comes of a look at the bucket, which fails where another server has
+// taken over, or the bucket is gone.
 func (r *request) streamLeases(holder *lease.Holder) {
 	stopping, _ := r.http.Context().Value(stoppingKey{}).(<-chan struct{})
 	begun := time.Now()
@@ -140,11 +140,10 @@ func (r *request) streamLeases(holder *lease.Holder) {
 	defer ticker.Stop()
 	line := leaseLine{}
 	for r.pushLease(line) {
-		var e lease.Event
-		event := false
+		var event *lease.Event
 		select {
-		case e = <-holder.Events():
-			event = true
+		case e := <-holder.Events():
+			event = &e
 		case <-ticker.C:
 		case <-holder.Over():
 			return
@@ -157,11 +156,28 @@ func (r *request) streamLeases(holder *lease.Holder) {
 		if err := r.api.store.CheckHolder(r.http.Context(), r.bucket, holder); err != nil {
 			return
 		}
-		if line = (leaseLine{}); event {
-			line = newLeaseLine(e)
+		line = nextLeaseLine(line.Time, now, event, holder.Events())
+	}
+}
+
+// nextLeaseLine is the line that comes behind one of a time, with an event if there is one. From its own time on the holder
+// relies on its leases for a while, so it is now, which was before the events were looked at, only where the line is behind all
+// that happened before.
+func nextLeaseLine(last, now int64, event *lease.Event, more <-chan lease.Event) (line leaseLine) {
+	if event == nil {
+		select {
+		case e := <-more:
+			event = &e
+		default:
 		}
+	}
+	if event != nil {
+		line = newLeaseLine(*event)
+	}
+	if line.Time = last; len(more) == 0 {
 		line.Time = now
 	}
+	return line
 }
 
 func newLeaseLine(e lease.Event) leaseLine {
