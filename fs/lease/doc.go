@@ -17,7 +17,8 @@
 // quicker.
 //
 // Time is what the service says of its stream, held against when the stream was asked for: an event that waited somewhere
-// is as old as it is. The clock that stands while the machine sleeps is not relied on alone.
+// is as old as it is. Neither of the machine's clocks is relied on alone: one stands while the machine sleeps, the other may be
+// set. Where they go apart, the stream ends.
 //
 // # Locks
 //

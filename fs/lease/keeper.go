@@ -15,18 +15,19 @@ import (
 
 // Times and bounds of a Keeper.
 const (
-	again     = 5 * time.Second // between two creations under a prefix that is worth a lease
-	idle      = time.Minute     // until a lease that is not used is given back
-	barred    = time.Minute     // for which what was recalled is not asked for again
-	refused   = 10 * time.Second
-	broken    = 10 * time.Minute // for which nothing is asked where it cannot work
-	closing   = time.Second      // that Close takes to give leases back
-	opening   = time.Second      // that a stream may take to say its first word
-	streamAge = time.Hour        // of a stream, as clocks go apart by up to half a second in that time
-	patience  = s3client.LeaseTrust
-	claimTime = s3client.LeaseBound - time.Second // for claims before a lease is given back
-	claimWait = time.Second                       // before what could not be claimed is tried again, at first
-	claimMost = time.Minute                       // and at most
+	again       = 5 * time.Second // between two creations under a prefix that is worth a lease
+	idle        = time.Minute     // until a lease that is not used is given back
+	barred      = time.Minute     // for which what was recalled is not asked for again
+	refused     = 10 * time.Second
+	broken      = 10 * time.Minute // for which nothing is asked where it cannot work
+	closing     = time.Second      // that Close takes to give leases back
+	opening     = time.Second      // that a stream may take to say its first word
+	streamAge   = time.Hour        // of a stream, as clocks go apart by up to half a second in that time
+	clocksApart = time.Second      // of the two of this machine, with a stream
+	patience    = s3client.LeaseTrust
+	claimTime   = s3client.LeaseBound - time.Second // for claims before a lease is given back
+	claimWait   = time.Second                       // before what could not be claimed is tried again, at first
+	claimMost   = time.Minute                       // and at most
 
 	maxLeases = 32
 	maxRecent = 1024 // prefixes of which the last creation is remembered
@@ -118,7 +119,7 @@ func (k *Keeper) use(prefix string, reads bool) (since tree.Stamp, done func(), 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h := k.coveringLocked(prefix)
-	if h == nil || h.ending || h.paused != nil || reads && !h.reads || k.ageLocked() >= s3client.LeaseTrust {
+	if h == nil || h.ending || h.paused != nil || reads && !h.reads || k.ageLocked() >= s3client.LeaseTrust || k.oldLocked() {
 		return tree.Stamp{}, nil, false
 	}
 	h.users++
@@ -170,11 +171,16 @@ func (k *Keeper) coveringLocked(prefix string) *held {
 	return nil
 }
 
-// ageLocked returns how long ago the service sent its last event, at most. The monotonic clock may stand while the machine
-// sleeps, and the other one may be set.
+// ageLocked returns how long ago the service sent its last event, at most.
 func (k *Keeper) ageLocked() time.Duration {
+	return max(k.clocksLocked(k.mu.sent))
+}
+
+// clocksLocked returns the time since a moment by both clocks: the monotonic one, which may stand while the machine sleeps, and
+// the other one, which may be set.
+func (k *Keeper) clocksLocked(since time.Time) (steady, wall time.Duration) {
 	now := k.opt.Now()
-	return max(now.Sub(k.mu.sent), now.Round(0).Sub(k.mu.sent.Round(0)))
+	return now.Sub(since), now.Round(0).Sub(since.Round(0))
 }
 
 // Ask says that a file is made exclusively under each of prefixes, of which the first holds all others, and so on. If it is
@@ -244,9 +250,14 @@ func (k *Keeper) mayAsk(prefix string) bool {
 		!k.oldLocked()
 }
 
-// oldLocked reports whether there is a stream that is to end, as what it says of time is no longer to be relied on.
+// oldLocked reports whether there is a stream that is to end, as what it says of time is no longer to be relied on: it is old,
+// or one of the two clocks has stood or was set since it began, so that only the other one is left.
 func (k *Keeper) oldLocked() bool {
-	return k.mu.stream != nil && k.opt.Now().Sub(k.mu.opened) >= streamAge
+	if k.mu.stream == nil {
+		return false
+	}
+	steady, wall := k.clocksLocked(k.mu.opened)
+	return max(steady, wall) >= streamAge || (steady-wall).Abs() >= clocksApart
 }
 
 // worthWhile notes a creation, and reports whether it is the second one.
@@ -301,7 +312,7 @@ func (k *Keeper) Close() {
 	k.mu.closed = true
 	var list []*held
 	for _, h := range k.mu.held {
-		if h.reads {
+		if h.reads && h.beginEndLocked() {
 			list = append(list, h)
 		}
 	}
@@ -310,13 +321,11 @@ func (k *Keeper) Close() {
 	defer cancel()
 	var work sync.WaitGroup
 	for _, h := range list {
-		if k.beginEnd(h) {
-			work.Go(func() {
-				<-h.unused
-				_ = k.opt.Claim(ctx, h.prefix) // there is no other time for it
-				k.giveBack(ctx, h)
-			})
-		}
+		work.Go(func() {
+			<-h.unused
+			_ = k.opt.Claim(ctx, h.prefix) // there is no other time for it
+			k.giveBack(ctx, h)
+		})
 	}
 	work.Wait()
 	k.stop()

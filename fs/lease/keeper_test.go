@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"pail/fs/tree"
 	"pail/s3client"
@@ -453,4 +454,40 @@ func TestLeaseForReads(t *testing.T) {
 	s.wait("join", "ask d/")
 	k.Close()
 	s.wait("claim d/", "return d/", "close")
+}
+
+// Nobody relies on a lease from the moment on in which its recall was heard.
+func TestRecallEndsAtOnce(t *testing.T) {
+	s, k := newService(t)
+	k.Ask(ctx, "d/")
+	k.Ask(ctx, "d/")
+	s.wait("join", "ask d/")
+	k.heard(s3client.LeaseEvent{Kind: s3client.LeaseRecalled, Prefix: "d/", Key: "d/f", Sent: s.clock()})
+	if uses(k, "d/") {
+		t.Error("it relies on a lease whose recall it has heard")
+	}
+	s.wait("claim d/", "return d/", "close")
+}
+
+// A machine that has slept, or whose clock was set, relies on no lease of a stream from before.
+func TestClocksThatGoApart(t *testing.T) {
+	for _, d := range []time.Duration{clocksApart, -clocksApart} {
+		s, k := newService(t)
+		s.now = time.Now()
+		k.Ask(ctx, "d/")
+		k.Ask(ctx, "d/")
+		s.wait("join", "ask d/")
+		s.mu.Lock()
+		// Of a time with both clocks the second word is the monotonic one.
+		*(*int64)(unsafe.Add(unsafe.Pointer(&s.now), unsafe.Sizeof(uint64(0)))) += int64(d)
+		s.mu.Unlock()
+		k.mu.Lock()
+		k.mu.sent = s.clock() // be it that something was heard since
+		k.mu.Unlock()
+		if uses(k, "d/") {
+			t.Errorf("%v: it relies on a lease", d)
+		}
+		s.stream().tell(s3client.LeaseEvent{})
+		s.wait("claim d/", "return d/", "close")
+	}
 }

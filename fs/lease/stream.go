@@ -84,23 +84,18 @@ func (k *Keeper) heard(e s3client.LeaseEvent) {
 		k.barLocked(e.Key, false, barred)
 	case s3client.LeaseRevoked:
 		k.opt.Log.Warn("a lease on a directory was taken away, as it was not given back in time", "prefix", e.Prefix)
-		delete(k.mu.held, e.Prefix)
 	case s3client.LeaseAlive:
 		h = nil
 	}
-	var ending []*held
-	if h != nil {
-		ending = append(ending, h)
-	}
-	for _, h := range k.mu.held {
-		if k.opt.Now().Sub(h.used) >= idle || k.oldLocked() {
-			ending = append(ending, h)
+	for _, held := range k.mu.held {
+		if held == h || k.opt.Now().Sub(held.used) >= idle || k.oldLocked() {
+			k.endLocked(held)
 		}
 	}
-	k.mu.Unlock()
-	for _, h := range ending {
-		k.work.Go(func() { k.end(k.ctx, h) })
+	if e.Kind == s3client.LeaseRevoked {
+		delete(k.mu.held, e.Prefix)
 	}
+	k.mu.Unlock()
 }
 
 // unknownLocked serves an event about a lease that is not held here: its answer has not come yet, or got lost, or it has just
@@ -117,15 +112,16 @@ func (k *Keeper) unknownLocked(e s3client.LeaseEvent) {
 	}
 }
 
-// end ends a lease: creations under it come to their end, what they promised is claimed, and the lease is given back. With
-// the last one ends the stream. What could not be claimed in time is claimed afterwards, as long as nobody else was quicker.
-func (k *Keeper) end(ctx context.Context, h *held) {
-	if k.beginEnd(h) {
-		k.finish(ctx, h)
+// endLocked ends a lease: nobody relies on it from now on. When those have come to their end who do, what they promised is
+// claimed, and the lease is given back. With the last one ends the stream. What could not be claimed in time is claimed
+// afterwards, as long as nobody else was quicker.
+func (k *Keeper) endLocked(h *held) {
+	if h.beginEndLocked() {
+		k.work.Go(func() { k.finish(k.ctx, h) })
 	}
 }
 
-// finish is the rest of end.
+// finish is the rest of endLocked.
 func (k *Keeper) finish(ctx context.Context, h *held) {
 	<-h.unused
 	over := k.claimSoon(ctx, h.prefix)
@@ -149,8 +145,8 @@ func (k *Keeper) Forfeit(key string) {
 	k.barLocked(key, false, barred)
 	overlaps := bar{key: key}.bars
 	for _, h := range k.mu.held {
-		if overlaps(h.prefix) && !k.mu.closed && h.beginEndLocked() {
-			k.work.Go(func() { k.finish(k.ctx, h) })
+		if overlaps(h.prefix) && !k.mu.closed {
+			k.endLocked(h)
 		}
 	}
 	if asked := k.mu.asked; asked != nil && overlaps(asked.prefix) {
@@ -214,13 +210,7 @@ func (k *Keeper) closeUnusedLocked() {
 	}
 }
 
-// beginEnd keeps others from relying on a lease. It reports false if that was done before.
-func (k *Keeper) beginEnd(h *held) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return h.beginEndLocked()
-}
-
+// beginEndLocked keeps others from relying on a lease. It reports false if that was done before.
 func (h *held) beginEndLocked() bool {
 	if h.ending {
 		return false
@@ -235,19 +225,15 @@ func (h *held) beginEndLocked() bool {
 func (k *Keeper) lost(stream s3client.LeaseStream, err error) {
 	_ = stream.Close() // it is broken already
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.mu.stream == stream {
 		k.mu.stream = nil
 	}
-	var gone []*held
 	for prefix, h := range k.mu.held {
 		if h.stream == stream {
-			gone = append(gone, h)
+			k.opt.Log.Info("a lease on a directory is lost", "prefix", prefix, "error", err)
 			delete(k.mu.held, prefix)
+			k.endLocked(h)
 		}
-	}
-	k.mu.Unlock()
-	for _, h := range gone {
-		k.opt.Log.Info("a lease on a directory is lost", "prefix", h.prefix, "error", err)
-		k.work.Go(func() { k.end(k.ctx, h) })
 	}
 }
