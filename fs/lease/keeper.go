@@ -138,6 +138,16 @@ func (k *Keeper) Granted(prefix string) (since tree.Stamp, ok bool) {
 	return tree.Stamp{}, false
 }
 
+// GrantedReads is Granted for a lease for reads.
+func (k *Keeper) GrantedReads(prefix string) (since tree.Stamp, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if h := k.coveringLocked(prefix); h != nil && h.reads {
+		return h.since, true
+	}
+	return tree.Stamp{}, false
+}
+
 // Covering returns the prefix of the lease that covers one.
 func (k *Keeper) Covering(prefix string) (of string, ok bool) {
 	k.mu.Lock()

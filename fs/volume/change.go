@@ -302,6 +302,7 @@ func (v *Volume) makeMarker(ctx context.Context, at string, o object) error {
 		return nil
 	}
 	if err != nil {
+		v.doubt(at, err)
 		return err
 	}
 	o.info = info

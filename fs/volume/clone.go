@@ -35,6 +35,8 @@ func (h *Handle) CopyFrom(ctx context.Context, from *Handle, n int64) (int64, er
 	info, err := v.cloneTo(ctx, source, next)
 	if err != nil {
 		if !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
+			path, _ := v.table.Path(h.n.node)
+			v.forfeit(path, err)
 			h.n.mu.Lock()
 			h.c.sent.note(source.Size, next.meta) // it may be there
 			h.n.mu.Unlock()

@@ -172,6 +172,7 @@ func (v *Volume) storeSnapshot(ctx context.Context, n *Inode, c *content, snap *
 	case errors.Is(err, s3client.ErrPrecondition) || errors.Is(err, ErrStale) || notFound(err):
 		return v.contested(ctx, n, c, snap, next, err)
 	}
+	v.forfeit(path, err)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c.sent.note(snap.Size(), next.meta) // the service may have it: perhaps only the answer got lost

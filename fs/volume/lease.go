@@ -79,36 +79,53 @@ func (v *Volume) reliedOn(path string, since tree.Stamp) bool {
 }
 
 // outlives reports whether what is known of a path, from before a lease for reads, would be taken for what there is once it
-// was told of anew.
+// was told of anew; be it that the lease cannot be relied on just now, as it may be later.
 func (v *Volume) outlives(path string) bool {
-	since, done, ok := v.useReads(path)
+	prefix, ok := v.readsOf(path)
 	if !ok {
 		return false
 	}
-	defer done()
+	since, ok := v.leases.GrantedReads(prefix)
+	if !ok {
+		return false
+	}
 	_, state := v.names.Sure(path, since)
 	return state != tree.Present
 }
 
-// useReads relies on a lease for reads on the directory that holds a path. Names that tell of other keys than those in it
-// are asked for.
+// useReads relies on a lease for reads on the directory that holds a path.
 func (v *Volume) useReads(path string) (since tree.Stamp, done func(), ok bool) {
-	if v.leases == nil || !v.opt.ReadLeases || path == "" || v.keys.Synthetic(path) || v.keys.Synthetic(tree.Dir(path)) {
+	prefix, ok := v.readsOf(path)
+	if !ok {
 		return tree.Stamp{}, nil, false
 	}
-	if _, view := v.keys.MarkerContent(path); view {
-		return tree.Stamp{}, nil, false
-	}
-	if _, clash := v.keys.ClashAlias(path); clash {
-		return tree.Stamp{}, nil, false
-	}
-	return v.leases.UseReads(v.keys.Prefix(tree.Dir(path)))
+	return v.leases.UseReads(prefix)
 }
 
-// doubt says that a change at a path has failed. Where no answer came, it may be made yet, and nobody but the service knows:
-// leases that cover it, or what is below, are nothing to rely on, and none is asked for there for a while.
+// readsOf returns the prefix of the lease for reads that a path falls under, if there is one. Names that tell of other keys than
+// those in their directory are asked for.
+func (v *Volume) readsOf(path string) (prefix string, ok bool) {
+	if v.leases == nil || !v.opt.ReadLeases || path == "" || v.keys.Synthetic(path) || v.keys.Synthetic(tree.Dir(path)) {
+		return "", false
+	}
+	if _, view := v.keys.MarkerContent(path); view {
+		return "", false
+	}
+	if _, clash := v.keys.ClashAlias(path); clash {
+		return "", false
+	}
+	return v.keys.Prefix(tree.Dir(path)), true
+}
+
+// doubt says that a change at a path has failed.
 func (v *Volume) doubt(path string, err error) {
 	v.names.Forget(path)
+	v.forfeit(path, err)
+}
+
+// forfeit is for a change at a path that has failed. Where no answer came, it may be made yet, and nobody but the service knows:
+// leases that cover it, or what is below, are nothing to rely on, and none is asked for there for a while.
+func (v *Volume) forfeit(path string, err error) {
 	unknown := s3client.IsAny(err, s3client.ErrUnavailable, context.Canceled, context.DeadlineExceeded)
 	if unknown && v.leases != nil && !v.keys.Synthetic(tree.Dir(path)) {
 		v.leases.Forfeit(v.keys.Dir(path))
@@ -401,6 +418,7 @@ func (v *Volume) claimGated(ctx context.Context, n *Inode) error {
 		} else {
 			c.sent.note(0, o.info.Meta) // perhaps only the answer got lost
 		}
+		v.forfeit(path, err)
 		return err
 	}
 	o.info.ETag, o.info.Size, o.info.LastModified = info.ETag, 0, info.LastModified

@@ -596,6 +596,49 @@ func TestAttributesFromBeforeALease(t *testing.T) {
 	}
 }
 
+// The attributes of a directory from before a lease are not taken for what there is either where it cannot be relied on for a
+// while, and then again.
+func TestAttributesListedInSilence(t *testing.T) {
+	m, s := newLeased(t, conditional, func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = s3client.LeaseTrust+time.Second, time.Second })
+	s.reads, s.old = true, 0
+	old := func(d time.Duration) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.old = d
+	}
+	m.mkdir("d")
+	m.mkdir("d/sub")
+	held, _ := m.parent("d/x") // as the kernel does
+	defer runtime.KeepAlive(held)
+	m.crowd("d/crowd")
+	m.lease("d")
+	s.end() // and what was just listed is not listed again with the next one
+	m.stat("d/sub")
+	_, err := m.mem.Put(ctx, "d/sub/", strings.NewReader(""), s3client.PutOptions{Meta: s3client.Meta{"mode": "16832"}})
+	m.ok(err)
+	s.prefixes()
+	for name := 2; len(s.prefixes()) == 0; name++ {
+		m.close(m.exclusive(fmt.Sprintf("d/lease%d", name)))
+	}
+	old(s3client.LeaseTrust)
+	m.clock.advance(s3client.LeaseTrust)
+	m.list("d")
+	old(0)
+	for i := 0; ; i++ { // until the lease is relied on again
+		path := fmt.Sprintf("d/f%d", i)
+		h := m.exclusive(path)
+		promised := !slices.Contains(m.mem.Keys(), path)
+		h.Release()
+		if promised {
+			break
+		}
+	}
+	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+	if got := m.stat("d/sub").Mode; got != 16832 {
+		t.Errorf("mode %o", got)
+	}
+}
+
 // A change whose outcome nobody knows may be made at any time: who has a lease for reads does not rely on it any more.
 func TestLeaseIsGivenBackInDoubt(t *testing.T) {
 	chmod := func(m *mount) error {
@@ -614,6 +657,20 @@ func TestLeaseIsGivenBackInDoubt(t *testing.T) {
 			_, _, err := m.Mkdir(ctx, dir, name, 0o755, who)
 			return err
 		},
+		"write": func(m *mount) error {
+			h := m.open("d/f", volume.OpenFlags{Write: true, Truncate: true})
+			m.t.Cleanup(h.Release)
+			return h.Flush(ctx)
+		},
+		"link": func(m *mount) error { return m.link("d/f", "d/g") },
+		"publish": func(m *mount) error {
+			m.line(nil)
+			m.put("d/tmp_x", "data")
+			m.line(errAway)
+			return m.link("d/tmp_x", "d/g")
+		},
+		"unlink the name that is published": func(m *mount) error { return m.publishThenUnlink("d/tmp_x", "d/g", "d/tmp_x") },
+		"unlink what is published":          func(m *mount) error { return m.publishThenUnlink("d/tmp_x", "d/g", "d/g") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, s := newLeased(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = time.Second, time.Second })
@@ -629,22 +686,39 @@ func TestLeaseIsGivenBackInDoubt(t *testing.T) {
 			m.ok(err)
 			h.Release()
 			m.requests(0, "an open under the lease")
-			m.faults.set(func(op, _ string) error {
-				switch op {
-				case s3client.OpPut, s3client.OpCopy, s3client.OpRename, s3client.OpDelete:
-					return &s3client.Error{Err: s3client.ErrUnavailable}
-				}
-				return nil
-			})
+			m.line(errAway)
 			if err := change(m); err == nil {
 				t.Fatal("it has not failed")
 			}
-			m.faults.set(nil)
+			m.line(nil)
 			if got := <-s.returned; got != "d/" {
 				t.Errorf("%q was given back", got)
 			}
 		})
 	}
+}
+
+var errAway = &s3client.Error{Err: s3client.ErrUnavailable}
+
+// line has requests fail that change something in d.
+func (m *mount) line(err *s3client.Error) {
+	m.faults.set(func(op, key string) error {
+		switch op {
+		case s3client.OpPut, s3client.OpCopy, s3client.OpRename, s3client.OpDelete:
+			if err != nil && strings.HasPrefix(key, "d/") {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (m *mount) publishThenUnlink(first, second, gone string) error {
+	m.line(nil)
+	m.put(first, "data")
+	m.ok(m.link(first, second))
+	m.line(errAway)
+	return m.unlink(gone)
 }
 
 // What this mount has removed is not known to be gone since the grant, if it was never on the service.

@@ -263,7 +263,7 @@ func (v *Volume) sweep(ctx context.Context, cause error, keys []string) {
 
 // unmade says what became of a file that could not be given a second name.
 func (v *Volume) unmade(home string, err error) error {
-	v.names.Forget(home)
+	v.doubt(home, err)
 	if errors.Is(err, s3client.ErrPrecondition) || notFound(err) {
 		err = errors.Join(errAgain, err)
 	}

@@ -145,11 +145,12 @@ func (v *Volume) removeShared(ctx context.Context, n *Inode, ptr links.Pointer) 
 		return err
 	}
 	v.endJournaled()
+	home, _ := v.table.Path(n.node)
 	if err := v.deleteKeys(ctx, ptr.Key, ptr.List()); err != nil {
 		stay()
+		v.doubt(home, err)
 		return err
 	}
-	home, _ := v.table.Path(n.node)
 	v.removed(n)
 	v.names.SetAbsent(home, tree.Stamp{})
 	return nil
@@ -210,7 +211,7 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 	case errors.Is(err, errNoName):
 		return v.reopen(ctx, n, ptr) // it, or a directory above, was renamed
 	case err != nil:
-		v.names.Forget(at)
+		v.doubt(at, err)
 		return err
 	}
 	return v.deleteKeys(ctx, ptr.Key, ptr.List())

@@ -174,7 +174,7 @@ func (v *Volume) copyForSecond(ctx context.Context, at string, o object) (object
 
 // notPublished says why there is no copy.
 func (v *Volume) notPublished(ctx context.Context, home, at string, err error) error {
-	v.names.Forget(at)
+	v.doubt(at, err)
 	if !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
 		return err
 	}
@@ -209,7 +209,7 @@ func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
 	}
 	defer v.moving(n)()
 	if err := v.deleteKeys(ctx, v.keys.File(pub.home)); err != nil {
-		v.names.Forget(pub.home)
+		v.doubt(pub.home, err)
 		return err
 	}
 	n.mu.Lock()
@@ -227,7 +227,7 @@ func (v *Volume) removeSecond(ctx context.Context, pub *publication) error {
 		return err
 	}
 	if err := v.deleteKeys(ctx, v.keys.File(pub.at)); err != nil {
-		v.names.Forget(pub.at)
+		v.doubt(pub.at, err)
 		return err
 	}
 	v.loseSecond(pub)
@@ -290,7 +290,7 @@ func (v *Volume) pointSecond(ctx context.Context, pub *publication) error {
 		pub.unlock()
 		return nil
 	}
-	v.names.Forget(pub.at)
+	v.doubt(pub.at, err)
 	switch {
 	case refused(err):
 		v.part(pub)
