@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -244,40 +245,34 @@ func (r *Registry) Return(bucket uint64, id, prefix string) {
 // Idle reports whether there are no leases at all. A nil Registry never has any.
 func (r *Registry) Idle() bool { return r == nil || r.count.Load() == 0 }
 
-// Making returns a lease that keeps the client with an id, which may be no holder's, from making a key; nil if there is
-// none.
-func (r *Registry) Making(bucket uint64, id, key string) *Lease {
-	return r.other(id, Names, func() []*Lease { return r.aboveLocked(bucket, key) })
+// Making returns the leases that keep the client with an id, which may be no holder's, from making a key.
+func (r *Registry) Making(bucket uint64, id, key string) []*Lease {
+	return r.others(id, Names, func() []*Lease { return r.aboveLocked(bucket, key) })
 }
 
 // MakingBelow is Making for any key that begins with a prefix.
-func (r *Registry) MakingBelow(bucket uint64, id, prefix string) *Lease {
-	return r.other(id, Names, func() []*Lease { return r.overlappingLocked(bucket, prefix) })
+func (r *Registry) MakingBelow(bucket uint64, id, prefix string) []*Lease {
+	return r.others(id, Names, func() []*Lease { return r.overlappingLocked(bucket, prefix) })
 }
 
 // Changing is Making for what a key has, or that it is there.
-func (r *Registry) Changing(bucket uint64, id, key string) *Lease {
-	return r.other(id, Reads, func() []*Lease { return r.aboveLocked(bucket, key) })
+func (r *Registry) Changing(bucket uint64, id, key string) []*Lease {
+	return r.others(id, Reads, func() []*Lease { return r.aboveLocked(bucket, key) })
 }
 
 // ChangingBelow is Changing for any key that begins with a prefix.
-func (r *Registry) ChangingBelow(bucket uint64, id, prefix string) *Lease {
-	return r.other(id, Reads, func() []*Lease { return r.overlappingLocked(bucket, prefix) })
+func (r *Registry) ChangingBelow(bucket uint64, id, prefix string) []*Lease {
+	return r.others(id, Reads, func() []*Lease { return r.overlappingLocked(bucket, prefix) })
 }
 
-// other returns one of the leases that find gives which is not that of a client, and says what or more.
-func (r *Registry) other(id string, what Authority, find func() []*Lease) *Lease {
+// others returns those of the leases that find gives which are not a client's, and say what or more.
+func (r *Registry) others(id string, what Authority, find func() []*Lease) []*Lease {
 	if r.Idle() {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, l := range find() {
-		if l.holder.key.id != id && l.authority >= what {
-			return l
-		}
-	}
-	return nil
+	return slices.DeleteFunc(find(), func(l *Lease) bool { return l.holder.key.id == id || l.authority < what })
 }
 
 // aboveLocked returns the leases that cover a key.
@@ -307,20 +302,28 @@ func (r *Registry) overlappingLocked(bucket uint64, prefix string) []*Lease {
 	return list
 }
 
-// Recall asks the holder to give a lease back, as somebody wants to make or change a key, and waits for its end or that of
-// ctx.
-func (r *Registry) Recall(ctx context.Context, l *Lease, key string) error {
+// Recall asks the holders to give leases back, as somebody wants to make or change a key, and waits for their end or that of
+// ctx: not for one after the other.
+func (r *Registry) Recall(ctx context.Context, list []*Lease, key string) error {
+	for _, l := range list {
+		r.recall(l, key)
+	}
+	for _, l := range list {
+		select {
+		case <-l.gone:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (r *Registry) recall(l *Lease, key string) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if l.recalled == nil && r.mu.leases[l.bucket][l.prefix] == l {
 		l.recalled = time.AfterFunc(r.bound, func() { r.revoke(l) })
 		l.holder.events <- Event{Prefix: l.prefix, Key: key}
-	}
-	r.mu.Unlock()
-	select {
-	case <-l.gone:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -58,26 +58,26 @@ func TestLeaseIsInTheWay(t *testing.T) {
 	a := join(t, r, "a")
 	want(t, r.Grant(1, "a", "d/e/", Names), nil)
 	for key, held := range map[string]bool{"d/e/f": true, "d/e/": true, "d/e/f/g": true, "d/e": false, "d/ef": false, "d/": false, "x": false} {
-		if got := r.Making(1, "", key) != nil; got != held {
+		if got := len(r.Making(1, "", key)) > 0; got != held {
 			t.Errorf("%q: %v", key, got)
 		}
-		if r.Making(1, "a", key) != nil || r.Making(2, "", key) != nil {
+		if len(r.Making(1, "a", key)) > 0 || len(r.Making(2, "", key)) > 0 {
 			t.Errorf("%q is held", key)
 		}
 	}
 	for prefix, held := range map[string]bool{"d/": true, "d/e/": true, "d/e/f/": true, "d/f/": false} {
-		if got := r.MakingBelow(1, "b", prefix) != nil; got != held {
+		if got := len(r.MakingBelow(1, "b", prefix)) > 0; got != held {
 			t.Errorf("%q: %v", prefix, got)
 		}
 	}
 	a.Leave()
-	if r.Making(1, "", "d/e/f") != nil {
+	if len(r.Making(1, "", "d/e/f")) > 0 {
 		t.Error("the lease of one who has left")
 	}
 	b := join(t, r, "b")
 	defer b.Leave()
 	want(t, r.Grant(1, "b", "", Names), nil)
-	if r.Making(1, "", "any") == nil {
+	if len(r.Making(1, "", "any")) == 0 {
 		t.Error("the lease on all keys is not in the way")
 	}
 }
@@ -130,10 +130,27 @@ func TestRecallHasABound(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	want(t, New(time.Hour).Recall(ended, &Lease{gone: make(chan struct{}), recalled: time.NewTimer(time.Hour)}, "k"), context.Canceled)
+	want(t, New(time.Hour).Recall(ended, []*Lease{{gone: make(chan struct{}), recalled: time.NewTimer(time.Hour)}}, "k"), context.Canceled)
 }
 
 // A holder that reads no events is given no leases any more, before there is no room for them.
+// Who waits for many holders that hang waits once.
+func TestRecallOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := New(0)
+		for i := range 5 {
+			id := fmt.Sprint(i)
+			defer join(t, r, id).Leave()
+			want(t, r.Grant(1, id, fmt.Sprintf("d/%d/", i), Reads), nil)
+		}
+		begun := time.Now()
+		want(t, r.Recall(ctx, r.ChangingBelow(1, "", "d/"), "d/"), nil)
+		if waited := time.Since(begun); waited != Bound || !r.Idle() {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
 func TestHoldersAreBounded(t *testing.T) {
 	r := New(time.Hour)
 	h := join(t, r, "a")
@@ -145,12 +162,12 @@ func TestHoldersAreBounded(t *testing.T) {
 	granted := 0
 	for i := range 10 * queue {
 		prefix := fmt.Sprintf("%d/", i%MaxLeases)
-		if l := r.Making(1, "", prefix); l != nil {
+		if list := r.Making(1, "", prefix); len(list) > 0 {
 			r.mu.Lock()
-			l.recalled = time.NewTimer(time.Hour)
+			list[0].recalled = time.NewTimer(time.Hour)
 			h.events <- Event{Prefix: prefix}
 			r.mu.Unlock()
-			r.revoke(l)
+			r.revoke(list[0])
 		}
 		if r.Grant(1, "a", prefix, Names) == nil {
 			granted++
@@ -188,7 +205,7 @@ func TestRevocationEndsTheHoldersOthers(t *testing.T) {
 	want(t, r.Grant(1, "a", "e/", Names), nil)
 	want(t, r.Grant(1, "b", "f/", Names), nil)
 	want(t, r.Recall(ctx, r.Making(1, "", "d/k"), "d/k"), nil)
-	if r.Making(1, "", "e/k") != nil || r.Making(1, "", "f/k") == nil {
+	if len(r.Making(1, "", "e/k")) > 0 || len(r.Making(1, "", "f/k")) == 0 {
 		t.Error("its other lease stays, or another's is gone")
 	}
 	if e := <-h.Events(); e != (Event{Prefix: "d/", Key: "d/k"}) {
@@ -211,10 +228,10 @@ func TestLeaseForReads(t *testing.T) {
 	defer b.Leave()
 	want(t, r.Grant(1, "a", "d/", Reads), nil)
 	want(t, r.Grant(1, "b", "e/", Names), nil)
-	if r.Changing(1, "b", "d/k") == nil || r.ChangingBelow(1, "", "") == nil || r.Making(1, "b", "d/k") == nil {
+	if len(r.Changing(1, "b", "d/k")) == 0 || len(r.ChangingBelow(1, "", "")) == 0 || len(r.Making(1, "b", "d/k")) == 0 {
 		t.Error("a lease for reads is not in the way")
 	}
-	if r.Changing(1, "a", "d/k") != nil || r.Changing(1, "", "e/k") != nil || r.ChangingBelow(1, "", "e/") != nil {
+	if len(r.Changing(1, "a", "d/k")) > 0 || len(r.Changing(1, "", "e/k")) > 0 || len(r.ChangingBelow(1, "", "e/")) > 0 {
 		t.Error("a lease is in the way of a change that it is not about")
 	}
 	want(t, r.Grant(1, "a", "d/sub/", Names), nil) // it has more already

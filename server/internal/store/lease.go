@@ -156,20 +156,20 @@ func (s *Store) restoreLeases(ctx context.Context) error {
 	})
 }
 
-// leasedError ends a transaction that is to wait for a lease.
+// leasedError ends a transaction that is to wait for leases.
 type leasedError struct {
-	lease *lease.Lease
-	key   string
+	leases []*lease.Lease
+	key    string
 }
 
 func (e *leasedError) Error() string { return fmt.Sprintf("there is a lease on %q", e.key) }
 
-// unlessLeased is the *leasedError of a lease that is in the way of a key; nil if there is none.
-func unlessLeased(l *lease.Lease, key string) error {
-	if l == nil {
+// unlessLeased is the *leasedError of leases that are in the way of a key; nil if there is none.
+func unlessLeased(list []*lease.Lease, key string) error {
+	if len(list) == 0 {
 		return nil
 	}
-	return &leasedError{l, key}
+	return &leasedError{list, key}
 }
 
 // creates must be called before a key that was not there becomes visible. Its error, a *leasedError, ends the transaction,
@@ -219,13 +219,13 @@ func (x *tx) Delete(key []byte) error {
 	return x.Txn.Delete(key)
 }
 
-// awaitLease waits for the end of the lease that err is about. It reports false when there is none, or when ctx has ended.
+// awaitLease waits for the end of the leases that err is about. It reports false when there is none, or when ctx has ended.
 func (s *Store) awaitLease(ctx context.Context, err error) (bool, error) {
 	var leased *leasedError
 	if !errors.As(err, &leased) {
 		return false, err
 	}
-	if err := s.leases.Recall(ctx, leased.lease, leased.key); err != nil {
+	if err := s.leases.Recall(ctx, leased.leases, leased.key); err != nil {
 		return false, err
 	}
 	return true, nil
