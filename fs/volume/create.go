@@ -70,7 +70,7 @@ func (v *Volume) createFile(ctx context.Context, p place, mode uint32, flags Ope
 	}
 	o := v.fresh(ctx, p.dir, at, attr.Regular|mode&attr.PermMask, who)
 	if flags.Excl && v.owns(p.dir) {
-		v.wantReads(ctx, p.dir, at)
+		v.wantReads(p.dir, tree.Dir(at))
 	}
 	if !flags.Excl || v.owns(p.dir) || v.opt.LazyExcl && v.caps.ConditionalPut {
 		return v.createPending(p, o, flags, false)

@@ -191,16 +191,20 @@ func (v *Volume) wantLease(ctx context.Context, dir *Inode, parent string) (sinc
 	return since, done, ok
 }
 
-// wantReads has a lease asked for where files are made here first: for reads of what is stored.
-func (v *Volume) wantReads(ctx context.Context, dir *Inode, at string) {
-	parent := tree.Dir(at)
-	if v.leases == nil || v.keys.Synthetic(parent) {
+// wantReads has a lease asked for where files are made here first: for reads of what is stored. Nobody waits for it, as the
+// service may be away.
+func (v *Volume) wantReads(dir *Inode, at string) {
+	if v.leases == nil || v.keys.Synthetic(at) {
 		return
 	}
-	if since, done, ok := v.wantLease(ctx, dir, parent); ok {
-		done()
-		v.learnTree(ctx, parent, since)
-	}
+	v.wants.start(func() {
+		ctx, cancel := context.WithTimeout(v.wants.ctx, v.opt.MetaTimeout)
+		defer cancel()
+		if since, done, ok := v.wantLease(ctx, dir, at); ok {
+			done()
+			v.learnTree(ctx, at, since)
+		}
+	})
 }
 
 // leasePrefixes are those that a lease on a directory is asked for with: the first is that of the outermost of the
@@ -236,8 +240,11 @@ func (v *Volume) learnTree(ctx context.Context, dir string, since tree.Stamp) bo
 		return false
 	}
 	v.mu.Lock()
-	done := v.mu.learned == since
-	v.mu.learned = since
+	done := v.mu.learned[prefix] == since
+	if len(v.mu.learned) >= glanceDirs {
+		clear(v.mu.learned)
+	}
+	v.mu.learned[prefix] = since
 	v.mu.Unlock()
 	if done {
 		return false

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,12 +28,14 @@ type leaseService struct {
 	mu       sync.Mutex
 	old      time.Duration // of what it says, when it comes
 	refuse   bool
+	away     chan struct{}            // no stream begins before it is closed; nil: they do
 	reads    bool                     // leases are for reads, if asked for
 	names    bool                     // the mount is not to ask for such
 	events   chan s3client.LeaseEvent // of the stream; nil: there is none
 	asked    []string
 	granted  []string
 	returned chan string
+	tried    atomic.Int32  // streams that did not begin in time
 	over     chan struct{} // closed with the stream
 }
 
@@ -54,6 +57,14 @@ func newLeased(t tb, caps s3client.Capabilities, change ...setup) (*mount, *leas
 }
 
 func (s *leaseService) JoinLeases(ctx context.Context) (s3client.LeaseStream, error) {
+	if s.away != nil {
+		select {
+		case <-s.away:
+		case <-ctx.Done():
+			s.tried.Add(1)
+			return nil, ctx.Err()
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.events, s.granted, s.over = make(chan s3client.LeaseEvent, 10), nil, make(chan struct{})
@@ -462,6 +473,40 @@ func TestNoLeasesWithAJournal(t *testing.T) {
 	}
 }
 
+// With a journal nobody waits for a lease, and what is below one is asked for once.
+func TestLeasesWithAJournal(t *testing.T) {
+	s := newLeaseService(newClock())
+	s.reads, s.away = true, make(chan struct{})
+	m := newJournaled(t, conditional, s.leases)
+	m.mkdir("d")
+	m.mkdir("e")
+	make := func(i int) {
+		for _, dir := range []string{"d", "e"} {
+			m.close(m.exclusive(fmt.Sprintf("%s/%d", dir, i)))
+		}
+	}
+	make(0)
+	make(1)
+	if s.tried.Load() > 0 {
+		t.Error("it has waited for the service, which is away")
+	}
+	close(s.away)
+	asked := 0
+	for i := 2; asked < 2; i++ {
+		make(i)
+		asked += len(s.prefixes())
+	}
+	m.ok(m.Sync(ctx))
+	m.mem.ResetCounts()
+	for i := range 20 {
+		make(1000 + i)
+	}
+	m.ok(m.Sync(ctx))
+	if got := m.mem.Counts()[s3client.OpList]; got > 2 {
+		t.Errorf("%d listings", got)
+	}
+}
+
 // Without Options.ReadLeases no lease for reads is asked for.
 func TestNoLeasesForReadsUnlessAskedFor(t *testing.T) {
 	c := newClock()
@@ -599,7 +644,9 @@ func TestAttributesFromBeforeALease(t *testing.T) {
 // The attributes of a directory from before a lease are not taken for what there is either where it cannot be relied on for a
 // while, and then again.
 func TestAttributesListedInSilence(t *testing.T) {
-	m, s := newLeased(t, conditional, func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = s3client.LeaseTrust+time.Second, time.Second })
+	m, s := newLeased(t, conditional, func(o *volume.Options, _ *upload.Options) {
+		o.TTL, o.NegativeTTL = s3client.LeaseTrust+time.Second, time.Second
+	})
 	s.reads, s.old = true, 0
 	old := func(d time.Duration) {
 		s.mu.Lock()

@@ -40,6 +40,7 @@ type Volume struct {
 	asides   asides
 	kept     kept
 	leases   *lease.Keeper // nil: there are none
+	wants    jobs          // that ask for leases which nobody waits for
 
 	published published
 	drops     drops
@@ -54,8 +55,8 @@ type Volume struct {
 
 		conflicts []string // of Status
 
-		listed  map[string]time.Time // directories that are listed for a lease not before
-		learned tree.Stamp           // since when there is the lease of which all that is below was asked for last
+		listed  map[string]time.Time  // directories that are listed for a lease not before
+		learned map[string]tree.Stamp // since when there is the lease on a prefix of which all that is below was asked for
 	}
 }
 
@@ -79,10 +80,11 @@ func New(opt Options) (*Volume, error) {
 	v.client = watchful{opt.Client, &v.removals}
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.listed = map[string]time.Time{}
-	v.leases = v.newLeases()
+	v.leases, v.mu.learned = v.newLeases(), map[string]tree.Stamp{}
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
 	v.late.mu.dirs = map[*Inode]struct{}{}
 	v.sender.init()
+	v.wants.init()
 	v.asides.init()
 	v.kept.init()
 	v.published.init()
@@ -131,6 +133,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.logClose(v.Root(), v.walks.end())
 	v.asides.end()
 	err := v.closeFiles(ctx)
+	v.wants.end()
 	if v.leases != nil {
 		v.leases.Close()
 	}

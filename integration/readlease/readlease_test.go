@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pail/fs/volume"
+	"pail/integration/witness"
 	"pail/s3client"
 )
 
@@ -75,26 +76,26 @@ func lost(err error) bool {
 }
 
 // act does something at random, and notes it.
-func (h *history) act(who string, p party, step int) error {
+func act(h *witness.History, who string, p party, step int) error {
 	name := anyName()
-	e := event{from: time.Now(), who: who}
+	e := witness.Event{From: time.Now(), Who: who}
 	var err error
 	switch rand.IntN(6) {
 	case 0:
-		e.value = fmt.Sprintf("%s %d", who, step)
-		err = p.write(name, e.value)
+		e.Value = fmt.Sprintf("%s %d", who, step)
+		err = p.write(name, e.Value)
 	case 1:
 		err = p.remove(name)
 	default:
-		e.value, err = p.read(name)
-		e.to = time.Now()
+		e.Value, err = p.read(name)
+		e.To = time.Now()
 		if err == nil {
-			h.note(h.reads, name, e)
+			h.Read(name, e)
 		}
 		return err
 	}
-	e.to, e.maybe = time.Now(), err != nil
-	h.note(h.writes, name, e)
+	e.To, e.Maybe = time.Now(), err != nil
+	h.Wrote(name, e)
 	if lost(err) {
 		return nil
 	}
@@ -102,16 +103,16 @@ func (h *history) act(who string, p party, step int) error {
 }
 
 // look notes what a listing shows.
-func (h *history) look(w worker) error {
-	e := event{from: time.Now(), who: w.name + "'s listing"}
+func look(h *witness.History, w worker) error {
+	e := witness.Event{From: time.Now(), Who: w.name + "'s listing"}
 	got, err := w.list(w.dir)
 	if err != nil {
 		return err
 	}
-	e.to = time.Now()
+	e.To = time.Now()
 	for _, name := range names {
-		e.some = got[name]
-		h.note(h.reads, name, e)
+		e.Some = got[name]
+		h.Read(name, e)
 	}
 	return nil
 }
@@ -126,22 +127,22 @@ func TestOpenSeesTheLastClose(t *testing.T) {
 		a, b := s.machine("a", 2*time.Millisecond), s.machine("b", 2*time.Millisecond)
 		dir := fmt.Sprintf("d%d", round)
 		root := a.lease(dir)
-		h := newHistory()
+		h := witness.New()
 		seqs := [2]int{}
 		// Of each machine one writes: what is written there at the same time is seen by all of it before it is stored.
 		mine, theirs, p := worker{a, root, &seqs[0]}, worker{b, b.dir(dir), &seqs[1]}, plain{s.client(), dir + "/"}
 		watch := func() {
 			for range 4 * steps {
-				h.seen("a's reader", anyName(), mine)
-				h.seen("b's reader", anyName(), theirs)
-				h.seen("client", anyName(), p)
+				seen(h, "a's reader", anyName(), mine)
+				seen(h, "b's reader", anyName(), theirs)
+				seen(h, "client", anyName(), p)
 			}
 		}
 		asked := a.link.count.Load()
 		together(watch, func() { s.work(h, "a", mine, steps) }) // the holder is alone
 		relied += a.link.count.Load() - asked
 		together(watch, func() { s.work(h, "a", mine, steps) }, func() { s.work(h, "b", theirs, steps) }, func() { s.work(h, "client", p, steps) })
-		for _, wrong := range h.check() {
+		for _, wrong := range h.Check() {
 			t.Errorf("round %d: %s", round, wrong)
 		}
 	}
@@ -149,22 +150,22 @@ func TestOpenSeesTheLastClose(t *testing.T) {
 }
 
 // seen notes what somebody reads.
-func (h *history) seen(who, name string, p party) {
-	e := event{from: time.Now(), who: who}
+func seen(h *witness.History, who, name string, p party) {
+	e := witness.Event{From: time.Now(), Who: who}
 	var err error
-	if e.value, err = p.read(name); err == nil {
-		e.to = time.Now()
-		h.note(h.reads, name, e)
+	if e.Value, err = p.read(name); err == nil {
+		e.To = time.Now()
+		h.Read(name, e)
 	}
 }
 
-func (s *scene) work(h *history, who string, p party, steps int) {
+func (s *scene) work(h *witness.History, who string, p party, steps int) {
 	for step := range steps {
-		if err := h.act(who, p, int(time.Now().UnixNano())+step); err != nil {
+		if err := act(h, who, p, int(time.Now().UnixNano())+step); err != nil {
 			s.Errorf("%s: %v", who, err)
 		}
 		if w, ok := p.(worker); ok && step%5 == 0 {
-			if err := h.look(w); err != nil {
+			if err := look(h, w); err != nil {
 				s.Errorf("%s: %v", who, err)
 			}
 		}
@@ -242,39 +243,40 @@ func TestHolderThatDoesNotHear(t *testing.T) {
 	dir := a.lease("d")
 	c := plain{s.client(), "d/"}
 	w := worker{a, dir, new(int)}
-	h := newHistory()
-	h.writes["a"] = []event{{from: time.Now(), who: "a", value: "old"}}
-	s.ok(a.store(dir, "a", "old"))
-	h.writes["a"][0].to = time.Now()
+	h := witness.New()
+	old := witness.Event{From: time.Now(), Who: "a", Value: "old"}
+	s.ok(a.store(dir, "a", old.Value))
+	old.To = time.Now()
+	h.Wrote("a", old)
 	release := a.link.holdEvents()
 	defer release()
 	before := a.link.count.Load()
-	h.seen("a", "a", w)
+	seen(h, "a", "a", w)
 	if n := a.link.count.Load() - before; n > 0 {
 		t.Errorf("%d requests: there is no lease", n)
 	}
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		e := event{from: time.Now(), who: "client", value: "new"}
-		if err := c.write("a", e.value); err != nil {
+		e := witness.Event{From: time.Now(), Who: "client", Value: "new"}
+		if err := c.write("a", e.Value); err != nil {
 			t.Error(err)
 		}
-		e.to = time.Now()
-		h.note(h.writes, "a", e)
+		e.To = time.Now()
+		h.Wrote("a", e)
 	}()
 	for waiting := true; waiting; {
 		select {
 		case <-over:
 			waiting = false
 		case <-time.After(time.Millisecond):
-			h.seen("a", "a", w)
+			seen(h, "a", "a", w)
 		}
 	}
 	for range 20 {
-		h.seen("a", "a", w)
+		seen(h, "a", "a", w)
 	}
-	for _, wrong := range h.check() {
+	for _, wrong := range h.Check() {
 		t.Error(wrong)
 	}
 	if got, err := a.load(dir, "a"); got != "new" || err != nil {
@@ -308,6 +310,15 @@ func TestLeaseWithAJournal(t *testing.T) {
 		root := a.lease(dir)
 		s.ok(a.store(root, "kept", "mine"))
 		s.ok(a.Sync(ctx))
+		for asked := int64(-1); asked != a.link.count.Load(); { // until it has the lease, and knows what is there
+			asked = a.link.count.Load()
+			if _, err := a.load(root, "kept"); err != nil {
+				t.Error(err)
+			}
+			if _, err := a.load(root, "never"); err != nil {
+				t.Error(err)
+			}
+		}
 		asked := a.link.count.Load()
 		for range 3 {
 			if got, err := a.load(root, "kept"); got != "mine" || err != nil {
@@ -320,18 +331,18 @@ func TestLeaseWithAJournal(t *testing.T) {
 		if n := a.link.count.Load() - asked; n > 0 {
 			t.Errorf("%d requests under the lease", n)
 		}
-		h := newHistory()
+		h := witness.New()
 		mine, theirs, p := worker{a, root, new(int)}, worker{b, b.dir(dir), new(int)}, plain{s.client(), dir + "/"}
 		watch := func() {
 			for range 4 * steps {
-				h.seen("a", anyName(), mine)
-				if err := h.look(mine); err != nil {
+				seen(h, "a", anyName(), mine)
+				if err := look(h, mine); err != nil {
 					t.Error(err)
 				}
 			}
 		}
 		together(watch, func() { s.work(h, "b", theirs, steps) }, func() { s.work(h, "client", p, steps) })
-		for _, wrong := range h.check() {
+		for _, wrong := range h.Check() {
 			t.Errorf("round %d: %s", round, wrong)
 		}
 	}
