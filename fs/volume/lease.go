@@ -261,25 +261,33 @@ func (v *Volume) learnTree(ctx context.Context, dir string, since tree.Stamp) bo
 
 // takeTree tells the cache of all directories at a path and below, and of what is in them, which a page has whole.
 func (v *Volume) takeTree(at string, page flatPage) {
+	type dir struct {
+		l   *listing
+		got pageResult
+	}
+	var all []dir
 	dirs := []string{at}
 	for i := 0; i < len(dirs); i++ { // those that are found below are appended
-		if v.keys.Synthetic(dirs[i]) {
-			continue
-		}
 		got := pageResult{stamp: page.stamp}
 		addBelow(&got.page, page.keys, v.keys.Prefix(dirs[i]))
-		l := v.beginListing(dirs[i])
-		v.names.NoteChildren(dirs[i])
-		items, _ := l.take(got)
+		all = append(all, dir{v.beginListing(dirs[i]), got})
+		for _, name := range v.keys.List(dirs[i]).Page(got.page) {
+			if path := join(dirs[i], name.Name); (name.Info == nil || name.Dir) && !v.keys.Synthetic(path) {
+				dirs = append(dirs, path)
+			}
+		}
+	}
+	v.names.NoteChildren(at)
+	for _, d := range all {
+		items, _ := d.l.take(d.got)
 		for _, it := range items {
-			path := join(dirs[i], it.name)
+			path := join(d.l.at, it.name)
 			if !it.obj.dir || v.keys.Synthetic(path) {
 				continue
 			}
 			if o, ok := v.dirIn([]flatPage{page}, path, v.keys.Dir(path)); ok {
 				_, _, _ = v.learn(path, o, page.stamp) // who asks for it looks into the cache
 			}
-			dirs = append(dirs, path)
 		}
 	}
 }

@@ -507,6 +507,30 @@ func TestLeasesWithAJournal(t *testing.T) {
 	}
 }
 
+// What is learned with a lease takes no more for each directory, where very many names are known from elsewhere.
+func TestLearningATreeIsOneLookAtTheCache(t *testing.T) {
+	m, s := newLeased(t, conditional)
+	s.reads = true
+	m.mkdir("d")
+	const dirs, names = 400, 20_000
+	for i := range dirs {
+		m.foreign(fmt.Sprintf("d/%d/f", i), "")
+	}
+	for i := range names {
+		m.foreign(fmt.Sprintf("many/%d", i), "")
+	}
+	m.list("many")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	m.lease("d")
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 16*names*dirs/4 {
+		t.Errorf("%d MiB were taken", got>>20)
+	}
+	m.list("d/0")
+	m.requests(0, "a listing under the lease")
+}
+
 // Without Options.ReadLeases no lease for reads is asked for.
 func TestNoLeasesForReadsUnlessAskedFor(t *testing.T) {
 	c := newClock()
