@@ -2,6 +2,7 @@ package volume_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -276,7 +277,7 @@ func TestLooksDuringARename(t *testing.T) {
 }
 
 // TestNewNameIsLookedUpDuringARename looks for what is being moved under its new name, which must not become another inode:
-// what was written to that would be stored twice, or not at all.
+// what was written to that would be stored twice, or not at all. It waits for a file.
 func TestNewNameIsLookedUpDuringARename(t *testing.T) {
 	for name, c := range map[string]struct {
 		op, from, to string
@@ -289,26 +290,41 @@ func TestNewNameIsLookedUpDuringARename(t *testing.T) {
 		"directory replacing": {s3client.OpDelete, "d", "empty", plain},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := &done{}
-			m := newMount(t, c.caps, hooked(d), ttl(0))
-			m.mkdir("d")
-			m.put("d/f", "content")
-			m.mkdir("empty")
-			to := strings.Replace("d/f", c.from, c.to, 1)
-			n, _, err := m.walk("d/f")
-			m.ok(err)
-			d.hook = func(op, _ string) {
-				if op == c.op {
-					d.hook = nil
-					m.missing(to)
+			synctest.Test(t, func(t *testing.T) {
+				d := &done{}
+				m := newMount(t, c.caps, hooked(d), ttl(0))
+				m.mkdir("d")
+				m.put("d/f", "content")
+				m.mkdir("empty")
+				to := strings.Replace("d/f", c.from, c.to, 1)
+				n, _, err := m.walk("d/f")
+				m.ok(err)
+				early := make(chan error, 1)
+				d.hook = func(op, _ string) {
+					if op == c.op {
+						d.hook = nil
+						go func() {
+							found, _, err := m.walk(to)
+							if err == nil && found.Ino() != n.Ino() {
+								err = errors.New("it is another inode")
+							}
+							early <- err
+						}()
+						synctest.Wait()
+					}
 				}
-			}
-			m.ok(m.rename(c.from, c.to))
-			now, _, err := m.walk(to)
-			m.ok(err)
-			if now.Ino() != n.Ino() {
-				t.Errorf("inode %d became %d", n.Ino(), now.Ino())
-			}
+				m.ok(m.rename(c.from, c.to))
+				if err := <-early; strings.HasPrefix(name, "file") {
+					m.ok(err)
+				} else {
+					m.want(err, volume.ErrNotExist)
+				}
+				now, _, err := m.walk(to)
+				m.ok(err)
+				if now.Ino() != n.Ino() {
+					t.Errorf("inode %d became %d", n.Ino(), now.Ino())
+				}
+			})
 		})
 	}
 }
@@ -622,4 +638,32 @@ func TestInodeIsUsableWhileItsContentIsFreed(t *testing.T) {
 		}
 		again.Release()
 	})
+}
+
+// A name is there all the time while another file is renamed to it, also for who has never looked at what was there before.
+func TestNameIsThereWhileAFileIsRenamedToIt(t *testing.T) {
+	for _, target := range []string{"f", "d/f"} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &done{}
+			m := newMount(t, memclient.Full(), hooked(d))
+			m.foreign("d/x", "")
+			m.foreign(target, "theirs")
+			m.put("t", "mine")
+			dir, name := m.parent(target)
+			found := make(chan error, 1)
+			d.hook = func(op, _ string) {
+				if op == s3client.OpRename {
+					d.hook = nil
+					go func() {
+						_, _, err := m.Lookup(ctx, dir, name)
+						found <- err
+					}()
+					synctest.Wait()
+				}
+			}
+			m.ok(m.rename("t", target))
+			m.ok(<-found)
+			m.Close(ctx)
+		})
+	}
 }

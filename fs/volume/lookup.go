@@ -39,7 +39,15 @@ func (v *Volume) lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 			continue // a directory above was renamed
 		}
 		if err == nil && arriving && v.child(p) == nil {
-			return nil, Stat{}, ErrNotExist // not yet
+			if o.dir || !v.isArrivingAt(path) {
+				return nil, Stat{}, ErrNotExist // not yet
+			}
+			unlock, err := v.paths.own(ctx, path) // there may have been another file all the time, which it replaces
+			if err != nil {
+				return nil, Stat{}, err
+			}
+			unlock()
+			continue
 		}
 		if _, shared := o.pointer(); shared && err == nil {
 			n, st, err := v.lookupShared(ctx, p, path, o, s)

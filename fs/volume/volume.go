@@ -192,6 +192,14 @@ func (v *Volume) arriving(path string) (done func()) {
 	}
 }
 
+// isArrivingAt reports whether something is being renamed to a path.
+func (v *Volume) isArrivingAt(path string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	_, ok := v.mu.coming[path]
+	return ok
+}
+
 // isArriving reports whether something is being renamed to a path or to one above.
 func (v *Volume) isArriving(path string) bool {
 	v.mu.Lock()
