@@ -32,6 +32,16 @@ type changer interface {
 	read(name string) (string, error) // "" is a name that is not there
 }
 
+// errUnwritten is of a file that is about to be written: it was truncated, or has its name only.
+var errUnwritten = errors.New("there are no bytes yet")
+
+func withBytes(b []byte, err error) (string, error) {
+	if err == nil && len(b) == 0 {
+		err = errUnwritten
+	}
+	return string(b), err
+}
+
 var witnessed atomic.Int64 // makes names and values unique
 
 // onMount is a changer that works through a mount, as programs do: through the one that there is just then.
@@ -80,7 +90,7 @@ func (m onMount) read(name string) (string, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}
-	return string(b), err
+	return withBytes(b, err)
 }
 
 // label and labelOf use an attribute of a file that stays.
@@ -149,8 +159,7 @@ func (c onService) read(name string) (string, error) {
 		return "", err
 	}
 	defer out.Body.Close()
-	b, err := io.ReadAll(out.Body)
-	return string(b), err
+	return withBytes(io.ReadAll(out.Body))
 }
 
 // lostTo reports whether an error says that another was quicker, and that nothing was changed, or not for others.
@@ -211,7 +220,7 @@ func (w *witnesses) look(who string, read func(string) (string, error), name str
 	e := witness.Event{From: time.Now(), Who: who}
 	var err error
 	if e.Value, err = read(name); err != nil {
-		if !w.failed.Load() && !lostTo(err) {
+		if !w.failed.Load() && !lostTo(err) && !errors.Is(err, errUnwritten) {
 			w.Errorf("%s: %s: %v", who, name, err)
 		}
 		return
