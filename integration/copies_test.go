@@ -24,7 +24,7 @@ func TestProgramCopies(t *testing.T) {
 	source := t.TempDir()
 	makeTree(t, source)
 	want := describe(t, source)
-	inBothModes(t, func(t *testing.T, s *site) {
+	inAllModes(t, func(t *testing.T, s *site) {
 		tarOut, tarIn := []string{"--xattrs", "--sparse", "--numeric-owner", "-cf", "-"}, []string{"--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf", "-"}
 		copiers := map[string]func(from, to string){
 			"rsync": func(from, to string) { harness.Command{}.Run(t, rsync, "-aHXS", from+"/", to+"/") },

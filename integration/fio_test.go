@@ -23,7 +23,7 @@ var fioJobs = []struct{ name, args string }{
 // TestProgramFio has fio write in many ways and verify what it wrote, at once and after a remount.
 func TestProgramFio(t *testing.T) {
 	program := harness.NeedProgram(t, "/usr/bin/fio", "fio")
-	inBothModes(t, func(t *testing.T, s *site) {
+	inAllModes(t, func(t *testing.T, s *site) {
 		dir := s.mkdir("fio")
 		run := func(more string) {
 			t.Helper()

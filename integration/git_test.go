@@ -21,7 +21,7 @@ func TestProgramGit(t *testing.T) {
 	for i := range commits {
 		origin.commit(fmt.Sprintf("dir%d/file%d", i%3, i), string(load.RandomBytes(uint64(i), 20_000)))
 	}
-	inBothModes(t, func(t *testing.T, s *site) {
+	inAllModes(t, func(t *testing.T, s *site) {
 		harness.Command{}.Run(t, "/usr/bin/git", "clone", "-q", "--no-hardlinks", source, s.Path("clone"))
 		w := worktree{t, s.Path("clone")}
 		w.git("branch", "side")

@@ -11,7 +11,7 @@ import (
 // TestProgramGoBuild compiles and links a module whose source, cache and temporary files are all on the mount. A second build
 // finds everything in the cache, also after a remount.
 func TestProgramGoBuild(t *testing.T) {
-	inBothModes(t, func(t *testing.T, s *site) {
+	inAllModes(t, func(t *testing.T, s *site) {
 		s.mkdir("module")
 		s.mkdir("tmp")
 		writeFiles(t, s.Path("module"), map[string]string{

@@ -17,10 +17,13 @@ type site struct {
 	src string
 }
 
-// inBothModes runs a test on two mounts, side by side: one where close() waits for the service, one with a journal.
-func inBothModes(t *testing.T, run func(t *testing.T, s *site)) {
+// inAllModes runs a test on mounts side by side: where close() waits for the service, with a journal, and where what is known
+// under a lease is not asked for again.
+func inAllModes(t *testing.T, run func(t *testing.T, s *site)) {
 	srv := harness.Service(t, harness.ServerOptions{HTTP: true})
-	for mode, words := range closeModes(t) {
+	modes := closeModes(t)
+	modes["leases"] = []string{"read_leases"}
+	for mode, words := range modes {
 		srv.Bucket(t, mode)
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()

@@ -18,7 +18,7 @@ import (
 // of journal. The database is whole then, and has what was committed and nothing else, also after a remount.
 func TestProgramSqlite(t *testing.T) {
 	program := harness.NeedProgram(t, "/usr/bin/sqlite3", "sqlite3")
-	inBothModes(t, func(t *testing.T, s *site) {
+	inAllModes(t, func(t *testing.T, s *site) {
 		kinds := []string{"delete", "truncate", "persist", "wal"}
 		for _, kind := range kinds {
 			d := &database{t: t, program: program, path: filepath.Join(s.mkdir(kind), "db"), kind: kind}

@@ -19,7 +19,7 @@ var stressors = strings.Fields(`access aio chdir chmod chown copy-file dentry di
 // TestProgramStressNG runs stress-ng's filesystem stressors, each of which fails where something is not as on a local disk.
 func TestProgramStressNG(t *testing.T) {
 	program := harness.NeedProgram(t, "/usr/bin/stress-ng", "stress-ng")
-	inBothModes(t, func(t *testing.T, s *site) {
+	inAllModes(t, func(t *testing.T, s *site) {
 		dir := s.mkdir("stress")
 		names := slices.DeleteFunc(slices.Clone(stressors), func(name string) bool { return name == "link" && !s.srv.Extended() })
 		for group := range slices.Chunk(names, scale(12, 1)) { // those of a group run at once
