@@ -21,6 +21,7 @@ type Handle struct {
 	seen    int  // conflicts told; guarded by n.mu
 	passing bool // leaves it to other writers to store what it changed
 	made    bool // has made the file, which its first Flush stores
+	flushed bool // with nothing written since, so that Release is likely to come next; guarded by n.mu
 	once    sync.Once
 }
 
@@ -222,6 +223,7 @@ func (h *Handle) changed() error {
 	if h.c.abandoned {
 		return ErrStale
 	}
+	h.flushedLocked(false)
 	h.n.touchFileLocked()
 	h.n.mu.dirty = !h.n.mu.removed // also where a truncation has found the size it wanted
 	return nil
@@ -272,7 +274,23 @@ func (h *Handle) Flush(ctx context.Context) error {
 	if !h.flags.Write && !h.made {
 		return nil
 	}
+	h.n.mu.Lock()
+	h.flushedLocked(true) // what is written meanwhile says otherwise
+	h.n.mu.Unlock()
 	return h.Fsync(ctx)
+}
+
+// flushedLocked notes whether a handle has been flushed since it was written to.
+func (h *Handle) flushedLocked(flushed bool) {
+	switch {
+	case !h.flags.Write || h.flushed == flushed:
+		return
+	case flushed:
+		h.n.mu.flushed++
+	default:
+		h.n.mu.flushed--
+	}
+	h.flushed = flushed
 }
 
 // Fsync stores what is not stored yet, whoever wrote it.
@@ -316,6 +334,7 @@ func (n *Inode) detachHandleLocked(h *Handle) {
 	c := h.c
 	c.handles--
 	if h.flags.Write {
+		h.flushedLocked(false)
 		n.mu.writers--
 	}
 	if c.handles > 0 {

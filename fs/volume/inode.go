@@ -43,6 +43,7 @@ type Inode struct {
 		leaving bool       // an unlink or a rename onto it is on its way: opens wait
 
 		writers int // handles open for writing
+		flushed int // of these, see Handle.flushed
 
 		lost    error // the conflict that handles are told of
 		lostSeq int   // counts conflicts

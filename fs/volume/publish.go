@@ -96,12 +96,20 @@ func (v *Volume) keepPublication(pub *publication) {
 // the service does, and of a publication only the service can make a file again whose states have a path to be journaled with.
 func (v *Volume) mayPublish(n *Inode) bool {
 	home, err := n.path()
-	if v.opt.Journal != nil && n.Writing() {
+	if v.opt.Journal != nil && n.isWritten() {
 		return false
 	}
 	v.published.mu.Lock()
 	defer v.published.mu.Unlock()
 	return err == nil && temporary(home) && len(v.published.mu.by) < 2*publications
+}
+
+// isWritten reports whether somebody has n open to write to it, and is not about to end that: the kernel tells of the end of a
+// handle some time after close(2).
+func (n *Inode) isWritten() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.writers > n.mu.flushed
 }
 
 // temporary reports whether a path looks like that of a file on its way to another name, as tmp_obj_Xy of git, or tmp/1.host

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"pail/s3client"
+	"pail/s3client/memclient"
 )
 
 // What is written to a file that was just linked goes to the journal, also when the service is away.
@@ -29,4 +30,29 @@ func TestPublishedFileIsWrittenInAnOutage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The kernel ends a handle some time after close(2), which is no reason to make a hard link.
+func TestPublishedBeforeItsHandleEnds(t *testing.T) {
+	m := newJournaled(t, memclient.Full())
+	h := m.create("tmp_1")
+	m.writeAll(h, "content", 0)
+	m.ok(h.Flush(ctx))
+	m.ok(m.Sync(ctx))
+	m.missing("final")
+	m.mem.ResetCounts()
+	m.ok(m.link("tmp_1", "final"))
+	m.ok(m.unlink("tmp_1"))
+	m.requests(2, "link and unlink")
+	m.writeAll(h, "C", 0)
+	m.ok(m.rename("final", "tmp_2"))
+	m.ok(m.link("tmp_2", "final")) // it is being written
+	m.writeAll(h, "O", 1)
+	m.faults.set(func(string, string) error { return errCut })
+	m.close(h)
+	m.faults.set(nil)
+	m.stored()
+	if got := m.second().get("final"); got != "COntent" {
+		t.Errorf("it holds %q", got)
+	}
 }
