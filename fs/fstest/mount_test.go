@@ -61,6 +61,8 @@ type bucket struct {
 	disk    *journaltest.MemFS  // of the journal, with writeback
 	session *fs.Session
 	end     func()
+	own     *ownServer // nil: none was needed yet
+	leases  bool       // for reads
 }
 
 // Orders to the process that mounts.
@@ -69,6 +71,7 @@ const (
 	plain   = "plain"   // mount one of a service without extensions, see plainService
 	direct  = "direct"  // mount one of a service that compares versions, and remember nothing
 	later   = "later"   // mount one of a service that can do everything, with a journal
+	leased  = "leased"  // mount one of pail's own server, with leases for reads, and remember for a moment only what they do not assure
 	remount = "remount" // end the mount, as kill -9 does if it has a journal, and make another one of the same bucket
 )
 
@@ -93,12 +96,16 @@ func serve(dir string, in io.Reader, out io.Writer) error {
 			_, err = fmt.Fprintln(out, "mounted")
 		}
 	}
-	return errors.Join(err, b.unmount())
+	err = errors.Join(err, b.unmount())
+	if b.own != nil {
+		err = errors.Join(err, b.own.close())
+	}
+	return err
 }
 
 // begin makes an empty bucket.
 func (b *bucket) begin(order string) (err error) {
-	b.memory, b.disk = time.Second, nil
+	b.memory, b.disk, b.leases = time.Second, nil, order == leased
 	opt := memclient.Options{MinPartSize: 1}
 	switch order {
 	case able:
@@ -110,8 +117,12 @@ func (b *bucket) begin(order string) (err error) {
 		opt.Capabilities = memclient.Full()
 		b.disk = journaltest.New()
 	}
-	if b.client = memclient.New(opt); order == plain {
+	switch b.client = memclient.New(opt); order {
+	case plain:
 		b.client, err = plainService(b.client)
+	case leased:
+		b.memory = 20 * time.Millisecond // for listings ahead
+		b.client, err = b.leasedService()
 	}
 	return err
 }
@@ -127,8 +138,11 @@ func plainService(memory s3client.Client) (s3client.Client, error) {
 	if !elsewhere() {
 		return memory, nil
 	}
-	endpoint := os.Getenv(endpointEnv)
-	name, access, secret := "fstest-"+strings.ToLower(rand.Text()), os.Getenv("PAIL_TEST_ACCESS_KEY"), os.Getenv("PAIL_TEST_SECRET_KEY")
+	return newBucket(os.Getenv(endpointEnv), os.Getenv("PAIL_TEST_ACCESS_KEY"), os.Getenv("PAIL_TEST_SECRET_KEY"))
+}
+
+func newBucket(endpoint, access, secret string) (s3client.Client, error) {
+	name := "fstest-" + strings.ToLower(rand.Text())
 	_, err := s3.New(s3.Options{BaseEndpoint: &endpoint, Region: "us-east-1", UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(access, secret, "")}).
 		CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name})
@@ -168,7 +182,7 @@ func (b *bucket) mount() error {
 		Client: b.line, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool, Journal: j,
 		Upload:   upload.New(b.uploads(caps)),
 		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755},
-		TTL:      b.memory, NegativeTTL: b.memory, LazyUnlink: true, Log: log,
+		TTL:      b.memory, NegativeTTL: b.memory, LazyUnlink: true, ReadLeases: b.leases, Log: log,
 	})
 	if err != nil {
 		return err
@@ -264,6 +278,9 @@ func (s *server) order(t *testing.T, order string) {
 func (s *server) newPair(t *testing.T, kind string) *fstest.Pair {
 	t.Helper()
 	s.order(t, kind)
+	if kind == leased {
+		s.lease(t)
+	}
 	local := filepath.Join(t.TempDir(), "local")
 	must(t, os.Mkdir(local, 0o755))
 	must(t, os.Chmod(local, 0o755))

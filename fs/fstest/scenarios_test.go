@@ -14,16 +14,15 @@ type scenarios map[string]string
 // extension finds a call that a mount of a plain service refuses: one that gives a file a second name, or swaps two.
 var extension = regexp.MustCompile(`(?m)^\s*(u[\d:,]+ )?(link |linkfd f b$|rename .* EXCHANGE)`)
 
-// run runs each on mounts of its own: on one that remembers nothing, and on one that does, of which every other one has a
-// journal. PAIL_FSTEST_WALKS runs each on all. PAIL_TEST_ENDPOINT runs each on
+// run runs each on mounts of its own: on one that remembers nothing, and on one that does: by itself, with a journal, and under a lease, in turn. PAIL_FSTEST_WALKS runs each on all. PAIL_TEST_ENDPOINT runs each on
 // the service that it names.
 func (all scenarios) run(t *testing.T) {
 	t.Helper()
 	s := newServer(t)
 	for i, name := range slices.Sorted(maps.Keys(all)) {
-		script, kinds := all[name], []string{direct, able, later}
+		script, kinds := all[name], []string{direct, able, later, leased}
 		if env(t, "PAIL_FSTEST_WALKS", 0) == 0 {
-			kinds = []string{direct, kinds[1+i%2]}
+			kinds = []string{direct, kinds[1+i%3]}
 		}
 		if elsewhere() {
 			kinds = []string{plain}

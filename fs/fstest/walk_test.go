@@ -27,7 +27,7 @@ func walked() []string {
 	if elsewhere() {
 		return []string{plain}
 	}
-	return []string{able, plain, direct, later}
+	return []string{able, plain, direct, later, leased}
 }
 
 // walk runs a script, and shrinks it if it fails.

@@ -21,6 +21,7 @@ type Client struct {
 var (
 	_ s3client.Client       = (*Client)(nil)
 	_ s3client.UploadLister = (*Client)(nil)
+	_ s3client.Leaser       = (*Client)(nil)
 )
 
 // New decorates next. Without rules nothing changes.
@@ -181,6 +182,11 @@ func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) e
 // DeleteDirectory removes an empty directory.
 func (c *Client) DeleteDirectory(ctx context.Context, key string) error {
 	return c.do(ctx, s3client.OpDeleteDir, []string{key}, nil, func() error { return c.next.DeleteDirectory(ctx, key) })
+}
+
+// JoinLeases opens a stream of leases, which no rule is about.
+func (c *Client) JoinLeases(ctx context.Context) (s3client.LeaseStream, error) {
+	return s3client.JoinLeases(ctx, c.next)
 }
 
 // List returns one page. The key that rules see is the prefix.
