@@ -56,7 +56,7 @@ func (r *request) leaseRequest() (holder, prefix string, err error) {
 	if !r.api.store.Leases() {
 		return "", "", s3err.Newf(s3err.NotImplemented, "Leases are not implemented where several servers share the metadata.")
 	}
-	if !r.isOwner(r.access) || r.access.policy.HasDeny() {
+	if !r.mayLease(r.access) {
 		return "", "", s3err.New(s3err.AccessDenied)
 	}
 	if name := r.header(leaseHolder); len(name) < minHolderName || len(name) > maxHolderName {
@@ -67,6 +67,19 @@ func (r *request) leaseRequest() (holder, prefix string, err error) {
 		return "", "", invalidArgument("prefix", prefix, "The prefix of a lease ends in a slash.")
 	}
 	return r.holderID(), prefix, checkKey(prefix)
+}
+
+func (r *request) mayLease(a *access) bool { return r.isOwner(a) && !a.policy.HasDeny() }
+
+// mayLeaseStill reports whether who has a stream may go on: with the same credentials, in the same bucket, which this server has
+// still.
+func (r *request) mayLeaseStill(holder *lease.Holder) bool {
+	ctx := r.http.Context()
+	if r.api.store.CheckHolder(ctx, r.bucket, holder) != nil || !r.api.verifier.StillValid(r.identity) {
+		return false
+	}
+	a, err := r.api.accesses.get(ctx, r.bucket)
+	return err == nil && r.mayLease(a)
 }
 
 func putLease(r *request) error {
@@ -132,7 +145,7 @@ func listenLeases(r *request) error {
 }
 
 // streamLeases writes until the end of the holder. Each line comes of a look at the bucket, which fails where another server has
-// taken over, or the bucket is gone.
+// taken over, or the bucket is gone, and at what the holder may.
 func (r *request) streamLeases(holder *lease.Holder) {
 	stopping, _ := r.http.Context().Value(stoppingKey{}).(<-chan struct{})
 	begun := time.Now()
@@ -153,7 +166,7 @@ func (r *request) streamLeases(holder *lease.Holder) {
 			return
 		}
 		now := time.Since(begun).Milliseconds()
-		if err := r.api.store.CheckHolder(r.http.Context(), r.bucket, holder); err != nil {
+		if !r.mayLeaseStill(holder) {
 			return
 		}
 		line = nextLeaseLine(line.Time, now, event, holder.Events())

@@ -231,3 +231,25 @@ func TestUnusualTargets(t *testing.T) {
 		t.Errorf("%q and %q", path, query)
 	}
 }
+
+// Who was authenticated is no longer who he was when his key is another's, or nobody's.
+func TestStillValid(t *testing.T) {
+	const access = "AK"
+	keys := oneKey{AccessKey: access, SecretKey: "SK", CanonicalID: "one"}
+	id := identity(Credential(keys), V4)
+	for name, c := range map[string]struct {
+		now   oneKey
+		valid bool
+	}{
+		"as before": {keys, true},
+		"another's": {oneKey{AccessKey: access, SecretKey: "SK", CanonicalID: "two"}, false},
+		"no longer": {oneKey{AccessKey: "other"}, false},
+	} {
+		if got := New(Options{Keys: c.now}).StillValid(id); got != c.valid {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if !New(Options{}).StillValid(Identity{Anonymous: true}) {
+		t.Error("anonymous")
+	}
+}

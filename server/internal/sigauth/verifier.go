@@ -93,6 +93,15 @@ func New(opt Options) *Verifier {
 	return v
 }
 
+// StillValid reports whether an identity that was authenticated has its access key still.
+func (v *Verifier) StillValid(id Identity) bool {
+	if id.Anonymous {
+		return true
+	}
+	c, ok := v.keys.Lookup(id.AccessKey)
+	return ok && identity(c, id.Signature) == id
+}
+
 // Authenticate checks the request's signature. It reads nothing of the body: that is the Payload's part. r must be as
 // net/http's server made it. The error is an *s3err.Error.
 func (v *Verifier) Authenticate(r *http.Request) (Identity, *Payload, error) {
