@@ -14,6 +14,10 @@ import (
 const (
 	defaultConnectTimeout   = 30 * time.Second
 	defaultReadWriteTimeout = 120 * time.Second
+
+	// readBuffer takes an answer's header and a small body in one read. What asks for less than this of a large body gets a
+	// copy from it, and what asks for more none.
+	readBuffer = 16 << 10
 )
 
 // newTransport returns a transport for many small and few large requests to one host: connections are kept, HTTP/1.1
@@ -42,7 +46,7 @@ func newTransport(opt *HTTPOptions) (*http.Transport, error) {
 		MaxIdleConns:        0,
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     90 * time.Second,
-		ReadBufferSize:      64 << 10,
+		ReadBufferSize:      readBuffer,
 		WriteBufferSize:     64 << 10,
 
 		MaxResponseHeaderBytes: 256 << 10,
