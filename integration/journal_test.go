@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -77,14 +76,8 @@ type written struct {
 func (f *written) disturb(t *testing.T, srv *harness.Server, round int) (back func()) {
 	switch round % 3 {
 	case 1:
-		if err := syscall.Kill(srv.PID(), syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		return func() {
-			if err := syscall.Kill(srv.PID(), syscall.SIGCONT); err != nil {
-				t.Fatal(err)
-			}
-		}
+		srv.Pause()
+		return srv.Resume
 	case 2:
 		srv.Kill()
 		return func() { srv.Restart(t) }

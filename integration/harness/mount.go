@@ -126,7 +126,7 @@ func (m *Mount) Release(t testing.TB) {
 }
 
 // Pause stops the mount's process where it is; Resume lets it go on.
-func (m *Mount) Pause() { m.proc.cmd.Process.Signal(syscall.SIGSTOP) }
+func (m *Mount) Pause() { m.proc.pause() }
 
 // Resume ends a Pause.
 func (m *Mount) Resume() { m.proc.cmd.Process.Signal(syscall.SIGCONT) }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // patience bounds every wait for a process: generous, as the race detector and a busy machine slow it down.
@@ -126,6 +128,12 @@ func (p *process) waitLine(sub string) (string, error) {
 			return "", fmt.Errorf("%v did not say %q within %v:\n%s", p.cmd.Args, sub, patience, p.output())
 		}
 	}
+}
+
+// pause stops the process, and returns when none of its threads runs any more: on a busy machine that takes a while.
+func (p *process) pause() {
+	p.cmd.Process.Signal(syscall.SIGSTOP)
+	unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
 }
 
 // terminate asks the process to end and waits for it.

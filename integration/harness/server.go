@@ -122,7 +122,7 @@ func (s *Server) WaitOwner(t testing.TB) {
 }
 
 // Pause stops the process where it is; Resume lets it go on.
-func (s *Server) Pause() { s.proc.cmd.Process.Signal(syscall.SIGSTOP) }
+func (s *Server) Pause() { s.proc.pause() }
 
 // Resume ends a Pause.
 func (s *Server) Resume() { s.proc.cmd.Process.Signal(syscall.SIGCONT) }
