@@ -229,7 +229,7 @@ func TestExclusiveCreateUnderALeaseIsOneRequest(t *testing.T) {
 	m.mkdir("d/sub")
 	m.mem.ResetCounts()
 	for i := range 100 {
-		m.clock.advance(50 * time.Millisecond)
+		m.clock.advance(20 * time.Millisecond) // 2 s in all: shorter than the lease is relied on without a word of the service
 		for _, dir := range []string{"d", "d/sub"} {
 			h := m.exclusive(fmt.Sprintf("%s/f%d", dir, i))
 			m.writeAll(h, "data", 0)
