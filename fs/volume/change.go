@@ -155,6 +155,7 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 		v.doubt(at, err)
 		return Stat{}, err
 	}
+	from := o.info.ETag
 	o.info, o.attr, o.at, o.full, o.sys = info, a, v.opt.Now(), true, true
 	n.mu.Lock()
 	if n.unsavedLocked() { // written to meanwhile
@@ -170,7 +171,7 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 		n.mu.accessed = time.Time{}
 	}
 	n.mu.Unlock()
-	v.rebase(n, at, o, unchanged, began)
+	v.rebaseFrom(n, at, o, from, began)
 	return v.stat(n, o), nil
 }
 

@@ -246,6 +246,20 @@ func (v *Volume) present(path string, o object, since tree.Stamp) tree.Stamp {
 	return s
 }
 
+// rebaseFrom is rebase for an o that was made of the version from, be that what n is based on or not. What was changed here on
+// top of another version stays based on that: its commit finds another client's, and keeps both. The caller holds the gate.
+func (v *Volume) rebaseFrom(n *Inode, path string, o object, from s3client.ETag, since tree.Stamp) {
+	n.mu.Lock()
+	c := n.mu.content
+	another := c != nil && !n.mu.removed && c.base.ETag != from
+	n.mu.Unlock()
+	if another {
+		v.present(path, o, since)
+		return
+	}
+	v.rebase(n, path, o, unchanged, since)
+}
+
 // rebase makes o, which holds the bytes that n already has, what n is based on; since is that of present. changes tells which
 // state of the attributes o has, for an open file with others.
 func (v *Volume) rebase(n *Inode, path string, o object, changes int, since tree.Stamp) {

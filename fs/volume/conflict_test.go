@@ -86,6 +86,48 @@ func TestLostUpdateKeepsBothVersions(t *testing.T) {
 	}
 }
 
+// Another client is quicker than a chmod or a rename, which then does it to that one's version; what was written here in the
+// meantime, on top of the version before, is not mixed with that.
+func TestLostUpdateWhileTheFileIsChanged(t *testing.T) {
+	mode := uint32(0o600)
+	rename := func(m *mount, _ *volume.Inode) error { return m.rename("f", "g") }
+	for name, test := range map[string]struct {
+		op, at string
+		do     func(m *mount, n *volume.Inode) error
+	}{
+		"chmod": {s3client.OpCopy, "f", func(m *mount, n *volume.Inode) error {
+			_, err := m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+			return err
+		}},
+		"rename":         {s3client.OpRename, "g", rename},
+		"rename by copy": {s3client.OpCopy, "g", rename},
+	} {
+		t.Run(name, func(t *testing.T) {
+			caps := memclient.Full()
+			caps.Patch, caps.RenameObject = false, test.op == s3client.OpRename
+			m := newMount(t, caps)
+			m.put("f", "the original version")
+			h := m.open("f", readWrite)
+			meanwhile := sync.OnceFunc(func() {
+				m.foreign("f", "theirs")
+				m.writeAll(h, "mine", 4)
+			})
+			m.faults.set(func(op, _ string) error {
+				if op == test.op {
+					meanwhile()
+				}
+				return nil
+			})
+			m.ok(test.do(m, h.Inode()))
+			m.want(h.Flush(ctx), volume.ErrStale)
+			h.Release()
+			if got := m.object(test.at); got != "theirs" {
+				t.Errorf("the other client's version became %q", got)
+			}
+		})
+	}
+}
+
 func TestLostUpdateWithoutTheOldBytes(t *testing.T) {
 	m := newMount(t, conditional)
 	m.put("f", "0123456789")

@@ -256,7 +256,7 @@ func (v *Volume) exchanged(ctx context.Context, a, b side) {
 			v.present(s.to, s.o, tree.Stamp{})
 			continue
 		}
-		v.rebase(s.n, s.to, s.o, unchanged, tree.Stamp{})
+		v.rebaseFrom(s.n, s.to, s.o, s.o.info.ETag, tree.Stamp{})
 	}
 	if a.o.dir != b.o.dir {
 		from, to := a.dir, b.dir

@@ -227,7 +227,7 @@ func (v *Volume) share(ctx context.Context, n *Inode, home, at string) (second l
 	}
 	there := v.placeOf(to)
 	v.table.Share(n.node, there.dir.node, there.name)
-	v.rebase(n, to, moved, unchanged, tree.Stamp{})
+	v.rebaseFrom(n, to, moved, o.info.ETag, tree.Stamp{})
 	n.mu.Lock()
 	n.mu.obj.attr.Links = moved.attr.Links
 	n.mu.Unlock()

@@ -62,19 +62,12 @@ func (n *Inode) partFrom(etag s3client.ETag) {
 	}
 }
 
-// movedBack makes a plain object what n is based on. What was changed here on top of an older version than the one that
-// was copied stays based on that: its commit finds another client's.
+// movedBack makes a plain object what n is based on, where n is based on the version that was copied.
 func (v *Volume) movedBack(n *Inode, at string, o object, from s3client.ETag) {
 	n.mu.Lock()
-	c := n.mu.content
-	older := c != nil && c.base.ETag != from
 	n.mu.obj.attr.Links, o.attr.Links = 0, 0
 	n.mu.Unlock()
-	if older {
-		v.present(at, o, tree.Stamp{})
-		return
-	}
-	v.rebase(n, at, o, unchanged, tree.Stamp{})
+	v.rebaseFrom(n, at, o, from, tree.Stamp{})
 }
 
 func changedMeanwhile(err error) bool {

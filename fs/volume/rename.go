@@ -16,7 +16,8 @@ type move struct {
 	from, to  string // paths
 	noReplace bool
 	began     tree.Stamp
-	known     tree.Stamp // of what is moved, as for present
+	known     tree.Stamp    // of what is moved, as for present
+	version   s3client.ETag // that was moved
 
 	name, over *links.Pointer // what is moved, and what it replaces, where these are names of files with several
 }
@@ -206,6 +207,7 @@ func (v *Volume) moveObject(ctx context.Context, m *move) (object, error) {
 		if state == tree.Present && sure.full {
 			o, m.known = sure, s
 		}
+		m.version = o.info.ETag
 		o.info, err = v.moveVersion(ctx, v.keys.File(m.to), o.info, m.noReplace)
 		if err == nil {
 			if !v.reliedOn(m.from, under) { // what assured it ended meanwhile, perhaps before the service moved it
@@ -259,7 +261,7 @@ func (v *Volume) moved(m move, n, target *Inode, o object) {
 	if m.name != nil {
 		v.present(m.to, o, m.known)
 	} else {
-		v.rebase(n, m.to, o, unchanged, m.known)
+		v.rebaseFrom(n, m.to, o, m.version, m.known)
 	}
 	v.vacated(m.src, m.from, nil, m.began)
 	m.dst.dir.touch()

@@ -195,7 +195,8 @@ func (v *Volume) follow(ctx context.Context, n *Inode) {
 		return
 	}
 	n.mu.Lock()
-	same := n.mu.content != nil && n.mu.content.base.Size == o.info.Size
+	c := n.mu.content
+	same := c != nil && c.base.Size == o.info.Size && (c.base.ETag == o.info.ETag || !v.caps.RenamePrefix) // a copy's may differ
 	n.mu.Unlock()
 	if same {
 		v.rebase(n, at, o, unchanged, tree.Stamp{})
