@@ -1,7 +1,7 @@
 // Package lease keeps leases on prefixes of a bucket, for files that are to be made exclusively: while one is in force, the
 // service asks here before anybody else makes a key under it, so that what is known to be absent needs no request to be
-// made. With a lease for reads, which Options.Reads asks for and newer services have, it asks before anybody else changes anything there, so that nothing
-// that was learned since the grant needs to be asked again (UseReads).
+// made. With a lease for reads, which Options.Reads asks for and newer services have, it asks before anybody else changes
+// anything there, so that nothing that was learned since the grant needs to be asked again (UseReads).
 //
 // A Keeper asks for a lease when a second file is made under a prefix within a few seconds (Ask), and relies on it only for
 // a creation, or a question, at a time (Use, UseReads). It has one stream of events with the service, from its first lease until its last one has not

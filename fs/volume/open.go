@@ -11,11 +11,11 @@ import (
 	"pail/s3client"
 )
 
-// Open opens a regular file. It always asks the service for the version in place, unless the file has changes here that
-// are not stored, or a lease for reads says that it is known: after close(2) has returned on one mount, open(2) on another sees the new content. The answer to a
-// lookup is not enough for that, as the kernel may have had it for a while. It is one request: a GET that brings the
-// first bytes too, where the file is opened to read it, else a HEAD. With flags.Truncate the file is empty from now on;
-// the old object stays until the new content is stored.
+// Open opens a regular file. It always asks the service for the version in place, unless the file has changes here that are
+// not stored, or a lease for reads says that it is known: after close(2) has returned on one mount, open(2) on another sees
+// the new content. The answer to a lookup is not enough for that, as the kernel may have had it for a while. It is one
+// request: a GET that brings the first bytes too, where the file is opened to read it, else a HEAD. With flags.Truncate the
+// file is empty from now on; the old object stays until the new content is stored.
 func (v *Volume) Open(ctx context.Context, n *Inode, flags OpenFlags) (*Handle, error) {
 	flags.Write = flags.Write || flags.Truncate
 	switch n.typ {

@@ -1,8 +1,9 @@
 // Package limit decorates a Client with an upper limit of concurrent requests.
 //
 // Reads (Get, until its body is closed), Heads and all other requests have a limit each. A body that is being sent may be
-// reading from an object at the same time; with one limit for both, enough such uploads would wait for each other for
-// ever. Heads cost so little that many at once do no harm, and they come by the thousand. Put it below package retry, so that a call that waits to be repeated holds no slot. A caller must not need a second open Get to make progress with a first one.
+// reading from an object at the same time; with one limit for both, enough such uploads would wait for each other for ever.
+// Heads cost so little that many at once do no harm, and they come by the thousand. Put it below package retry, so that a
+// call that waits to be repeated holds no slot. A caller must not need a second open Get to make progress with a first one.
 package limit
 
 import (

@@ -6,9 +6,9 @@
 // aborted is gone; the answer to a write holds little more than the ETag; keys are at most 1024 bytes and metadata
 // 2 KiB; a conditional write on a missing key is not found.
 //
-// What services differ in follows Capabilities, which may be switched at any time: without ConditionalPut conditions
-// on writes are ignored (as old servers do), without RenameObject a Rename is refused, as are Patch and DeleteDirectory, without ListMetadata listings
-// carry none.
+// What services differ in follows Capabilities, which may be switched at any time: without ConditionalPut conditions on
+// writes are ignored (as old servers do), without RenameObject a Rename is refused, as are Patch and DeleteDirectory,
+// without ListMetadata listings carry none.
 //
 // "Another client" of the same bucket is Another: it shares the objects and counts its own requests.
 package memclient
