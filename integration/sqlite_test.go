@@ -6,6 +6,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -80,6 +81,8 @@ func (d *database) crash() {
 		d.t.Fatal(err)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread() // that signal is also sent when the thread ends which has started the process
+	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}

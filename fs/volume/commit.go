@@ -247,8 +247,10 @@ func (v *Volume) present(path string, o object, since tree.Stamp) tree.Stamp {
 }
 
 // rebaseFrom is rebase for an o that was made of the version from, be that what n is based on or not. What was changed here on
-// top of another version stays based on that: its commit finds another client's, and keeps both. The caller holds the gate.
+// top of another version stays based on that: its commit finds another client's, and keeps both. What was not changed is left to
+// the handles that have it. The caller holds the gate.
 func (v *Volume) rebaseFrom(n *Inode, path string, o object, from s3client.ETag, since tree.Stamp) {
+	n.partFrom(from)
 	n.mu.Lock()
 	c := n.mu.content
 	another := c != nil && !n.mu.removed && c.base.ETag != from

@@ -128,6 +128,21 @@ func TestLostUpdateWhileTheFileIsChanged(t *testing.T) {
 	}
 }
 
+// Who has the version before open without having written to it keeps that, and is told when he writes.
+func TestRenamedVersionOfAnotherClient(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	m.put("f", "the original version")
+	h := m.open("f", readWrite)
+	m.foreign("f", "theirs")
+	m.ok(m.rename("f", "g"))
+	_, err := h.WriteAt(ctx, []byte("mine"), 4)
+	m.want(err, volume.ErrStale)
+	h.Release()
+	if got := m.get("g"); got != "theirs" {
+		t.Errorf("the mount shows %q", got)
+	}
+}
+
 func TestLostUpdateWithoutTheOldBytes(t *testing.T) {
 	m := newMount(t, conditional)
 	m.put("f", "0123456789")

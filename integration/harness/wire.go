@@ -10,6 +10,7 @@ import (
 // Wire carries the connections between a mount and a server, and can be cut as a network is: what is sent stays on the way.
 type Wire struct {
 	server   *Server
+	addr     string // of the server, which stays when that is restarted
 	listener net.Listener
 	requests atomic.Int64
 	work     sync.WaitGroup
@@ -28,7 +29,7 @@ func NewWire(t testing.TB, s *Server) *Wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &Wire{server: s, listener: l, conns: map[net.Conn]struct{}{}}
+	w := &Wire{server: s, addr: s.Addr(), listener: l, conns: map[net.Conn]struct{}{}}
 	w.passes = sync.NewCond(&w.mu)
 	w.work.Go(w.accept)
 	t.Cleanup(func() {
@@ -88,7 +89,7 @@ func (w *Wire) accept() {
 // carry carries one connection to its end.
 func (w *Wire) carry(front net.Conn) {
 	defer front.Close()
-	back, err := net.Dial("tcp", w.server.Addr())
+	back, err := net.Dial("tcp", w.addr)
 	if err != nil {
 		return
 	}
