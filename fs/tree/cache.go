@@ -122,16 +122,21 @@ func (c *Cache[E]) Get(path string) (E, State, Stamp) {
 
 // entryLocked returns what is known of a path.
 func (c *Cache[E]) entryLocked(path string) (e entry[E], ok bool) {
-	if e, ok = c.mu.entries.Peek(path); ok && c.mu.trees.forgotten(path, e.stamp.seq) {
-		return entry[E]{}, false
-	}
-	return e, ok
+	e, ok = c.mu.entries.Peek(path)
+	return c.unlessForgottenLocked(path, e, ok)
 }
 
 // usedLocked is entryLocked for somebody who makes use of it.
-func (c *Cache[E]) usedLocked(path string) (entry[E], bool) {
-	c.mu.entries.Get(path)
-	return c.entryLocked(path)
+func (c *Cache[E]) usedLocked(path string) (e entry[E], ok bool) {
+	e, ok = c.mu.entries.Get(path)
+	return c.unlessForgottenLocked(path, e, ok)
+}
+
+func (c *Cache[E]) unlessForgottenLocked(path string, e entry[E], ok bool) (entry[E], bool) {
+	if ok && c.mu.trees.forgotten(path, e.stamp.seq) {
+		return entry[E]{}, false
+	}
+	return e, ok
 }
 
 // listingLocked returns what is known of the listings of a directory.

@@ -250,12 +250,7 @@ func (v *Volume) present(path string, o object, since tree.Stamp) tree.Stamp {
 // top of another version stays based on that: its commit finds another client's, and keeps both. What was not changed is left to
 // the handles that have it. The caller holds the gate.
 func (v *Volume) rebaseFrom(n *Inode, path string, o object, from s3client.ETag, since tree.Stamp) {
-	n.partFrom(from)
-	n.mu.Lock()
-	c := n.mu.content
-	another := c != nil && !n.mu.removed && c.base.ETag != from
-	n.mu.Unlock()
-	if another {
+	if n.partFrom(from) {
 		v.present(path, o, since)
 		return
 	}

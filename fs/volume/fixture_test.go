@@ -358,15 +358,21 @@ func (m *mount) list(path string) []string {
 	m.t.Helper()
 	n, _, err := m.walk(path)
 	m.ok(err)
-	d, err := m.OpenDir(ctx, n)
+	names := m.listOf(n)
+	slices.Sort(names)
+	return names
+}
+
+// listOf is list for somebody who has the directory open.
+func (m *mount) listOf(dir *volume.Inode) (names []string) {
+	m.t.Helper()
+	d, err := m.OpenDir(ctx, dir)
 	m.ok(err)
 	defer d.Close()
-	var names []string
 	for {
 		e, more, err := d.Next(ctx)
 		m.ok(err)
 		if !more {
-			slices.Sort(names)
 			return names
 		}
 		if e.Name != "." && e.Name != ".." {

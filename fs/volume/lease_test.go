@@ -215,6 +215,20 @@ func (m *mount) lease(dir string) {
 	m.mem.ResetCounts()
 }
 
+// leasedAgain makes files in a directory until the lease on it is relied on again.
+func (m *mount) leasedAgain(dir string) {
+	m.t.Helper()
+	for i := 0; ; i++ {
+		path := fmt.Sprintf("%s/f%d", dir, i)
+		h := m.exclusive(path)
+		promised := !slices.Contains(m.mem.Keys(), path)
+		h.Release()
+		if promised {
+			return
+		}
+	}
+}
+
 // crowd makes more in a directory than is learned at a grant.
 func (m *mount) crowd(dir string) {
 	for i := range s3client.MaxListKeys {
@@ -697,15 +711,7 @@ func TestAttributesListedInSilence(t *testing.T) {
 	m.clock.advance(s3client.LeaseTrust)
 	m.list("d")
 	old(0)
-	for i := 0; ; i++ { // until the lease is relied on again
-		path := fmt.Sprintf("d/f%d", i)
-		h := m.exclusive(path)
-		promised := !slices.Contains(m.mem.Keys(), path)
-		h.Release()
-		if promised {
-			break
-		}
-	}
+	m.leasedAgain("d")
 	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
 	if got := m.stat("d/sub").Mode; got != 16832 {
 		t.Errorf("mode %o", got)
@@ -860,15 +866,7 @@ func TestDirectoryMadeInSilenceIsNotTakenForEmpty(t *testing.T) {
 	m.clock.advance(s3client.LeaseTrust)
 	m.mkdir("d/dir")
 	old(0)
-	for i := 0; ; i++ { // until the lease is relied on again
-		path := fmt.Sprintf("d/sub/f%d", i)
-		h := m.exclusive(path)
-		promised := !slices.Contains(m.mem.Keys(), path)
-		h.Release()
-		if promised {
-			break
-		}
-	}
+	m.leasedAgain("d/sub")
 	dir, _ := m.parent("d/dir/x")
 	_, _, _, err := m.Create(ctx, dir, "theirs", 0o640, exclusive, who)
 	m.want(err, volume.ErrExist)

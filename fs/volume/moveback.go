@@ -53,13 +53,20 @@ func (v *Volume) moveBack(ctx context.Context, n *Inode, ptr links.Pointer, key 
 	return object{}, "", errAgain
 }
 
-// partFrom parts an inode from content of another version than the one in place, unless there is something to be stored.
-func (n *Inode) partFrom(etag s3client.ETag) {
+// partFrom parts an inode from content of another version than the one in place. It reports true where that stays, as there is
+// something to be stored.
+func (n *Inode) partFrom(etag s3client.ETag) (stays bool) {
 	n.mu.Lock()
 	defer n.unlock()
-	if c := n.mu.content; c != nil && !n.mu.removed && c.base.ETag != etag && !n.unsavedLocked() {
-		n.abandonLocked()
+	c := n.mu.content
+	if c == nil || n.mu.removed || c.base.ETag == etag {
+		return false
 	}
+	if n.unsavedLocked() {
+		return true
+	}
+	n.abandonLocked()
+	return false
 }
 
 // movedBack makes a plain object what n is based on, where n is based on the version that was copied.

@@ -12,24 +12,6 @@ import (
 	"pail/s3client/memclient"
 )
 
-// listOf is list for somebody who has the directory open.
-func (m *mount) listOf(dir *volume.Inode) (names []string) {
-	m.t.Helper()
-	d, err := m.OpenDir(ctx, dir)
-	m.ok(err)
-	defer d.Close()
-	for {
-		e, more, err := d.Next(ctx)
-		m.ok(err)
-		if !more {
-			return names
-		}
-		if e.Name != "." && e.Name != ".." {
-			names = append(names, e.Name)
-		}
-	}
-}
-
 // heldLists is a client whose listings wait once they are answered, where there is a gate.
 type heldLists struct {
 	s3client.Client

@@ -49,21 +49,7 @@ var sendBuffers = sync.Pool{New: func() any { return new([maxWrite]byte) }}
 func (c *conn) ReadFrom(r io.Reader) (sent int64, err error) {
 	buf := sendBuffers.Get().(*[maxWrite]byte)
 	defer sendBuffers.Put(buf)
-	for {
-		n, err := r.Read(buf[:])
-		if n > 0 {
-			m, failure := c.Write(buf[:n])
-			if sent += int64(m); failure != nil {
-				return sent, failure
-			}
-		}
-		if err == io.EOF {
-			return sent, nil
-		}
-		if err != nil {
-			return sent, err
-		}
-	}
+	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buf[:]) // by no way of theirs around the buffer
 }
 
 // progress moves the deadline when an eighth of the time is gone; setting it on each call would cost more than it

@@ -12,12 +12,18 @@ import (
 // version before becomes current when that was the current one; a version that object lock protects is ErrLocked.
 func (s *Store) DeleteObject(ctx context.Context, bucket, key string, in DeleteInput) (res DeleteResult, err error) {
 	in.Key = key
+	return s.deleteOne(ctx, bucket, in, (*tx).deleteObject)
+}
+
+// deleteOne has del delete in a transaction of its own.
+func (s *Store) deleteOne(ctx context.Context, bucket string, in DeleteInput,
+	del func(*tx, bucketRow, DeleteInput) (DeleteResult, error)) (res DeleteResult, err error) {
 	err = s.update(ctx, nil, func(x *tx) error {
 		b, err := getBucket(x, bucket)
 		if err != nil {
 			return err
 		}
-		res, err = x.deleteObject(b, in)
+		res, err = del(x, b, in)
 		return err
 	})
 	if err != nil {

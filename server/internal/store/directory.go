@@ -20,18 +20,7 @@ func (s *Store) DeleteDirectory(ctx context.Context, bucket string, in DeleteInp
 	if err := checkKey(in.Key); err != nil {
 		return res, err
 	}
-	err = s.update(ctx, nil, func(x *tx) error {
-		b, err := getBucket(x, bucket)
-		if err != nil {
-			return err
-		}
-		res, err = x.deleteDirectory(b, in)
-		return err
-	})
-	if err != nil {
-		return DeleteResult{}, err
-	}
-	return res, nil
+	return s.deleteOne(ctx, bucket, in, (*tx).deleteDirectory)
 }
 
 func (x *tx) deleteDirectory(b bucketRow, in DeleteInput) (DeleteResult, error) {
