@@ -112,7 +112,8 @@ func TestOpaqueTagsOfCopies(t *testing.T) {
 		pieces := e.multipart("pieces", sizes...)
 		e.put("blob", data(9000, 1))
 		id, plain := e.opaque("k"), e.upload("k", checksum.CRC64NVME, "")
-		for n, src := range map[int]string{1: "blob", 2: "pieces"} {
+		for i, src := range []string{"blob", "pieces"} {
+			n := i + 1
 			p, as := e.copyPart("k", id, n, src, 0, -1), e.copyPart("k", plain, n, src, 0, -1)
 			if same := p.ETag == as.ETag; same != (src == "blob") {
 				t.Errorf("%s: the ETag is %s, and %s elsewhere", src, p.ETag, as.ETag)
