@@ -190,6 +190,9 @@ func (c *Client) trace(ctx context.Context, r *request, begin time.Time, resp *h
 		return
 	}
 	attrs := []slog.Attr{slog.String("op", r.op), slog.String("key", r.key), slog.Duration("took", time.Since(begin))}
+	if r.query != "" {
+		attrs = append(attrs, slog.String("query", r.query)) // the signature is in a header
+	}
 	if resp != nil {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode), slog.String("request", requestID(resp.Header)))
 	}
