@@ -34,6 +34,7 @@ type publication struct {
 	first, second place
 	home, at      string         // their paths
 	copied        object         // what is under the second name
+	since         tree.Stamp     // from before that was made
 	pointer       *links.Pointer // what is to be there, once the file itself is where those with several names are
 
 	unlock func() // gives back the paths and the gate
@@ -136,19 +137,20 @@ func (v *Volume) publish(ctx context.Context, n *Inode, second place, at string,
 		still()
 		return false, err
 	}
+	began := v.names.Begin()
 	copied, err := v.copyForSecond(ctx, at, o)
 	if err != nil {
 		still()
 		return false, v.notPublished(ctx, home, at, err)
 	}
-	pub := &publication{n: n, second: second, home: home, at: at, copied: copied, unlock: func() { still(); unlock() }}
+	pub := &publication{n: n, second: second, home: home, at: at, copied: copied, since: began, unlock: func() { still(); unlock() }}
 	parent, name := v.table.Parent(n.node)
 	pub.first = place{parent.Value(), name}
 	n.mu.Lock()
 	n.mu.twice, n.mu.renamed = true, v.opt.Now()
 	n.mu.Unlock()
 	v.table.Link(n.node, second.dir.node, second.name)
-	v.present(at, copied, tree.Stamp{})
+	v.present(at, copied, began)
 	second.dir.touch()
 	v.keepPublication(pub)
 	return true, nil
@@ -216,6 +218,7 @@ func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
 		return err
 	}
 	defer v.moving(n)()
+	began := v.names.Begin()
 	if err := v.deleteKeys(ctx, v.keys.File(pub.home)); err != nil {
 		v.doubt(pub.home, err)
 		return err
@@ -225,8 +228,8 @@ func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
 	n.mu.stamp, n.mu.renamed = v.names.Begin(), v.opt.Now()
 	n.mu.Unlock()
 	v.table.Promote(n.node, pub.second.dir.node, pub.second.name)
-	v.rebase(n, pub.at, pub.copied, unchanged, tree.Stamp{})
-	v.vacated(pub.first, pub.home, nil, tree.Stamp{})
+	v.rebase(n, pub.at, pub.copied, unchanged, pub.since)
+	v.vacated(pub.first, pub.home, nil, began)
 	return nil
 }
 
@@ -234,12 +237,13 @@ func (v *Volume) removeSecond(ctx context.Context, pub *publication) error {
 	if err := v.ensureMarker(ctx, pub.second.dir); err != nil {
 		return err
 	}
+	began := v.names.Begin()
 	if err := v.deleteKeys(ctx, v.keys.File(pub.at)); err != nil {
 		v.doubt(pub.at, err)
 		return err
 	}
 	v.loseSecond(pub)
-	v.vacated(pub.second, pub.at, nil, tree.Stamp{})
+	v.vacated(pub.second, pub.at, nil, began)
 	return nil
 }
 

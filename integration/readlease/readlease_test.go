@@ -194,6 +194,10 @@ func TestWhatIsKnownUnderALeaseIsNoRequest(t *testing.T) {
 	s.ok(a.Rename(ctx, dir, "f.lock", dir, "f", volume.RenameFlags{}))
 	s.ok(a.store(dir, "g", "one"))
 	s.ok(a.Unlink(ctx, dir, "g"))
+	s.ok(a.exclusive(dir, "tmp_pack", "packed"))
+	_, err := a.Link(ctx, a.find(dir, "tmp_pack"), dir, "pack") // as git publishes what it has written
+	s.ok(err)
+	s.ok(a.Unlink(ctx, dir, "tmp_pack"))
 	sub, _, err := a.Mkdir(ctx, dir, "sub", 0o755, volume.Caller{})
 	s.ok(err)
 	if got, err := a.load(old, "theirs"); got != "theirs" || err != nil {
@@ -204,7 +208,10 @@ func TestWhatIsKnownUnderALeaseIsNoRequest(t *testing.T) {
 		if got, err := a.load(dir, "f"); got != "mine" || err != nil {
 			t.Error(got, err)
 		}
-		for _, name := range []string{"g", "never", "f.lock"} {
+		if got, err := a.load(dir, "pack"); got != "packed" || err != nil {
+			t.Error(got, err)
+		}
+		for _, name := range []string{"g", "never", "f.lock", "tmp_pack"} {
 			if got, err := a.load(dir, name); got != "" || err != nil {
 				t.Error(name, got, err)
 			}
@@ -212,7 +219,7 @@ func TestWhatIsKnownUnderALeaseIsNoRequest(t *testing.T) {
 		if _, _, err := a.Lookup(ctx, old, "theirs"); err != nil {
 			t.Error(err)
 		}
-		for n, want := range map[*volume.Inode]int{dir: 6, sub: 2, old: 5} { // with "." and ".."
+		for n, want := range map[*volume.Inode]int{dir: 7, sub: 2, old: 5} { // with "." and ".."
 			if got, err := a.list(n); len(got) != want || err != nil {
 				t.Error(got, err)
 			}
