@@ -266,7 +266,7 @@ func (v *Volume) takeTree(at string, page flatPage) {
 		got pageResult
 	}
 	var all []dir
-	dirs := []string{at}
+	dirs := append([]string{at}, v.aloneBelow(at)...)
 	for i := 0; i < len(dirs); i++ { // those that are found below are appended
 		got := pageResult{stamp: page.stamp}
 		addBelow(&got.page, page.keys, v.keys.Prefix(dirs[i]))
@@ -290,6 +290,21 @@ func (v *Volume) takeTree(at string, page flatPage) {
 			}
 		}
 	}
+}
+
+// aloneBelow returns the paths of the directories below one of which the service has not heard: where others may have made
+// something, which a page tells as well.
+func (v *Volume) aloneBelow(at string) []string {
+	var dirs []string
+	for _, n := range v.openInodes() {
+		if !n.alone() {
+			continue
+		}
+		if path, err := n.path(); err == nil && below(path, at) && !v.keys.Synthetic(path) {
+			dirs = append(dirs, path)
+		}
+	}
+	return dirs
 }
 
 // sureChildren returns what is in a directory, as a lease for reads assures. It reports false where that has to be asked for.

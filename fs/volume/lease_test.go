@@ -523,6 +523,39 @@ func TestLeasesWithAJournal(t *testing.T) {
 	}
 }
 
+// What is learned with a lease, with a journal, is learned of directories that are not sent yet, too.
+func TestDirectoriesThatAreNotSentAreLearned(t *testing.T) {
+	s := newLeaseService(newClock())
+	s.reads = true
+	m := newJournaled(t, conditional, s.leases)
+	m.mkdir("d")
+	m.stored()
+	hold := make(chan struct{})
+	m.faults.set(func(op, _ string) error {
+		if op == s3client.OpPut {
+			<-hold
+		}
+		return nil
+	})
+	defer close(hold)
+	m.mkdir("d/sub")
+	m.mkdir("d/sub/sub")
+	m.foreign("d/sub/theirs", "theirs")
+	listed := func(path string, want ...string) int {
+		m.mem.ResetCounts()
+		m.names(path, want...)
+		return m.mem.Counts()[s3client.OpList]
+	}
+	files := []string{"sub"}
+	for i := 0; i < 2 || listed("d", files...) > 0; i++ {
+		m.close(m.exclusive(fmt.Sprintf("d/x%03d", i)))
+		files = append(files, fmt.Sprintf("x%03d", i))
+	}
+	if n := listed("d/sub", "sub", "theirs") + listed("d/sub/sub"); n > 0 {
+		t.Errorf("%d listings of directories that are known", n)
+	}
+}
+
 // What is learned with a lease takes no more for each directory, where very many names are known from elsewhere.
 func TestLearningATreeIsOneLookAtTheCache(t *testing.T) {
 	m, s := newLeased(t, conditional)
