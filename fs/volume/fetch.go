@@ -75,7 +75,7 @@ func (v *Volume) fill(ctx context.Context, path string, o object) (object, tree.
 			return v.fetch(ctx, path) // a directory in an old form, or something else by now
 		}
 		return v.learn(path, filled, s)
-	case notFound(err) && o.dir && o.info.Key == "":
+	case notFound(err) && o.dir && o.info.Key == "" && !v.outlives(path):
 		return v.learn(path, v.implicitDir(), s) // the listing has shown that something is in it
 	case notFound(err):
 		return v.fetch(ctx, path)
@@ -217,7 +217,7 @@ func (v *Volume) askDir(ctx context.Context, path string) (*object, error) {
 		o := v.implicitDir()
 		return &o, nil
 	}
-	if known, _, _ := v.names.Get(path); known.dir && v.unchanged(known, first) {
+	if known, _, _ := v.names.Get(path); known.dir && v.unchanged(path, known, first) {
 		known.at = v.opt.Now()
 		return &known, nil
 	}

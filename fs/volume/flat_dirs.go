@@ -54,7 +54,7 @@ func (v *Volume) dirIn(pages []flatPage, path, marker string) (object, bool) {
 		}
 		switch info := p.keys[i]; {
 		case info.Key == marker:
-			if known, _, _ := v.names.Get(path); known.dir && v.unchanged(known, info) {
+			if known, _, _ := v.names.Get(path); known.dir && v.unchanged(path, known, info) {
 				known.at = v.opt.Now()
 				return known, true
 			}

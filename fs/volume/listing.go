@@ -129,7 +129,7 @@ func (v *Volume) listed(path string, name *keymap.Name) object {
 		}
 		return object{dir: true}
 	}
-	if known.dir == name.Dir && v.unchanged(known, *name.Info) {
+	if known.dir == name.Dir && v.unchanged(path, known, *name.Info) {
 		known.info.LastModified = name.Info.LastModified
 		if name.Dir { // no other listing tells of its attributes
 			known.at = v.opt.Now()

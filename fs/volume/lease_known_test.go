@@ -1,0 +1,80 @@
+package volume_test
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+
+	"pail/fs/upload"
+	"pail/fs/volume"
+	"pail/s3client"
+	"pail/s3client/memclient"
+)
+
+// What is believed under a lease for reads for a moment only without one: it must be what there is.
+
+// timeless is a client that is not told the time of what it stores, as pail's server and S3 do not.
+type timeless struct{ s3client.Client }
+
+func (c timeless) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	info, err := c.Client.Put(ctx, key, r, opt)
+	info.LastModified = time.Time{}
+	return info, err
+}
+
+func withoutTimes(o *volume.Options, u *upload.Options) {
+	o.Client, u.Client = timeless{o.Client}, timeless{u.Client}
+}
+
+// newReads is newLeased with leases for reads, on a mount that believes for a second what these do not assure.
+func newReads(t tb, caps s3client.Capabilities, change ...setup) (*mount, *leaseService) {
+	m, s := newLeased(t, caps, append([]setup{ttl(time.Second)}, change...)...)
+	s.reads = true
+	return m, s
+}
+
+// foreignMode sets the attributes of an object as another client would.
+func (m *mount) foreignMode(key, mode string) {
+	m.t.Helper()
+	_, err := m.mem.Another().Copy(ctx, key, key, s3client.CopyOptions{Replace: true, Meta: s3client.Meta{"mode": mode}})
+	m.ok(err)
+}
+
+// Attributes that another client changes just before the grant are seen, though the version is the one that this mount has made.
+func TestAttributesChangedJustBeforeALease(t *testing.T) {
+	m, _ := newReads(t, memclient.Full(), withoutTimes)
+	m.mkdir("d")
+	m.mkdir("d/sub")
+	m.put("d/f", "data")
+	held, _ := m.parent("d/sub/x") // as the kernel does
+	defer runtime.KeepAlive(held)
+	m.foreignMode("d/f", "33152")
+	m.foreignMode("d/sub/", "16832")
+	m.lease("d")
+	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+	if got := m.stat("d/f").Mode; got != 33152 {
+		t.Errorf("mode of the file %o", got)
+	}
+	if got := m.stat("d/sub").Mode; got != 16832 {
+		t.Errorf("mode of the directory %o", got)
+	}
+}
+
+// A directory without a marker that was listed before the grant, and is gone since, is not taken for what there is.
+func TestDirectoryThatIsGoneSinceAListing(t *testing.T) {
+	m, _ := newReads(t, conditional)
+	m.mkdir("d")
+	m.mkdir("d/sub")
+	m.foreign("d/sub/gone/f", "")
+	held, _ := m.parent("d/sub/x") // as the kernel does
+	defer runtime.KeepAlive(held)
+	m.crowd("d/crowd") // so that nothing is learned with the lease
+	m.names("d/sub", "gone")
+	m.foreignDelete("d/sub/gone/f")
+	m.lease("d")
+	_, _, _ = m.walk("d/sub/gone")   // within the TTL, it may be there
+	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+	m.missing("d/sub/gone")
+}
