@@ -238,7 +238,7 @@ func (v *Volume) present(path string, o object, since tree.Stamp) tree.Stamp {
 	s := v.names.Set(path, o, since)
 	for dir := path; dir != ""; {
 		dir = tree.Dir(dir)
-		if _, state, _ := v.names.Get(dir); state != tree.Absent && state != tree.WasAbsent {
+		if !v.names.WasAbsent(dir) {
 			break
 		}
 		v.names.Forget(dir)

@@ -78,3 +78,24 @@ func TestDirectoryThatIsGoneSinceAListing(t *testing.T) {
 	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
 	m.missing("d/sub/gone")
 }
+
+// What is made in a directory that another client had removed before the grant is there, and so is the directory.
+func TestFileMadeInADirectoryThatWasGone(t *testing.T) {
+	m, _ := newReads(t, memclient.Full())
+	m.mkdir("d")
+	m.foreign("d/x/old", "")
+	m.clock.advance(2 * time.Second)
+	dir, _, err := m.walk("d/x") // who is in it
+	m.ok(err)
+	m.foreignDelete("d/x/old")
+	m.lease("d")
+	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+	_, h, _, err := m.Create(ctx, dir, "f", 0o640, volume.OpenFlags{Write: true}, who)
+	m.ok(err)
+	m.writeAll(h, "data", 0)
+	m.close(h)
+	m.clock.advance(2 * time.Second)
+	if got := m.get("d/x/f"); got != "data" {
+		t.Errorf("read %q", got)
+	}
+}

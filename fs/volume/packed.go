@@ -49,6 +49,12 @@ func (c names) AbsentSince(path string, since tree.Stamp) bool {
 	return state == tree.Absent
 }
 
+// WasAbsent reports whether the last that was heard of path is that it is not there, however long ago.
+func (c names) WasAbsent(path string) bool {
+	_, state, _ := c.Get(path)
+	return state == tree.Absent || state == tree.WasAbsent || c.AbsentSince(path, tree.Stamp{})
+}
+
 // packed is an object in little memory.
 type packed struct {
 	text   string // key, ETag, and names and values of the metadata, each after its length
