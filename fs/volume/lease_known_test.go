@@ -99,3 +99,18 @@ func TestFileMadeInADirectoryThatWasGone(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 }
+
+// A file whose name a directory has had shows when that is renamed.
+func TestFileBehindADirectoryThatIsRenamed(t *testing.T) {
+	m, _ := newReads(t, memclient.Full())
+	m.mkdir("d")
+	m.foreign("d/x", "file")
+	m.foreign("d/x/f", "")
+	m.lease("d")
+	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+	m.ok(m.rename("d/x", "d/y"))
+	m.clock.advance(2 * time.Second)
+	if got := m.get("d/x"); got != "file" {
+		t.Errorf("read %q", got)
+	}
+}

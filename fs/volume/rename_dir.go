@@ -66,7 +66,7 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	n.mu.renamed = v.opt.Now()
 	n.mu.Unlock()
 	v.replace(m, target)
-	v.vacated(m.src, m.from, nil, m.began)
+	v.vacated(m.src, m.from, nil, tree.Stamp{}) // a file whose name it had shows now
 	m.src.dir.addSubdirs(-1)
 	if there == nil {
 		m.dst.dir.addSubdirs(1)
