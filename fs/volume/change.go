@@ -307,6 +307,8 @@ func (v *Volume) makeMarker(ctx context.Context, at string, o object) error {
 		return err
 	}
 	o.info = info
-	v.present(at, o, began)
+	if !v.names.Put(at, o, began) { // more may have been done to it since: nobody waits for the answer
+		v.names.Forget(at)
+	}
 	return nil
 }

@@ -114,3 +114,43 @@ func TestFileBehindADirectoryThatIsRenamed(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 }
+
+// heldMarker is a client whose answer about a marker comes when it is let.
+type heldMarker struct {
+	s3client.Client
+	key          string
+	done, answer chan struct{}
+}
+
+func (c *heldMarker) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	info, err := c.Client.Put(ctx, key, r, opt)
+	if key == c.key && err == nil {
+		close(c.done)
+		<-c.answer
+	}
+	return info, err
+}
+
+// The marker that a removal has made is older than what was done to the directory since.
+func TestLateAnswerAboutAMarker(t *testing.T) {
+	c := &heldMarker{key: "d/x/", done: make(chan struct{}), answer: make(chan struct{})}
+	m, _ := newReads(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { c.Client, o.Client = o.Client, c })
+	m.mkdir("d")
+	m.foreign("d/x/f", "")
+	m.foreign("d/x/g", "")
+	m.lease("d")
+	dir, _, err := m.walk("d/x")
+	m.ok(err)
+	over := make(chan error, 1)
+	go func() { over <- m.Unlink(ctx, dir, "f") }()
+	<-c.done
+	mode := uint32(0o700)
+	_, err = m.Setattr(ctx, dir, volume.SetAttr{Mode: &mode}, nil)
+	m.ok(err)
+	close(c.answer)
+	m.ok(<-over)
+	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+	if got := m.stat("d/x").Mode & 0o777; got != mode {
+		t.Errorf("mode %o", got)
+	}
+}
