@@ -289,8 +289,7 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 	if v.owns(p.dir) {
 		n, st, err := v.makeLater(ctx, p, o, body)
 		if err == nil && o.dir {
-			v.names.EndListing(at, empty, empty)
-			p.dir.addSubdirs(1)
+			v.madeDir(p.dir, at, empty, known)
 		}
 		return n, st, err
 	}
@@ -300,13 +299,18 @@ func (v *Volume) makeNew(ctx context.Context, p place, a attr.Attr, body []byte,
 	}
 	p.dir.touch()
 	if o.dir {
-		if known {
-			v.names.EndListing(at, empty, empty)
-		}
-		p.dir.addSubdirs(1)
+		v.madeDir(p.dir, at, empty, known)
 	}
 	n.own()
 	return n, st, nil
+}
+
+// madeDir notes that a directory was made in another; known says that it was empty as of a stamp.
+func (v *Volume) madeDir(in *Inode, at string, empty tree.Stamp, known bool) {
+	if known {
+		v.names.EndListing(at, empty, empty)
+	}
+	in.addSubdirs(1)
 }
 
 // makeNow stores what makeNew makes.

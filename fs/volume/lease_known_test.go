@@ -2,6 +2,7 @@ package volume_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"runtime"
 	"testing"
@@ -153,4 +154,26 @@ func TestLateAnswerAboutAMarker(t *testing.T) {
 	if got := m.stat("d/x").Mode & 0o777; got != mode {
 		t.Errorf("mode %o", got)
 	}
+}
+
+// A directory that is made here first, as there is a journal, is not taken for empty where its name was found free before the
+// grant.
+func TestDirectoryMadeWithAJournalIsNotTakenForEmpty(t *testing.T) {
+	s := newLeaseService(newClock())
+	s.reads = true
+	m := newJournaled(t, memclient.Full(), ttl(time.Second), s.leases)
+	m.mkdir("d")
+	m.missing("d/new")
+	m.foreign("d/new/theirs", "theirs")
+	m.crowd("d/crowd") // so that nothing is learned with the lease
+	for i := 0; len(s.prefixes()) == 0; i++ {
+		m.close(m.exclusive(fmt.Sprintf("d/f%d", i)))
+	}
+	for m.mem.Counts()[s3client.OpList] == 0 { // which comes after the grant
+		time.Sleep(time.Millisecond)
+	}
+	m.mkdir("d/new")
+	m.ok(m.Sync(ctx))
+	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+	m.names("d/new", "theirs")
 }
