@@ -28,7 +28,8 @@ type Client struct {
 	target       atomic.Pointer[target]
 	checksumsOff atomic.Bool // the service refused checksum headers
 
-	leaseHolder atomic.Pointer[string] // the name that requests carry; nil: there was no stream
+	leaseHolder atomic.Pointer[string] // the name that requests carry; nil: none, as there are no leases
+	firstHolder atomic.Pointer[string] // the name that the first stream is to have; nil: there was one, or is to be none
 
 	ignoresCopySource atomic.Bool // the service copies whatever version is there, as Probe has found
 	opaqueTags        atomic.Bool // the service can do without MD5, as Probe has found

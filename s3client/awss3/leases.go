@@ -35,19 +35,34 @@ type leaseStream struct {
 	r     *request
 }
 
-// JoinLeases opens the stream of a holder with a name of its own.
+// nameHolder has requests name the first holder before there is one: those that are on their way when it gets a lease would
+// be in the way of its own.
+func (c *Client) nameHolder() {
+	if name := rand.Text(); c.leaseHolder.CompareAndSwap(nil, &name) {
+		c.firstHolder.Store(&name)
+	}
+}
+
+// JoinLeases opens the stream of a holder with a name of its own, which requests have from now on, not only once there is an
+// answer. It is never that of an earlier stream: what was asked of that, and is late, must not concern this one.
 func (c *Client) JoinLeases(ctx context.Context) (s3client.LeaseStream, error) {
 	ctx, stop := context.WithCancel(ctx)
 	s := &leaseStream{c: c, name: rand.Text(), begun: c.now(), stop: stop}
+	if first := c.firstHolder.Swap(nil); first != nil {
+		s.name = *first
+	}
+	last := c.leaseHolder.Swap(&s.name)
 	s.r = s.request(http.MethodGet, "lease")
 	var err error
 	if s.resp, err = c.do(ctx, s.r); err != nil {
 		stop()
+		if last != nil {
+			c.leaseHolder.CompareAndSwap(&s.name, last) // whose leases may linger
+		}
 		return nil, err
 	}
 	s.lines = bufio.NewScanner(s.resp.Body)
 	s.lines.Buffer(nil, maxLeaseLine)
-	c.leaseHolder.Store(&s.name)
 	return s, nil
 }
 

@@ -3,6 +3,11 @@ package awss3_test
 import (
 	"bytes"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,5 +121,72 @@ func TestLeaseOnNamesOnServer(t *testing.T) {
 	c := newClient(t, awss3.Options{Bucket: "bucket", Endpoint: srv.URL, Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, "")})
 	if reads, err := joinLeases(t, c).Ask(t.Context(), "d/", false); reads || err != nil {
 		t.Errorf("for reads: %v, %v", reads, err)
+	}
+}
+
+// What is on its way when a client gets its first lease is not in the way of that.
+func TestRequestFromBeforeALease(t *testing.T) {
+	srv := servertest.New(t, servertest.Options{})
+	to, err := url.Parse(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, pass := make(chan struct{}), make(chan struct{})
+	way := httputil.NewSingleHostReverseProxy(to)
+	way.FlushInterval = -1
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/early") {
+			close(sent)
+			<-pass
+		}
+		way.ServeHTTP(w, r)
+	}))
+	t.Cleanup(between.Close)
+	opt := awss3.Options{Bucket: "bucket", Endpoint: srv.URL, Credentials: awss3.Static(servertest.AccessKey, servertest.SecretKey, "")}
+	newClient(t, opt) // makes the bucket
+	opt.Endpoint = between.URL
+	c, err := awss3.New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if caps, err := c.Probe(t.Context()); err != nil || !caps.Leases {
+		t.Fatalf("%+v, %v", caps, err)
+	}
+	over := make(chan error)
+	go func() {
+		_, err := c.Put(t.Context(), "d/early", bytes.NewReader([]byte("x")), s3client.PutOptions{})
+		over <- err
+	}()
+	<-sent
+	s := joinLeases(t, c)
+	if reads, err := s.Ask(t.Context(), "d/", true); err != nil || !reads {
+		t.Fatalf("for reads: %v, %v", reads, err)
+	}
+	close(pass)
+	recalled := make(chan s3client.LeaseEvent, 1)
+	go func() {
+		for {
+			e, err := s.Next()
+			if err != nil {
+				return
+			}
+			if e.Kind != s3client.LeaseAlive {
+				recalled <- e
+				return
+			}
+		}
+	}()
+	select {
+	case e := <-recalled:
+		t.Errorf("%+v", e)
+		if err := s.Return(t.Context(), "d/"); err != nil {
+			t.Error(err)
+		}
+		<-over
+	case err := <-over:
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }

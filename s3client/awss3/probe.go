@@ -19,7 +19,9 @@ import (
 func (c *Client) Probe(ctx context.Context) (s3client.Capabilities, error) {
 	caps, told, err := c.headBucket(ctx)
 	caps.ListMetadata = caps.ListMetadata && !c.opt.ListV1
-	caps.Leases = caps.Leases && !c.opt.SigV2 // which does not sign the holder's name
+	if caps.Leases = caps.Leases && !c.opt.SigV2; caps.Leases { // which does not sign the holder's name
+		c.nameHolder()
+	}
 	if err != nil || told {
 		return caps, err
 	}
