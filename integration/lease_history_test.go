@@ -182,6 +182,9 @@ type witnesses struct {
 	h      *witness.History
 	values sync.Map    // that a write has failed with, or which somebody has been told was lost
 	failed atomic.Bool // a fault is on
+
+	options []string      // of the mounts
+	late    time.Duration // what reads may show that was so by as much before
 }
 
 func (w *witnesses) ok(err error) {
@@ -217,7 +220,7 @@ func (w *witnesses) wrote(name string, e witness.Event, err error) {
 
 // look reads a name.
 func (w *witnesses) look(who string, read func(string) (string, error), name string) {
-	e := witness.Event{From: time.Now(), Who: who}
+	e := witness.Event{From: time.Now().Add(-w.late), Who: who}
 	var err error
 	if e.Value, err = read(name); err != nil {
 		if !w.failed.Load() && !lostTo(err) && !errors.Is(err, errUnwritten) {
@@ -231,7 +234,7 @@ func (w *witnesses) look(who string, read func(string) (string, error), name str
 
 // list notes which of names a listing of their directory shows.
 func (w *witnesses) list(who string, m onMount, dir string, names []string) {
-	e := witness.Event{From: time.Now(), Who: who + "'s listing"}
+	e := witness.Event{From: time.Now().Add(-w.late), Who: who + "'s listing"}
 	entries, err := os.ReadDir(m.Path(dir))
 	if err != nil {
 		return
@@ -332,8 +335,13 @@ func (w *witnesses) round(round int, fault func(w *witnesses)) {
 		p := w.on(side)
 		work.Go(func() { w.work(fmt.Sprintf("mount %d", side), p, names, labels, 25) })
 	}, fault, false)
+	time.Sleep(w.late)           // from now on all see what there is
 	for side := range w.mounts { // everything was sent, or is kept beside
+		for _, label := range labels {
+			w.look(fmt.Sprintf("mount %d at the end", side), w.on(side).labelOf, label)
+		}
 		for _, name := range names {
+			w.list(fmt.Sprintf("mount %d at the end", side), w.on(side), path.Dir(name), names)
 			w.look(fmt.Sprintf("mount %d at the end", side), w.on(side).read, name)
 		}
 	}
@@ -385,9 +393,7 @@ func (w *witnesses) conflicts(names []string) {
 func (w *witnesses) on(side int) onMount { return onMount{&w.mounts[side]} }
 
 func (w *witnesses) mount(side int) {
-	w.mounts[side].Store(w.wires[side].Server().Mount(w.T, "bucket", harness.MountOptions{Options: []string{
-		"attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink", "read_leases",
-	}}))
+	w.mounts[side].Store(w.wires[side].Server().Mount(w.T, "bucket", harness.MountOptions{Options: append([]string{"read_leases"}, w.options...)}))
 }
 
 // faults are what may happen to the first mount or to the server, by name.
@@ -431,11 +437,21 @@ var faults = map[string]func(w *witnesses){
 // opens, lists or asks for attributes sees what was acknowledged last, and a version is kept beside only where its writer was
 // told.
 func TestHistoryUnderLeases(t *testing.T) {
+	historyUnderLeases(t, 0, "attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink")
+}
+
+// With what a mount and the kernel believe for a moment, a second each, both mounts see all that much later, and no later than
+// that.
+func TestHistoryUnderLeasesAndCaches(t *testing.T) {
+	historyUnderLeases(t, 2500*time.Millisecond, "stat_cache_expire=1")
+}
+
+func historyUnderLeases(t *testing.T, late time.Duration, options ...string) {
 	for _, name := range []string{"none", "freeze", "cut", "pause", "kill", "restart", "stall"} {
 		t.Run(name, func(t *testing.T) {
 			srv := harness.Serve(t, harness.ServerOptions{HTTP: true})
 			srv.Bucket(t, "bucket")
-			w := &witnesses{T: t, srv: srv, client: onService{plainClient{srv.Client(t)}}}
+			w := &witnesses{T: t, srv: srv, client: onService{plainClient{srv.Client(t)}}, options: options, late: late}
 			for side := range w.mounts {
 				w.wires[side] = harness.NewWire(t, srv)
 				w.mount(side)
