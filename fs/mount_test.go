@@ -153,7 +153,7 @@ func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger, ca
 		Keys:        keymap.New(""),
 		Defaults:    attr.Defaults{UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), FileMode: 0o644, DirMode: 0o755},
 		Stage:       area,
-		Upload:      upload.New(upload.Options{Client: client, Patch: caps.Patch}),
+		Upload:      upload.Options{Patch: caps.Patch},
 		TTL:         ttl,
 		NegativeTTL: ttl,
 		LazyUnlink:  true,

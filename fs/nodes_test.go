@@ -16,7 +16,6 @@ import (
 	"pail/fs/keymap"
 	"pail/fs/readahead"
 	"pail/fs/stage"
-	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
 	"pail/s3client/memclient"
@@ -37,8 +36,7 @@ func unmounted(t *testing.T, n int) (*requests, *filesystem) {
 	}
 	pool := readahead.NewPool(readahead.Options{Client: client})
 	t.Cleanup(func() { pool.Close(); area.Close() })
-	vol, err := volume.New(volume.Options{Client: client, Caps: memclient.Full(), Keys: keymap.New(""), Stage: area,
-		Readahead: pool, Upload: upload.New(upload.Options{Client: client})})
+	vol, err := volume.New(volume.Options{Client: client, Caps: memclient.Full(), Keys: keymap.New(""), Stage: area, Readahead: pool})
 	if err != nil {
 		t.Fatal(err)
 	}

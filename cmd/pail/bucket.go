@@ -67,8 +67,7 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 		cache:   cache,
 		log:     log,
 	}
-	uploader := upload.New(upload.Options{
-		Client:             client,
+	uploads := upload.Options{
 		PartSize:           m.MultipartSize,
 		MultipartThreshold: m.MultipartThreshold,
 		CopyPartSize:       m.CopyPartSize,
@@ -79,11 +78,11 @@ func openBucket(ctx context.Context, m *opt.Mount, budget budget, log *slog.Logg
 		NoCopy:             m.NoCopy,
 		Patch:              caps.Patch,
 		Log:                log,
-	})
+	}
 	if b.journal, err = openJournal(m, log); err != nil {
 		return nil, errors.Join(err, b.close(ctx))
 	}
-	b.volume, err = volume.New(b.volumeOptions(client, caps, uploader, log))
+	b.volume, err = volume.New(b.volumeOptions(client, caps, uploads, log))
 	if err != nil {
 		return nil, errors.Join(err, b.close(ctx))
 	}
@@ -111,7 +110,7 @@ func sourceName(m *opt.Mount) string {
 	return m.Bucket + ":/" + strings.TrimSuffix(m.Prefix, "/")
 }
 
-func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilities, up *upload.Uploader, log *slog.Logger) volume.Options {
+func (b *bucket) volumeOptions(client s3client.Client, caps s3client.Capabilities, up upload.Options, log *slog.Logger) volume.Options {
 	m := b.options
 	if m.NoCopy { // a rename inside the service is a copy too
 		caps.RenameObject, caps.RenamePrefix = false, false

@@ -41,7 +41,7 @@ func TestHowLongAMountBelieves(t *testing.T) {
 		{"attr_timeout=3,entry_timeout=3,negative_timeout=4", 10 * time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second},
 	} {
 		b := mountOf(t, "-o", test.options)
-		v := b.volumeOptions(nil, s3client.Capabilities{}, &upload.Uploader{}, log)
+		v := b.volumeOptions(nil, s3client.Capabilities{}, upload.Options{}, log)
 		m := b.mountOptions(log)
 		if v.TTL != test.ttl || v.NegativeTTL != test.negative {
 			t.Errorf("%s: believes for %v, and that a name is not there for %v", test.options, v.TTL, v.NegativeTTL)

@@ -180,7 +180,7 @@ func (b *bucket) mount() error {
 	}
 	v, err := volume.New(volume.Options{
 		Client: b.line, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool, Journal: j,
-		Upload:   upload.New(b.uploads(caps)),
+		Upload:   b.uploads(caps),
 		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755},
 		TTL:      b.memory, NegativeTTL: b.memory, LazyUnlink: true, ReadLeases: b.leases, Log: log,
 	})
@@ -204,7 +204,7 @@ func (b *bucket) mount() error {
 // uploads has files of some kilobytes sent in parts, so that most are sent while they are written, if that is what the mount
 // does.
 func (b *bucket) uploads(caps s3client.Capabilities) upload.Options {
-	opt := upload.Options{Client: b.line, Patch: caps.Patch, MinPatched: 1000}
+	opt := upload.Options{Patch: caps.Patch, MinPatched: 1000}
 	if _, small := b.client.(*memclient.Client); small {
 		opt.MinPartSize, opt.PartSize, opt.MultipartThreshold = 1, 700, 1500
 	}

@@ -16,6 +16,12 @@
 // service, then the lease is given back. When one is lost, Claim does so as soon as it can: somebody else may have been
 // quicker.
 //
+// A change to which no answer came may be made at any time, and nobody but the service knows: the leases that it falls under
+// are nothing to rely on, and none is asked for there for a while. That is not for those to remember who change something: who
+// relies on a Keeper sends all its requests through a Client, which knows the changes among them, and the keys of each. What
+// is in doubt is a request as its caller is told of it, be it that he finds out afterwards what became of it; a failure that
+// is an answer, and one of a request that changes nothing, costs no lease.
+//
 // Time is what the service says of its stream, held against when the stream was asked for: an event that waited somewhere
 // is as old as it is. Neither of the machine's clocks is relied on alone: one stands while the machine sleeps, the other may be
 // set. Where they go apart, the stream ends.

@@ -31,7 +31,7 @@ func TestLeasesBelowOneThatIsInDoubt(t *testing.T) {
 			_ = recalled(s, k)
 			return s3client.ErrConflict
 		},
-		"a change in doubt": func(_ *service, k *Keeper) error { k.Forfeit("d/f/"); return nil },
+		"a change in doubt": func(_ *service, k *Keeper) error { k.forfeit("d/f/"); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestLeasesBelowOneThatIsRefused(t *testing.T) {
 // A change that is in doubt keeps what could show it from being asked for, also where there is no lease.
 func TestDoubtWithoutALease(t *testing.T) {
 	s, k := newService(t)
-	k.Forfeit("d/e/")
+	k.forfeit("d/e/")
 	for _, prefix := range []string{"", "d/", "d/e/", "d/e/f/"} {
 		asks(k, prefix)
 	}
@@ -163,7 +163,7 @@ func TestDoubtWithoutALease(t *testing.T) {
 	asks(k, "d/e/f/")
 	asks(k, "d/g/")
 	s.wait("join", "ask d/e/f/", "ask d/g/")
-	k.Forfeit("d/e/") // as a directory that is renamed
+	k.forfeit("d/e/") // as a directory that is renamed
 	s.wait("claim d/e/f/", "return d/e/f/")
 	if !uses(k, "d/g/") {
 		t.Error("the other lease is gone")
@@ -174,7 +174,7 @@ func TestDoubtWithoutALease(t *testing.T) {
 func TestManyBars(t *testing.T) {
 	s, k := newService(t)
 	for i := range 2 * maxBars {
-		k.Forfeit("d" + string(rune(i)) + "/")
+		k.forfeit("d" + string(rune(i)) + "/")
 	}
 	if len(k.mu.bars) > maxBars || !slices.ContainsFunc(k.mu.bars, func(b bar) bool { return b.bars("") }) {
 		t.Errorf("%d bars", len(k.mu.bars))

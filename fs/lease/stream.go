@@ -136,10 +136,10 @@ func (k *Keeper) claimOn(ctx context.Context, prefix string, over bool) {
 	}
 }
 
-// Forfeit ends the leases that hold a key, or overlap a prefix that ends in "/", and has none asked for there for a while: a
+// forfeit ends the leases that hold a key, or overlap a prefix that ends in "/", and has none asked for there for a while: a
 // change may be on its way of which nobody knows when it arrives. Nobody relies on these leases from now on, nor on one that
 // is just being asked for.
-func (k *Keeper) Forfeit(key string) {
+func (k *Keeper) forfeit(key string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.barLocked(key, false, barred)

@@ -16,7 +16,7 @@ func (h *Handle) Allocate(ctx context.Context, how Allocation, off, n int64) err
 		return ErrBadHandle
 	case off < 0 || n <= 0:
 		return ErrInvalid
-	case off > h.n.v.opt.Upload.MaxSize()-n:
+	case off > h.n.v.upload.MaxSize()-n:
 		return ErrTooBig
 	}
 	if err := h.c.order.lock(ctx); err != nil {

@@ -26,9 +26,9 @@ type done struct {
 
 // hooked mounts through d.
 func hooked(d *done) setup {
-	return func(o *volume.Options, u *upload.Options) {
+	return func(o *volume.Options, _ *upload.Options) {
 		d.Client = o.Client
-		o.Client, u.Client = d, d
+		o.Client = d
 	}
 }
 

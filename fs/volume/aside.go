@@ -107,7 +107,7 @@ func (v *Volume) putAside(ctx context.Context, n *Inode, c *content) error {
 func (v *Volume) copyAside(ctx context.Context, from s3client.ObjectInfo) (aside, error) {
 	made := v.opt.Now()
 	key := v.keys.File(links.Unlinked + strings.ToLower(rand.Text()))
-	info, err := v.opt.Upload.Copy(ctx, key, from, s3client.CopyOptions{SrcIfMatch: from.ETag, Replace: true, Meta: s3client.Meta{}})
+	info, err := v.upload.Copy(ctx, key, from, s3client.CopyOptions{SrcIfMatch: from.ETag, Replace: true, Meta: s3client.Meta{}})
 	info.Key, info.Size = key, from.Size
 	return aside{info, made}, err
 }

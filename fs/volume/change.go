@@ -152,7 +152,7 @@ func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr)
 	began := v.names.Begin()
 	info, err := v.replaceMeta(ctx, at, o, a)
 	if err != nil {
-		v.doubt(at, err)
+		v.names.Forget(at)
 		return Stat{}, err
 	}
 	from := o.info.ETag
@@ -211,7 +211,7 @@ func (v *Volume) copyObject(ctx context.Context, dst string, src s3client.Object
 	if dst == src.Key && v.caps.ConditionalPut {
 		opt.IfMatch = opt.SrcIfMatch // many requests, if it is large: another client may store a version between them
 	}
-	info, err := v.opt.Upload.Copy(ctx, dst, src, opt)
+	info, err := v.upload.Copy(ctx, dst, src, opt)
 	if !errors.Is(err, s3client.ErrUnsupported) {
 		return info, err
 	}
@@ -244,7 +244,7 @@ func (v *Volume) copyThroughHere(ctx context.Context, dst string, src s3client.O
 	if !v.caps.ConditionalPut {
 		put.IfMatch, put.IfNoneMatch = "", false
 	}
-	return v.opt.Upload.Commit(ctx, dst, snap, nil, put)
+	return v.upload.Commit(ctx, dst, snap, nil, put)
 }
 
 // beginMarker is ensureMarker, but where the directory has other entries than the one that is about to go it does not wait
@@ -303,7 +303,7 @@ func (v *Volume) makeMarker(ctx context.Context, at string, o object) error {
 		return nil
 	}
 	if err != nil {
-		v.doubt(at, err)
+		v.names.Forget(at)
 		return err
 	}
 	o.info = info

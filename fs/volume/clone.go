@@ -13,7 +13,7 @@ import (
 func (h *Handle) CopyFrom(ctx context.Context, from *Handle, n int64) (int64, error) {
 	v := h.n.v
 	source, ok := from.storedWhole()
-	if !ok || n < source.Size || !v.opt.Upload.Copies(source.Size) || v.opt.Journal != nil || v.opt.ReadOnly ||
+	if !ok || n < source.Size || !v.upload.Copies(source.Size) || v.opt.Journal != nil || v.opt.ReadOnly ||
 		!h.flags.Write || from.n == h.n {
 		return 0, ErrNotSupported
 	}
@@ -35,8 +35,6 @@ func (h *Handle) CopyFrom(ctx context.Context, from *Handle, n int64) (int64, er
 	info, err := v.cloneTo(ctx, source, next)
 	if err != nil {
 		if !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
-			path, _ := v.table.Path(h.n.node)
-			v.forfeit(path, err)
 			h.n.mu.Lock()
 			h.c.sent.note(source.Size, next.meta) // it may be there
 			h.n.mu.Unlock()
@@ -84,7 +82,7 @@ func (v *Volume) cloneTo(ctx context.Context, source s3client.ObjectInfo, next v
 		opt.IfNoneMatch = !next.stored
 		opt.IfMatch = next.expect.ETag
 	}
-	info, err := v.opt.Upload.Commit(ctx, next.key, snap, &source, opt)
+	info, err := v.upload.Commit(ctx, next.key, snap, &source, opt)
 	info.Key, info.Size, info.Meta, info.System = next.key, source.Size, next.meta, next.system
 	return info, err
 }

@@ -172,7 +172,6 @@ func (v *Volume) storeSnapshot(ctx context.Context, n *Inode, c *content, snap *
 	case errors.Is(err, s3client.ErrPrecondition) || errors.Is(err, ErrStale) || notFound(err):
 		return v.contested(ctx, n, c, snap, next, err)
 	}
-	v.forfeit(path, err)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c.sent.note(snap.Size(), next.meta) // the service may have it: perhaps only the answer got lost
@@ -210,7 +209,7 @@ func (v *Volume) send(ctx context.Context, snap *stage.Snapshot, next version) (
 	if next.stream != nil {
 		return next.stream.Commit(ctx, next.key, snap, base, opt)
 	}
-	return v.opt.Upload.Commit(ctx, next.key, snap, base, opt)
+	return v.upload.Commit(ctx, next.key, snap, base, opt)
 }
 
 // committed makes info the version that n is based on.

@@ -139,8 +139,6 @@ func (v *Volume) storeAgain(ctx context.Context, n *Inode, c *content, snap *sta
 	case errors.Is(err, errBytesGone):
 		return v.keepBoth(ctx, n, c, snap, next, nil)
 	}
-	path, _ := v.table.Path(n.node)
-	v.forfeit(path, err)
 	return err
 }
 
@@ -166,7 +164,6 @@ func (v *Volume) keepBoth(ctx context.Context, n *Inode, c *content, snap *stage
 		v.logClose(n, closeErr)
 	}
 	if err != nil {
-		v.forfeit(besidePath, err)
 		return fmt.Errorf("another client has changed the file, and the version written here cannot be stored beside it: %w", err)
 	}
 	v.log.Error("another client has changed a file that was being written here; the version written here is kept beside it",

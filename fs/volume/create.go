@@ -243,7 +243,7 @@ func (v *Volume) putNew(ctx context.Context, at string, o object, body []byte) (
 		Meta: o.info.Meta, System: o.info.System, IfNoneMatch: v.caps.Exclusive(),
 	})
 	if err != nil {
-		v.doubt(at, err)
+		v.names.Forget(at)
 		if errors.Is(err, s3client.ErrPrecondition) {
 			err = errors.Join(ErrExist, err)
 		}

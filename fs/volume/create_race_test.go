@@ -11,7 +11,6 @@ import (
 	"pail/fs/keymap"
 	"pail/fs/readahead"
 	"pail/fs/stage"
-	"pail/fs/upload"
 	"pail/s3client"
 	"pail/s3client/memclient"
 )
@@ -50,7 +49,7 @@ func TestCreatedFileHasItsName(t *testing.T) {
 	}
 	v, err = New(Options{
 		Client: client, Keys: keymap.New(""), Stage: area,
-		Readahead: readahead.NewPool(readahead.Options{Client: client}), Upload: upload.New(upload.Options{Client: client}),
+		Readahead: readahead.NewPool(readahead.Options{Client: client}),
 	})
 	if err != nil {
 		t.Fatal(err)

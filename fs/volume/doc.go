@@ -51,6 +51,9 @@
 // entries are as old as they are, and the TTL counts again. The bytes of small files that were stored under a lease are
 // kept (kept.go): a reader of them, too, needs no request.
 //
+// All requests, those of uploads too, go through a client of the leases (Volume.connect), which ends them where a change is
+// in doubt. What this package does itself when a change has failed, whatever the reason, is to forget what it knew of the path.
+//
 // # With a journal
 //
 // Options.Journal (package journal) makes Flush and Fsync return when the state of the inode is journaled: attributes,

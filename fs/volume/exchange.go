@@ -172,33 +172,33 @@ func (v *Volume) swapKeys(ctx context.Context, a, b side) error {
 	if err != nil {
 		return err
 	}
-	doubt := func(err error) {
-		v.doubt(a.at, err) // and so that the third name is there
-		v.doubt(b.at, err)
+	forget := func() {
+		v.names.Forget(a.at) // and so that the third name is there
+		v.names.Forget(b.at)
 		v.names.ForgetTree("")
 	}
 	if err := v.moveKey(ctx, a.o, aside, a.key); err != nil {
-		doubt(err)
+		forget()
 		return err
 	}
 	if err := v.moveKey(ctx, b.o, bToA, b.key); err != nil {
-		doubt(err)
-		return v.undone(err, aside, v.moveKey(ctx, a.o, a.key, aside), doubt)
+		forget()
+		return v.undone(err, aside, v.moveKey(ctx, a.o, a.key, aside), forget)
 	}
 	if err := v.moveKey(ctx, a.o, aToB, aside); err != nil {
-		doubt(err)
+		forget()
 		back := v.moveKey(ctx, b.o, b.key, bToA)
 		if back == nil {
 			back = v.moveKey(ctx, a.o, a.key, aside)
 		}
-		return v.undone(err, aside, back, doubt)
+		return v.undone(err, aside, back, forget)
 	}
 	return nil
 }
 
 // undone returns why an exchange failed, and where things are if that could not be undone either.
-func (v *Volume) undone(err error, aside string, undo error, doubt func(error)) error {
-	doubt(undo) // nil: what was learned meanwhile is of before
+func (v *Volume) undone(err error, aside string, undo error, forget func()) error {
+	forget() // what was learned meanwhile is of before
 	if undo != nil {
 		err = errors.Join(err, fmt.Errorf("what was moved to %q could not be moved back: %w", aside, undo))
 	}

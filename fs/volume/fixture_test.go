@@ -91,12 +91,11 @@ func mountOn(t tb, mem *memclient.Client, c *clock, change ...setup) *mount {
 		Client: f, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool,
 		Defaults: attr.Defaults{UID: 7, GID: 8, FileMode: 0o644, DirMode: 0o755},
 		TTL:      time.Minute, NegativeTTL: time.Minute, Now: c.Now,
+		Upload: upload.Options{Patch: caps.Patch},
 	}
-	up := upload.Options{Client: f, Patch: caps.Patch}
 	for _, fn := range change {
-		fn(&opt, &up)
+		fn(&opt, &opt.Upload)
 	}
-	opt.Upload = upload.New(up)
 	v, err := volume.New(opt)
 	if err != nil {
 		t.Fatal(err)

@@ -194,7 +194,7 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	if h.flags.Append {
 		off = file.Size()
 	}
-	if limit := h.n.v.opt.Upload.MaxSize(); off > limit-int64(len(p)) || file.Size() > limit {
+	if limit := h.n.v.upload.MaxSize(); off > limit-int64(len(p)) || file.Size() > limit {
 		return 0, ErrTooBig
 	}
 	n, err := file.WriteAt(ctx, p, off)
@@ -237,7 +237,7 @@ func (h *Handle) Truncate(ctx context.Context, size int64) error {
 	if size < 0 {
 		return ErrInvalid
 	}
-	if size > h.n.v.opt.Upload.MaxSize() {
+	if size > h.n.v.upload.MaxSize() {
 		return ErrTooBig
 	}
 	if err := h.c.order.lock(ctx); err != nil {

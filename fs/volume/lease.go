@@ -117,21 +117,6 @@ func (v *Volume) readsOf(path string) (prefix string, ok bool) {
 	return v.keys.Prefix(tree.Dir(path)), true
 }
 
-// doubt says that a change at a path has failed.
-func (v *Volume) doubt(path string, err error) {
-	v.names.Forget(path)
-	v.forfeit(path, err)
-}
-
-// forfeit is for a change at a path that has failed. Where no answer came, it may be made yet, and nobody but the service knows:
-// leases that cover it, or what is below, are nothing to rely on, and none is asked for there for a while.
-func (v *Volume) forfeit(path string, err error) {
-	unknown := s3client.IsAny(err, s3client.ErrUnavailable, context.Canceled, context.DeadlineExceeded)
-	if unknown && v.leases != nil && !v.keys.Synthetic(tree.Dir(path)) {
-		v.leases.Forfeit(v.keys.Dir(path))
-	}
-}
-
 // emptyWhenMade reports whether a directory that is about to be made may be taken for empty. Somebody may just have put
 // something below a name that was found free a moment ago; that is as ever, but nothing to promise names by.
 func (v *Volume) emptyWhenMade(at string) bool {
@@ -448,7 +433,6 @@ func (v *Volume) claimGated(ctx context.Context, n *Inode) error {
 		} else {
 			c.sent.note(0, o.info.Meta) // perhaps only the answer got lost
 		}
-		v.forfeit(path, err)
 		return err
 	}
 	o.info.ETag, o.info.Size, o.info.LastModified = info.ETag, 0, info.LastModified

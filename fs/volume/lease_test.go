@@ -672,7 +672,7 @@ func (s slowBytes) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3c
 // The name of a file whose bytes take longer than a recall waits is claimed before they are sent.
 func TestNameIsClaimedBeforeManyBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, s := newLeased(t, conditional, func(_ *volume.Options, u *upload.Options) { u.Client = slowBytes{u.Client} })
+		m, s := newLeased(t, conditional, func(o *volume.Options, _ *upload.Options) { o.Client = slowBytes{o.Client} })
 		m.mkdir("d")
 		m.lease("d")
 		h := m.exclusive("d/f")
@@ -774,7 +774,46 @@ func TestLeaseIsGivenBackInDoubt(t *testing.T) {
 			m.t.Cleanup(h.Release)
 			return h.Flush(ctx)
 		},
-		"link": func(m *mount) error { return m.link("d/f", "d/g") },
+		"link": func(m *mount) error { // the copy that it begins with has a key elsewhere
+			m.line(errAway, s3client.OpPut)
+			return m.link("d/f", "d/g")
+		},
+		"patch": func(m *mount) error {
+			m.line(errAway, s3client.OpPatch)
+			return m.flushed("d/f", "xx", 1)
+		},
+		"large file": func(m *mount) error {
+			m.line(errAway, s3client.OpComplete)
+			return m.flushed("d/f", strings.Repeat("0123456789abcdef", 2*smallSingle/16), 0)
+		},
+		"conflict": func(m *mount) error {
+			m.foreign("d/f", "theirs")
+			m.faults.set(func(op, key string) error {
+				if op == s3client.OpPut && key != "d/f" {
+					return errAway
+				}
+				return nil
+			})
+			return m.flushed("d/f", "mine", 0)
+		},
+		"rmdir": func(m *mount) error {
+			m.line(nil)
+			m.mkdir("d/empty")
+			m.line(errAway, s3client.OpDeleteDir)
+			return m.rmdir("d/empty")
+		},
+		"removals in a row": func(m *mount) error {
+			m.line(nil)
+			for _, name := range []string{"d/a", "d/b", "d/c"} {
+				m.put(name, "data")
+			}
+			m.ok(m.unlink("d/a"))
+			m.ok(m.unlink("d/b"))
+			m.line(errAway)
+			m.ok(m.unlink("d/c"))
+			dir, _ := m.parent("d/c")
+			return m.SyncDir(ctx, dir)
+		},
 		"publish": func(m *mount) error {
 			m.line(nil)
 			m.put("d/tmp_x", "data")
@@ -785,7 +824,9 @@ func TestLeaseIsGivenBackInDoubt(t *testing.T) {
 		"unlink what is published":          func(m *mount) error { return m.publishThenUnlink("d/tmp_x", "d/g", "d/g") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, s := newLeased(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = time.Second, time.Second })
+			m, s := newLeased(t, memclient.Full(), smallParts, smallPatches, lazyUnlink, func(o *volume.Options, _ *upload.Options) {
+				o.TTL, o.NegativeTTL = time.Second, time.Second
+			})
 			s.reads = true
 			m.mkdir("d")
 			m.lease("d")
@@ -812,17 +853,44 @@ func TestLeaseIsGivenBackInDoubt(t *testing.T) {
 
 var errAway = &s3client.Error{Err: s3client.ErrUnavailable}
 
-// line has requests fail that change something in d.
-func (m *mount) line(err *s3client.Error) {
+// line has requests fail that change something in d: of all kinds, or of some.
+func (m *mount) line(err *s3client.Error, ops ...string) {
+	if ops == nil {
+		ops = []string{
+			s3client.OpPut, s3client.OpPatch, s3client.OpCopy, s3client.OpRename, s3client.OpDelete, s3client.OpDeleteDir, s3client.OpComplete,
+		}
+	}
 	m.faults.set(func(op, key string) error {
-		switch op {
-		case s3client.OpPut, s3client.OpCopy, s3client.OpRename, s3client.OpDelete:
-			if err != nil && strings.HasPrefix(key, "d/") {
-				return err
-			}
+		if err != nil && slices.Contains(ops, op) && strings.HasPrefix(key, "d/") {
+			return err
 		}
 		return nil
 	})
+}
+
+// flushed writes to a file and says what close(2) would.
+func (m *mount) flushed(path, data string, off int64) error {
+	h := m.open(path, readWrite)
+	m.t.Cleanup(h.Release)
+	m.writeAll(h, data, off)
+	return h.Flush(ctx)
+}
+
+// With a journal, too, what is sent later and not answered ends the lease.
+func TestLeaseIsGivenBackInDoubtWithAJournal(t *testing.T) {
+	s := newLeaseService(newClock())
+	s.reads = true
+	m := newJournaled(t, conditional, s.leases)
+	m.mkdir("d")
+	for i := 0; len(s.prefixes()) == 0; i++ {
+		m.close(m.exclusive(fmt.Sprintf("d/%d", i)))
+	}
+	m.ok(m.Sync(ctx))
+	m.line(errAway)
+	m.put("d/f", "data")
+	if got := <-s.returned; got != "d/" {
+		t.Errorf("%q was given back", got)
+	}
 }
 
 func (m *mount) publishThenUnlink(first, second, gone string) error {

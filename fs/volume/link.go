@@ -263,7 +263,7 @@ func (v *Volume) sweep(ctx context.Context, cause error, keys []string) {
 
 // unmade says what became of a file that could not be given a second name.
 func (v *Volume) unmade(home string, err error) error {
-	v.doubt(home, err)
+	v.names.Forget(home)
 	if errors.Is(err, s3client.ErrPrecondition) || notFound(err) {
 		err = errors.Join(errAgain, err)
 	}
@@ -285,7 +285,7 @@ func (v *Volume) makeName(ctx context.Context, n *Inode, p place, at string, ptr
 	}
 	name, err := v.putPointer(ctx, v.keys.File(at), ptr, o, s3client.PutOptions{IfNoneMatch: true})
 	if err != nil {
-		v.doubt(at, err)
+		v.names.Forget(at)
 		if errors.Is(err, s3client.ErrPrecondition) {
 			err = errors.Join(ErrExist, err)
 		}

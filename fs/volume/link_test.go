@@ -358,9 +358,9 @@ func TestJournaledWriteToAFileThatHasOneNameAgain(t *testing.T) {
 func TestHardLinkWhoseAnswerGotLost(t *testing.T) {
 	for _, lost := range []string{"a", "b"} {
 		t.Run(lost, func(t *testing.T) {
-			m := newMount(t, conditional, func(o *volume.Options, u *upload.Options) {
+			m := newMount(t, conditional, func(o *volume.Options, _ *upload.Options) {
 				again := retry.New(o.Client, retry.Options{Attempts: 2})
-				o.Client, u.Client = again, again
+				o.Client = again
 			})
 			m.put("a", "content")
 			m.missing("b")
@@ -391,9 +391,9 @@ func TestHardLinkIsMadeThoughAnAnswerGotLost(t *testing.T) {
 	for _, lost := range []string{"a", "b"} {
 		for _, attempts := range []int{1, 2} {
 			t.Run(fmt.Sprint(lost, " sent ", attempts), func(t *testing.T) {
-				m := newMount(t, conditional, func(o *volume.Options, u *upload.Options) {
+				m := newMount(t, conditional, func(o *volume.Options, _ *upload.Options) {
 					again := retry.New(o.Client, retry.Options{Attempts: attempts})
-					o.Client, u.Client = again, again
+					o.Client = again
 				})
 				m.put("a", "content")
 				m.missing("b")

@@ -162,7 +162,6 @@ func (v *Volume) storeMade(ctx context.Context, n *Inode, c *content) error {
 		}
 	}
 	if err != nil {
-		v.forfeit(path, err)
 		return err
 	}
 	o.info.ETag, o.info.LastModified, o.info.Meta, o.at = info.ETag, info.LastModified, meta, v.opt.Now()
@@ -186,7 +185,6 @@ func (v *Volume) madeByAnother(ctx context.Context, n *Inode, c *content, path s
 			Meta: attr.Encode(o.attr, o.info.Meta), System: o.info.System,
 		})
 		if err != nil {
-			v.forfeit(beside, err)
 			return err
 		}
 		v.log.Error("another client has made a name that was made here; what was made here is kept beside it", "path", path, "kept", beside)

@@ -36,9 +36,9 @@ func (c heldPut) Put(ctx context.Context, key string, body io.ReadSeeker, opt s3
 // heldUp holds the first PUT of a key up.
 func heldUp(key string) (c *heldPut, through setup) {
 	c = &heldPut{key: key, once: &sync.Once{}, reached: make(chan struct{}), gate: make(chan struct{})}
-	return c, func(o *volume.Options, u *upload.Options) {
+	return c, func(o *volume.Options, _ *upload.Options) {
 		c.Client = o.Client
-		o.Client, u.Client = c, c
+		o.Client = c
 	}
 }
 

@@ -148,7 +148,7 @@ func (v *Volume) removeShared(ctx context.Context, n *Inode, ptr links.Pointer) 
 	home, _ := v.table.Path(n.node)
 	if err := v.deleteKeys(ctx, ptr.Key, ptr.List()); err != nil {
 		stay()
-		v.doubt(home, err)
+		v.names.Forget(home)
 		return err
 	}
 	v.removed(n)
@@ -211,7 +211,7 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 	case errors.Is(err, errNoName):
 		return v.reopen(ctx, n, ptr) // it, or a directory above, was renamed
 	case err != nil:
-		v.doubt(at, err)
+		v.names.Forget(at)
 		return err
 	}
 	return v.deleteKeys(ctx, ptr.Key, ptr.List())

@@ -24,15 +24,14 @@ const (
 	DefaultMetaTimeout = 5 * time.Minute
 )
 
-// Options configure a Volume. Client, Stage, Readahead and Upload are required; the caller closes them after the
-// volume.
+// Options configure a Volume. Client, Stage and Readahead are required; the caller closes them after the volume.
 type Options struct {
 	Client    s3client.Client
 	Caps      s3client.Capabilities
 	Keys      keymap.Map
 	Stage     *stage.Area
 	Readahead *readahead.Pool
-	Upload    *upload.Uploader
+	Upload    upload.Options                            // but for its Client, which is the volume's
 	Kept      func(key string, etag s3client.ETag) bool // whether Readahead has the beginning of a version without the network; nil: never
 	// Lend lends a local file with all bytes of a version, which the volume does not change and nobody else may; nil: there
 	// is none. Handles of a read-only volume pass it on.

@@ -63,7 +63,7 @@ func (b *brittle) retrying(t *testing.T) setup {
 	return func(o *volume.Options, u *upload.Options) {
 		b.Client = faultclient.New(o.Client)
 		client := retry.New(b, retry.Options{})
-		o.Client, u.Client = client, client
+		o.Client = client
 		o.TTL, o.NegativeTTL = time.Nanosecond, time.Nanosecond
 		pool := readahead.NewPool(readahead.Options{Client: client, MemoryLimit: 8 << 20, BlockSize: 1 << 20})
 		o.Readahead = pool

@@ -184,7 +184,7 @@ func (v *Volume) copyForSecond(ctx context.Context, at string, o object) (object
 
 // notPublished says why there is no copy.
 func (v *Volume) notPublished(ctx context.Context, home, at string, err error) error {
-	v.doubt(at, err)
+	v.names.Forget(at)
 	if !errors.Is(err, s3client.ErrPrecondition) && !notFound(err) {
 		return err
 	}
@@ -220,7 +220,7 @@ func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
 	defer v.moving(n)()
 	began := v.names.Begin()
 	if err := v.deleteKeys(ctx, v.keys.File(pub.home)); err != nil {
-		v.doubt(pub.home, err)
+		v.names.Forget(pub.home)
 		return err
 	}
 	n.mu.Lock()
@@ -239,7 +239,7 @@ func (v *Volume) removeSecond(ctx context.Context, pub *publication) error {
 	}
 	began := v.names.Begin()
 	if err := v.deleteKeys(ctx, v.keys.File(pub.at)); err != nil {
-		v.doubt(pub.at, err)
+		v.names.Forget(pub.at)
 		return err
 	}
 	v.loseSecond(pub)
@@ -302,7 +302,7 @@ func (v *Volume) pointSecond(ctx context.Context, pub *publication) error {
 		pub.unlock()
 		return nil
 	}
-	v.doubt(pub.at, err)
+	v.names.Forget(pub.at)
 	switch {
 	case refused(err):
 		v.part(pub)

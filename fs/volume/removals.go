@@ -322,7 +322,7 @@ func refusesMany(err error) bool {
 
 // comesBack says that a file which this mount takes for gone is there: a name anew, as its inode has lost it.
 func (v *Volume) comesBack(r removal, err error) {
-	v.doubt(r.at, err)
+	v.names.Forget(r.at)
 	v.log.Error("a removed file is there again, as the service does not remove it", "path", r.at, "error", err)
 	r.dir.mu.Lock()
 	defer r.dir.mu.Unlock()

@@ -114,8 +114,8 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 	o, err := v.moveObject(ctx, m)
 	if err != nil {
 		stay()
-		v.doubt(m.from, err)
-		v.doubt(m.to, err)
+		v.names.Forget(m.from)
+		v.names.Forget(m.to)
 		return err
 	}
 	v.moved(*m, n, target, o)

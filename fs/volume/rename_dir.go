@@ -57,8 +57,6 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	v.names.ForgetTree(m.from)
 	v.names.ForgetTree(m.to)
 	if err != nil {
-		v.doubt(m.from, err)
-		v.doubt(m.to, err)
 		return err
 	}
 	v.dirMoved()

@@ -102,9 +102,9 @@ func (c *hanging) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3cl
 func TestCloseEndsAttemptsInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &hanging{}
-		m := newMount(t, conditional, func(o *volume.Options, u *upload.Options) {
+		m := newMount(t, conditional, func(o *volume.Options, _ *upload.Options) {
 			c.Client = o.Client
-			o.Client, u.Client = c, c
+			o.Client = c
 		})
 		m.failPuts()
 		h := m.create("f")

@@ -27,12 +27,12 @@ func (h *Handle) stream(file *stage.File, end int64) *upload.Stream {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c.stream != nil || !v.opt.Upload.Streams(end) || n.mu.removed || c.abandoned || n.mu.content != c {
+	if c.stream != nil || !v.upload.Streams(end) || n.mu.removed || c.abandoned || n.mu.content != c {
 		return c.stream
 	}
 	path, _ := v.table.Path(n.node)
 	opt := s3client.PutOptions{Meta: attr.Encode(n.mu.obj.attr, n.mu.obj.info.Meta), System: n.mu.obj.info.System}
-	c.stream = v.opt.Upload.NewStream(file, v.keys.File(path), opt)
+	c.stream = v.upload.NewStream(file, v.keys.File(path), opt)
 	return c.stream
 }
 
@@ -42,7 +42,7 @@ func (h *Handle) disturbed(size int64) {
 	defer h.n.mu.Unlock()
 	switch c := h.c; {
 	case c.stream == nil:
-	case h.n.v.opt.Upload.Streams(size):
+	case h.n.v.upload.Streams(size):
 		c.stream.Disturbed()
 	default:
 		c.dropStreamLocked()

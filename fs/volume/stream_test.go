@@ -39,9 +39,9 @@ func newSmallParts(t tb, caps s3client.Capabilities, change ...setup) *mount {
 
 // line puts requests through a client that can fail.
 func line(to **faultclient.Client) setup {
-	return func(o *volume.Options, u *upload.Options) {
+	return func(o *volume.Options, _ *upload.Options) {
 		*to = faultclient.New(o.Client)
-		o.Client, u.Client = *to, *to
+		o.Client = *to
 	}
 }
 

@@ -91,7 +91,7 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string) error {
 	}
 	began := v.names.Begin()
 	if err := v.deleteKeys(ctx, v.keys.File(at)); err != nil {
-		v.doubt(at, err)
+		v.names.Forget(at)
 		return err
 	}
 	v.table.Unlink(p.dir.node, p.name)
@@ -118,7 +118,7 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, 
 		gone = v.names.Begin()
 		if err := remove(v.keys.File(at)); err != nil { // leave may have taken long
 			stay()
-			v.doubt(at, err)
+			v.names.Forget(at)
 			return err
 		}
 		v.countRemoval(p.dir)
@@ -260,7 +260,6 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 			return err
 		}
 		v.names.ForgetTree(at)
-		v.doubt(at, err)
 		return err
 	}
 	v.names.ForgetTree(at)

@@ -13,6 +13,7 @@ import (
 	"pail/fs/keymap"
 	"pail/fs/lease"
 	"pail/fs/tree"
+	"pail/fs/upload"
 	"pail/s3client"
 )
 
@@ -20,6 +21,7 @@ import (
 type Volume struct {
 	opt    Options
 	client s3client.Client
+	upload *upload.Uploader
 	caps   s3client.Capabilities
 	keys   keymap.Map
 	log    *slog.Logger
@@ -63,8 +65,8 @@ type Volume struct {
 // New returns a volume. It asks nothing of the service, but for what the journal has: that is sent in the background, and
 // there for this mount at once.
 func New(opt Options) (*Volume, error) {
-	if opt.Client == nil || opt.Stage == nil || opt.Readahead == nil || opt.Upload == nil {
-		return nil, fmt.Errorf("%w: a volume needs Client, Stage, Readahead and Upload", ErrInvalid)
+	if opt.Client == nil || opt.Stage == nil || opt.Readahead == nil {
+		return nil, fmt.Errorf("%w: a volume needs Client, Stage and Readahead", ErrInvalid)
 	}
 	opt = opt.withDefaults()
 	v := &Volume{
@@ -77,10 +79,10 @@ func New(opt Options) (*Volume, error) {
 	}
 	v.removals.init(v.sendBatch)
 	v.paths = newPathLocks(v.removals.hurry)
-	v.client = watchful{opt.Client, &v.removals}
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.listed = map[string]time.Time{}
-	v.leases, v.mu.learned = v.newLeases(), map[string]tree.Stamp{}
+	v.mu.learned = map[string]tree.Stamp{}
+	v.connect()
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
 	v.late.mu.dirs = map[*Inode]struct{}{}
 	v.sender.init()
@@ -97,6 +99,17 @@ func New(opt Options) (*Volume, error) {
 		v.storeLater(n)
 	}
 	return v, nil
+}
+
+// connect makes the clients that all requests of the volume go through.
+func (v *Volume) connect() {
+	if v.leases = v.newLeases(); v.leases != nil {
+		v.opt.Client = v.leases.Client(v.opt.Client)
+	}
+	v.client = watchful{v.opt.Client, &v.removals}
+	up := v.opt.Upload
+	up.Client = v.opt.Client
+	v.upload = upload.New(up)
 }
 
 // Root returns the root directory.
@@ -141,7 +154,7 @@ func (v *Volume) Close(ctx context.Context) error {
 		err = errors.Join(err, fmt.Errorf("wait for the removals that are on their way: %w", settleErr))
 	}
 	v.dropStreams()
-	if settleErr := v.opt.Upload.Settle(ctx); settleErr != nil {
+	if settleErr := v.upload.Settle(ctx); settleErr != nil {
 		v.log.Warn("multipart uploads are left behind; 'pail -u' lists and removes such", "error", settleErr)
 	}
 	return err

@@ -20,7 +20,6 @@ import (
 	"pail/fs/keymap"
 	"pail/fs/readahead"
 	"pail/fs/stage"
-	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
 	"pail/s3client/awss3"
@@ -215,7 +214,7 @@ func (s *scene) mount(name string, slow time.Duration, j *journal.Journal) *mach
 	s.ok(err)
 	pool := readahead.NewPool(readahead.Options{Client: l, MemoryLimit: 8 << 20, BlockSize: 1 << 20})
 	v, err := volume.New(volume.Options{
-		Client: l, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool, Upload: upload.New(upload.Options{Client: l}),
+		Client: l, Caps: caps, Keys: keymap.New(""), Stage: area, Readahead: pool,
 		Defaults: attr.Defaults{FileMode: 0o644, DirMode: 0o755}, TTL: time.Nanosecond, NegativeTTL: time.Nanosecond, Journal: j,
 		ReadLeases: true,
 	})
