@@ -109,14 +109,23 @@ func (c *Client) pause(ctx context.Context, err error, n int, began time.Time) e
 	}
 	c.opt.Log.LogAttrs(ctx, slog.LevelDebug, "s3: trying again", slog.Int("attempt", n+1), slog.Duration("wait", wait), slog.Any("error", err))
 	if ended := c.opt.Clock.Sleep(ctx, wait); ended != nil {
-		return ctxError(e, ended)
+		return ctxError(err, ended)
 	}
 	return nil
 }
 
-// ctxError is the error of an operation that the context ended during a wait; e, the last failure, names it.
-func ctxError(e *s3client.Error, ended error) error {
-	if e == nil {
+// ctxError is the error of an operation that the context ended during a wait. The last failure names it; that of several keys
+// each of them, as those that it does not name are taken to be done (see s3client.NotRemoved).
+func ctxError(last, ended error) error {
+	if list, ok := last.(interface{ Unwrap() []error }); ok {
+		var errs []error
+		for _, one := range list.Unwrap() {
+			errs = append(errs, ctxError(one, ended))
+		}
+		return errors.Join(errs...)
+	}
+	var e *s3client.Error
+	if !errors.As(last, &e) {
 		return &s3client.Error{Err: ended}
 	}
 	return &s3client.Error{Op: e.Op, Bucket: e.Bucket, Key: e.Key, Err: ended}

@@ -238,6 +238,32 @@ func TestContextEndsAWait(t *testing.T) {
 	}
 }
 
+// interrupted is a client that removes one key of several, whose caller gives up then.
+type interrupted struct {
+	s3client.Client
+	giveUp context.CancelFunc
+}
+
+func (c interrupted) Delete(_ context.Context, keys ...string) error {
+	c.giveUp()
+	var errs []error
+	for _, key := range keys[1:] {
+		errs = append(errs, &s3client.Error{Op: s3client.OpDeleteMany, Key: key, Err: s3client.ErrThrottled})
+	}
+	return errors.Join(errs...)
+}
+
+// Who gives up while many removals wait to be tried again is told of each that was not made.
+func TestContextEndsAWaitOfManyRemovals(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := New(interrupted{memclient.New(memclient.Options{}), cancel}, Options{Clock: newClock()})
+	keys := []string{"gone", "a", "b"}
+	left := s3client.NotRemoved(c.Delete(ctx, keys...), keys)
+	if len(left) != 2 || !errors.Is(left["a"], context.Canceled) || !errors.Is(left["b"], context.Canceled) {
+		t.Errorf("not removed are %v", left)
+	}
+}
+
 func TestBodyIsRewoundToWhereItStood(t *testing.T) {
 	c, faults, _ := newStack(Options{})
 	faults.Add(faultclient.Fault{Op: s3client.OpPut, Times: 2, Do: faultclient.Cut(3)})
