@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -211,13 +212,12 @@ func TestAnsweredChangeKeepsLeases(t *testing.T) {
 
 // Of a request for many keys, the leases end that those fall under of which it is not known.
 func TestRemovalOfWhichPartIsUnanswered(t *testing.T) {
-	k := newReads(t, "d/", "e/")
-	c := k.Client(partly{memclient.New(memclient.Options{})})
-	for _, remove := range []func() error{
-		func() error { return c.Delete(ctx, "d/f", "e/f") },
-		func() error { return c.DeleteVersions(ctx, s3client.AnyVersion("d/f", "e/f")...) },
+	for _, remove := range []func(*Client) error{
+		func(c *Client) error { return c.Delete(ctx, "d/f", "e/f") },
+		func(c *Client) error { return c.DeleteVersions(ctx, s3client.AnyVersion("d/f", "e/f")...) },
 	} {
-		if err := remove(); !errors.Is(err, s3client.ErrUnavailable) {
+		k := newReads(t, "d/", "e/")
+		if err := remove(k.Client(partly{memclient.New(memclient.Options{})})); !errors.Is(err, s3client.ErrUnavailable) {
 			t.Fatalf("error is %v", err)
 		}
 		if reads(k, "d/") || !reads(k, "e/") {
@@ -231,6 +231,23 @@ type partly struct{ s3client.Client }
 
 func (partly) Delete(context.Context, ...string) error {
 	return errors.Join(&s3client.Error{Key: "d/f", Err: s3client.ErrUnavailable}, &s3client.Error{Key: "e/f", Err: s3client.ErrAccess})
+}
+
+// Very many changes in one directory keep leases from being asked for there, and not elsewhere.
+func TestUnansweredChangesOfManyFiles(t *testing.T) {
+	k := newReads(t, "d/")
+	line := faultclient.New(memclient.New(memclient.Options{}))
+	line.Add(faultclient.Fault{Do: faultclient.Fail(nil)})
+	keys := make([]string, 2*maxBars)
+	for i := range keys {
+		keys[i] = fmt.Sprint("d/", i)
+	}
+	if err := k.Client(line).Delete(ctx, keys...); !errors.Is(err, s3client.ErrUnavailable) {
+		t.Fatalf("error is %v", err)
+	}
+	if asks(k, "x/"); reads(k, "d/") || !k.isBarred("d/") || !k.isBarred("") || !reads(k, "x/") || len(k.mu.bars) > 1 {
+		t.Errorf("d/ is relied on: %v, x/: %v, %d bars", reads(k, "d/"), reads(k, "x/"), len(k.mu.bars))
+	}
 }
 
 // The rename of a directory ends leases on it and below, whichever name it has in the end.

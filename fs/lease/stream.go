@@ -142,8 +142,12 @@ func (k *Keeper) claimOn(ctx context.Context, prefix string, over bool) {
 func (k *Keeper) forfeit(key string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.barLocked(key, false, barred)
-	overlaps := bar{key: key}.bars
+	inDir := !strings.HasSuffix(key, "/")
+	if inDir { // all keys of a directory have one bar
+		key = key[:strings.LastIndexByte(key, '/')+1]
+	}
+	k.barLocked(key, inDir, barred)
+	overlaps := bar{key: key, exact: inDir}.bars
 	for _, h := range k.mu.held {
 		if overlaps(h.prefix) && !k.mu.closed {
 			k.endLocked(h)
