@@ -28,6 +28,7 @@ type block struct {
 	pins    int
 	done    bool // the fetch has returned
 	dropped bool
+	kept    bool // the keeper has had it
 	err     error
 	waiters []waiter
 	list    *list.List

@@ -72,6 +72,7 @@ func (s *source) end(b *block, keep room, err error) {
 	if kept {
 		s.pool.keeper.keep(id, b, chunks)
 		s.pool.mu.Lock()
+		b.kept = true
 		b.unpinLocked(0)
 		s.pool.mu.Unlock()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pail/s3client"
@@ -16,22 +17,24 @@ const (
 	pacedBytes   = 64 << 10  // smaller bodies tell nothing of the rate
 )
 
-// pace is what fetches from the service have cost lately: the time until an answer begins, and the rate at which its bytes
-// come then, of one request.
+// pace is what fetches from the service have cost lately: the time until an answer begins, and the rates at which bytes
+// come then, of one request and of all that are under way with it.
 type pace struct {
 	now func() time.Time
+	all atomic.Int64 // bytes that ever came
 
 	mu struct {
 		sync.Mutex
-		latency time.Duration // 0: nothing is known
-		bytes   float64
-		taken   time.Duration // for bytes
+		latency  time.Duration // 0: nothing is known
+		bytes    float64
+		together float64       // bytes and what came of others at the same time
+		taken    time.Duration // for bytes
 	}
 }
 
 func newPace(now func() time.Time) *pace {
 	p := &pace{now: now}
-	p.mu.bytes, p.mu.taken = guessedBytes, time.Second*guessedBytes/guessedRate
+	p.mu.bytes, p.mu.together, p.mu.taken = guessedBytes, guessedBytes, time.Second*guessedBytes/guessedRate
 	return p
 }
 
@@ -45,32 +48,33 @@ func (p *pace) answered(after time.Duration) {
 	p.mu.latency += (after - p.mu.latency) / 8
 }
 
-// came notes how long the bytes of an answer took from then on.
-func (p *pace) came(n int64, taken time.Duration) {
+// came notes how long the bytes of an answer took from then on, and how many of all answers came meanwhile.
+func (p *pace) came(n, together int64, taken time.Duration) {
 	if n < pacedBytes {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mu.bytes, p.mu.taken = p.mu.bytes+float64(n), p.mu.taken+taken
+	p.mu.bytes, p.mu.together, p.mu.taken = p.mu.bytes+float64(n), p.mu.together+float64(together), p.mu.taken+taken
 	if p.mu.bytes > recentBytes {
-		p.mu.bytes, p.mu.taken = p.mu.bytes/2, p.mu.taken/2
+		p.mu.bytes, p.mu.together, p.mu.taken = p.mu.bytes/2, p.mu.together/2, p.mu.taken/2
 	}
 }
 
-// within returns how many bytes come in the time that a request waits for its answer.
+// within returns how many bytes of one request come in the time that it waits for its answer.
 func (p *pace) within() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return int64(p.mu.bytes * float64(p.mu.latency) / float64(p.mu.taken))
 }
 
-// cost returns how long n bytes take in requests of piece bytes, so many at once, if together they are no faster than one.
+// cost returns how long n bytes take in requests of piece bytes, so many at once, if together they are no faster than those
+// lately were.
 func (p *pace) cost(n, piece int64, atOnce int) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rounds := 1 + float64(n)/(float64(piece)*float64(atOnce))
-	return time.Duration(rounds*float64(p.mu.latency) + float64(n)/p.mu.bytes*float64(p.mu.taken))
+	return time.Duration(rounds*float64(p.mu.latency) + float64(n)/p.mu.together*float64(p.mu.taken))
 }
 
 // paced is a client whose Gets the pace is taken from.
@@ -88,7 +92,7 @@ func (c paced) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s
 	}
 	begun := c.pace.now()
 	c.pace.answered(begun.Sub(asked))
-	o.Body = &pacedBody{ReadCloser: o.Body, pace: c.pace, begun: begun, last: begun}
+	o.Body = &pacedBody{ReadCloser: o.Body, pace: c.pace, begun: begun, last: begun, before: c.pace.all.Load()}
 	return o, nil
 }
 
@@ -98,17 +102,18 @@ type pacedBody struct {
 	pace        *pace
 	n           int64
 	begun, last time.Time
+	before, all int64 // of pace.all, with begun and last
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
-		b.n, b.last = b.n+int64(n), b.pace.now()
+		b.n, b.last, b.all = b.n+int64(n), b.pace.now(), b.pace.all.Add(int64(n))
 	}
 	return n, err
 }
 
 func (b *pacedBody) Close() error {
-	b.pace.came(b.n, b.last.Sub(b.begun))
+	b.pace.came(b.n, b.all-b.before, b.last.Sub(b.begun))
 	return b.ReadCloser.Close()
 }

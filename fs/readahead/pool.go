@@ -101,7 +101,7 @@ type Pool struct {
 		sync.Mutex
 		closed  bool
 		sources map[*source]struct{}
-		whole   *source // whose object is being fetched whole; one at a time
+		whole   *source // that has parts of a whole under way; one at a time
 		memory
 	}
 }

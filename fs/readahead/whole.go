@@ -12,23 +12,48 @@ const (
 	largestWhole = 1 << 30   // objects that are fetched whole because of random reads
 	wholeAtOnce  = 8         // requests for one
 	smallestPart = 512 << 10 // of one
+	leastProof   = 0.25      // of what it takes to fetch the whole, to be waited for before
 )
 
-// whole decides, for random reads of one object version, between waiting for each and fetching all that is missing, once:
-// that is done when they have waited for as long as it is going to take. Whatever is read later, both together cost no
-// more than twice of what would have been best. Guarded by Pool.mu.
+// whole decides, for random reads of one object version, between waiting for each and fetching all that is missing, once.
+// That begins when they have waited for a part of what it is going to take, see proof, and goes on while it has not taken
+// longer than they have waited. Guarded by Pool.mu.
 //
 //	counting -> fetching -> over
 type whole struct {
-	state   wholeState
-	waiting int           // random reads that wait for a request of their own now
-	since   time.Time     // with waiting
-	waited  time.Duration // while at least one of them did
-	rest    int64         // bytes that the keeper does not have; 0: nobody has asked it yet
+	state  wholeState
+	waited stopwatch // by random reads for requests of their own
+	rest   int64     // bytes that the keeper does not have; 0: nobody has asked it yet
 
 	missing []s3client.Range // still to be asked for
 	part    int64            // bytes of a request
-	flying  int
+	flying  stopwatch        // requests
+}
+
+// stopwatch measures the time while something is under way, however many there are of it.
+type stopwatch struct {
+	n     int
+	since time.Time
+	sum   time.Duration // until since
+}
+
+func (w *stopwatch) start(now time.Time) {
+	if w.n++; w.n == 1 {
+		w.since = now
+	}
+}
+
+func (w *stopwatch) stop(now time.Time) {
+	w.sum = w.total(now)
+	w.since = now
+	w.n--
+}
+
+func (w *stopwatch) total(now time.Time) time.Duration {
+	if w.n == 0 {
+		return w.sum
+	}
+	return w.sum + now.Sub(w.since)
 }
 
 type wholeState int
@@ -41,14 +66,10 @@ const (
 
 // waitsLocked counts the time from now on until the returned function is called, which needs the lock too.
 func (s *source) waitsLocked() (done func()) {
-	w := &s.whole
-	if w.waiting++; w.waiting == 1 {
-		w.since = s.pool.pace.now()
-	}
+	s.whole.waited.start(s.pool.pace.now())
 	return func() {
-		if w.waiting--; w.waiting == 0 {
-			w.waited += s.pool.pace.now().Sub(w.since)
-		}
+		s.whole.waited.stop(s.pool.pace.now())
+		s.fetchWholeLocked()
 	}
 }
 
@@ -72,8 +93,7 @@ func (s *source) considerWhole() {
 		w.state = over
 	}
 	if s.wholeDueLocked() {
-		p.log.Debug("random reads have waited long enough to fetch the rest", "key", id.Key, "waited", w.waited, "bytes", w.rest)
-		p.mu.whole = s
+		p.log.Debug("random reads have waited long enough to fetch the rest", "key", id.Key, "waited", w.waited.sum, "bytes", w.rest)
 		w.state, w.missing, w.part = fetching, missing, p.partOfWhole()
 		s.fetchWholeLocked()
 	}
@@ -85,7 +105,18 @@ func (s *source) wholeDueLocked() bool {
 	if p.keeper.to == nil || s.closed || s.id.Size > largestWhole || w.state != counting || p.mu.whole != nil {
 		return false
 	}
-	return w.waited >= p.pace.cost(withDefault(w.rest, smallObject), p.partOfWhole(), wholeAtOnce)
+	cost := p.pace.cost(withDefault(w.rest, smallObject), p.partOfWhole(), wholeAtOnce)
+	return w.waited.total(p.pace.now()) >= time.Duration(proof(p.pace.within())*float64(cost))
+}
+
+// proof returns for which part of the time that it takes to fetch a whole random reads have to have waited before, where so
+// many bytes come in the time that a request waits for its answer. Reads that share the link with all parts are slower
+// meanwhile. The time of the whole is t; in the worst case it is of no use, and they have waited proof*t + t for what would
+// have taken them proof*t + t/slower. That is to be no more than twice as much.
+func proof(within int64) float64 {
+	chunks := float64(within) / chunkSize
+	slower := (chunks + wholeAtOnce + 1) / (chunks + 1)
+	return max(leastProof, 1-2/slower)
 }
 
 // partOfWhole returns the size of a request for a part of a whole object: one that takes about as long as it waits for its
@@ -94,11 +125,11 @@ func (p *Pool) partOfWhole() int64 {
 	return min(max(alignUp(p.pace.within()), smallestPart), p.blockSize)
 }
 
-// fetchWholeLocked asks for the next parts, as far as there is room; where there is none, it is called again with the next
-// read, and when a part has come and when it is kept.
+// fetchWholeLocked asks for the next parts, as far as they are paid for and there is room; where they are not, it is called
+// again with the next read, when that has waited, when a part has come and when it is kept. Meanwhile others have their turn.
 func (s *source) fetchWholeLocked() {
 	w := &s.whole
-	for w.state == fetching && w.flying < wholeAtOnce && !s.closed && s.skipLocked() {
+	for s.mayFetchLocked() && s.skipLocked() && s.paidLocked() {
 		r := &w.missing[0]
 		_, to := s.gapAt(r.Off)
 		if to < s.id.Size {
@@ -110,15 +141,28 @@ func (s *source) fetchWholeLocked() {
 			break
 		}
 		s.startLocked(&block{off: r.Off, size: size, chunks: chunks, ahead: len(chunks), whole: true, keep: keep})
-		w.flying++
+		s.pool.mu.whole = s
+		w.flying.start(s.pool.pace.now())
 		r.Off, r.Len = r.Off+size, r.Len-size
 	}
-	if w.state == fetching && w.flying == 0 && len(w.missing) == 0 {
+	if w.state == fetching && w.flying.n == 0 && len(w.missing) == 0 {
 		w.state = over
 	}
-	if (w.state == over || s.closed) && s.pool.mu.whole == s {
+	if w.flying.n == 0 && s.pool.mu.whole == s {
 		s.pool.mu.whole = nil
 	}
+}
+
+// mayFetchLocked reports whether one more request for a part may be under way.
+func (s *source) mayFetchLocked() bool {
+	w, turn := &s.whole, s.pool.mu.whole
+	return w.state == fetching && !s.closed && w.flying.n < wholeAtOnce && (turn == nil || turn == s)
+}
+
+// paidLocked reports whether random reads have waited longer than parts have been under way.
+func (s *source) paidLocked() bool {
+	now := s.pool.pace.now()
+	return s.whole.flying.total(now) < s.whole.waited.total(now)
 }
 
 // partLocked returns memory for a part, and room among the blocks that are to be kept; nil while there is not both. So
@@ -146,8 +190,8 @@ func (s *source) skipLocked() bool {
 			w.missing = w.missing[1:]
 		case b == nil || alignDown(b.off) > r.Off:
 			return true
-		case b.idle():
-			b.dropLocked() // nobody has kept it
+		case b.idle() && !b.kept:
+			b.dropLocked()
 		default:
 			next := alignUp(b.end())
 			r.Off, r.Len = next, r.Off+r.Len-next
@@ -167,7 +211,7 @@ func (s *source) blockIn(off, end int64) *block {
 // wholeFetchedLocked goes on after a part. One that failed ends it all; one that gave its memory to others does not.
 func (s *source) wholeFetchedLocked(err error) {
 	w := &s.whole
-	w.flying--
+	w.flying.stop(s.pool.pace.now())
 	if err != nil && !errors.Is(err, context.Canceled) {
 		w.missing = nil
 	}

@@ -21,11 +21,12 @@ const (
 // link is a fake service whose time passes as on a network: a moment for each answer, and one for its bytes.
 type link struct {
 	*fake
-	now atomic.Int64
+	now  atomic.Int64
+	rate int64 // bytes per second
 }
 
 func newLink(size int64) *link {
-	l := &link{fake: &fake{size: size, etag: "e"}}
+	l := &link{fake: &fake{size: size, etag: "e"}, rate: linkRate}
 	l.hook = func(context.Context, s3client.Range) error {
 		l.now.Add(int64(linkLatency))
 		return nil
@@ -41,7 +42,7 @@ type slow struct {
 
 func (s slow) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
-	s.l.now.Add(int64(n) * int64(time.Second) / linkRate)
+	s.l.now.Add(int64(n) * int64(time.Second) / s.l.rate)
 	return n, err
 }
 
@@ -102,24 +103,82 @@ func TestRandomReadsThatWaitedLongEnoughFetchTheRest(t *testing.T) {
 	k := openShelf(t)
 	_, s := l.open(t, k)
 	n := l.readRandomly(t, s, 1000)
-	// 64 MiB take 0.64 s and the answers to the requests, and a random read 11 ms, unless it is one of what is here.
-	if n < 58 || n > 85 {
+	// 64 MiB take 0.64 s and the answers to the requests, and a random read 11 ms; a quarter of that is to be waited for.
+	if n < 14 || n > 25 {
 		t.Errorf("the rest is fetched after %d reads", n)
 	}
+	rnd := rand.New(rand.NewPCG(3, 4))
+	waitFor(t, "the last part", func() bool {
+		read(t, s, rnd.Int64N(l.size/4096)*4096, 4096)
+		s.pool.mu.Lock()
+		defer s.pool.mu.Unlock()
+		return s.whole.state == over
+	})
 	waitFor(t, "all to be kept", func() bool { return len(k.Missing(s.id)) == 0 })
 	g := l.requests()
-	before := int64(n) * chunkSize
-	if total := sum(g); total > l.size+before {
-		t.Errorf("%d bytes were fetched of %d, %d of them before", total, l.size, before)
-	}
-	l.readRandomly(t, s, 1)
-	rnd := rand.New(rand.NewPCG(3, 4))
+	checkOnce(t, g) // also of what reads ask for meanwhile
 	for range 300 {
 		off := rnd.Int64N(l.size)
 		read(t, s, off, int(min(128*kib, l.size-off)))
 	}
 	if more := l.requests()[len(g):]; len(more) != 0 {
 		t.Errorf("requests for what is here: %v", more)
+	}
+}
+
+// Where the link is slow for all together, parts slow reads down: so more of them are to show that it is worth it.
+func TestRandomReadsOfASlowLinkWaitLonger(t *testing.T) {
+	l := newLink(64 * mib)
+	l.rate = 4 << 20
+	_, s := l.open(t, openShelf(t))
+	n := l.readRandomly(t, s, 1000)
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	// 64 MiB take 16 s, and s.whole.rest of them was missing when that was asked for the first time.
+	if w := s.whole.waited.sum; w < 11*time.Second || w > 14*time.Second || n == 1000 {
+		t.Errorf("the rest is fetched after %d reads that waited %v", n, w)
+	}
+}
+
+// What the parts take and what reads waited for before them is never more than twice what the reads would have waited for.
+func TestProof(t *testing.T) {
+	for _, c := range []struct {
+		within int64
+		slower float64 // a read of one chunk, among the parts
+	}{{0, 9}, {chunkSize, 5}, {3 * chunkSize, 3}, {7 * chunkSize, 2}, {1000 * chunkSize, 1009. / 1001}} {
+		p := proof(c.within)
+		if p < leastProof || p > 1 || p+1 > 2*(p+1/c.slower)+1e-9 {
+			t.Errorf("proof(%d) = %v", c.within, p)
+		}
+	}
+}
+
+// Nothing is fetched for longer than reads have waited.
+func TestPartsAreBegunAsLongAsReadsHaveWaited(t *testing.T) {
+	l := newLink(64 * mib)
+	_, s := l.open(t, openShelf(t))
+	if n := l.readRandomly(t, s, 1000); n == 1000 {
+		t.Fatal("nothing is fetched")
+	}
+	rest := func() bool {
+		s.pool.mu.Lock()
+		defer s.pool.mu.Unlock()
+		return s.whole.flying.n == 0
+	}
+	waitFor(t, "parts to end", rest)
+	begun := len(l.parts())
+	s.pool.mu.Lock()
+	w := &s.whole
+	last := wholeAtOnce * (linkLatency + time.Second*mib/linkRate)
+	if w.state != fetching || s.pool.mu.whole != nil || w.flying.sum < w.waited.sum || w.flying.sum > w.waited.sum+last {
+		t.Errorf("state %v, %v under way, %v waited", w.state, w.flying.sum, w.waited.sum)
+	}
+	s.whole.waited.sum += time.Second / 4
+	s.pool.mu.Unlock()
+	read(t, s, l.size-mib, 4096)
+	waitFor(t, "parts to end", rest)
+	if n := len(l.parts()); n <= begun || n == 64 {
+		t.Errorf("%d parts, then %d", begun, n)
 	}
 }
 
@@ -136,8 +195,8 @@ func TestWaitsAtTheSameTimeCountOnce(t *testing.T) {
 	for _, end := range ends {
 		end()
 	}
-	if s.whole.waited != time.Second {
-		t.Errorf("waited %v", s.whole.waited)
+	if s.whole.waited.sum != time.Second {
+		t.Errorf("waited %v", s.whole.waited.sum)
 	}
 	s.pool.mu.Unlock()
 }
@@ -166,7 +225,7 @@ func TestRestIsNotFetched(t *testing.T) {
 	t.Run("of a very large object", func(t *testing.T) {
 		l := newLink(largestWhole + 1)
 		_, s := l.open(t, openShelf(t))
-		s.whole.waited = time.Hour
+		s.whole.waited.sum = time.Hour
 		if l.readRandomly(t, s, 100); len(l.parts()) > 0 {
 			t.Errorf("parts %v", l.parts())
 		}
@@ -177,8 +236,8 @@ func TestRestIsNotFetched(t *testing.T) {
 		for off := int64(0); off < l.size; off += mib {
 			read(t, s, off, mib)
 		}
-		if s.whole.waited > 2*linkLatency || s.whole.state != counting {
-			t.Errorf("waited %v, state %v", s.whole.waited, s.whole.state)
+		if s.whole.waited.sum > 2*linkLatency || s.whole.state != counting {
+			t.Errorf("waited %v, state %v", s.whole.waited.sum, s.whole.state)
 		}
 		checkOnce(t, l.requests())
 	})
@@ -192,7 +251,7 @@ func (unwilling) Missing(ObjectID) []s3client.Range { return nil }
 func (s *source) due() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
-	s.whole.waited = time.Hour
+	s.whole.waited.sum = time.Hour
 }
 
 func TestCloseEndsFetchingTheRest(t *testing.T) {
