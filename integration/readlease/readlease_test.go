@@ -306,8 +306,8 @@ func TestEndOfAHolder(t *testing.T) {
 	}
 }
 
-// leaseSoon is lease for a machine with a journal, where nobody waits for it. What is being sent from there as it comes may be
-// taken for another's, and end it at once: then another directory gets one.
+// leaseSoon is lease for a machine with a journal, where nobody waits for it: if it does not come soon, another directory gets
+// one.
 func (m *machine) leaseSoon(path string) (string, *volume.Inode) {
 	m.s.Helper()
 	for i := range 20 {
