@@ -63,6 +63,26 @@ func TestAttributesChangedJustBeforeALease(t *testing.T) {
 	}
 }
 
+// Attributes that another client changes just after this mount has made something are seen when the TTL is over, also where
+// they were listed before: a listing that tells them is not taken to show what this mount has made.
+func TestAttributesChangedJustAfterTheirFileWasMade(t *testing.T) {
+	m := newMount(t, memclient.Full(), ttl(time.Second), withoutTimes)
+	m.mkdir("sub")
+	m.put("f", "data")
+	m.foreignMode("f", "33152")
+	m.foreignMode("sub/", "16832")
+	for range 3 {
+		m.names("", "f", "sub")
+		m.clock.advance(time.Second / 2)
+	}
+	if got := m.stat("f").Mode; got != 33152 {
+		t.Errorf("mode of the file %o", got)
+	}
+	if got := m.stat("sub").Mode; got != 16832 {
+		t.Errorf("mode of the directory %o", got)
+	}
+}
+
 // A directory without a marker that was listed before the grant, and is gone since, is not taken for what there is.
 func TestDirectoryThatIsGoneSinceAListing(t *testing.T) {
 	m, _ := newReads(t, conditional)

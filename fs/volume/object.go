@@ -107,13 +107,22 @@ func (o object) withTime(known object) object {
 
 // unchanged reports whether a listing shows what o was made of, so that o need not be asked for again. Changing metadata
 // alone, which is a copy of an object onto itself, leaves the ETag and changes the time. A time in whole seconds hides it
-// where o was read within that second, give or take the difference between clocks; there the TTL counts, as it does where
-// the time is not known, but not where what is believed for a moment would be relied on for as long as there is a lease.
+// where o was read within that second, give or take the difference between clocks, and one that is not known tells nothing;
+// there the metadata counts, or the TTL where it is not listed, but not where what is believed for a moment would be relied on
+// for as long as there is a lease.
 func (v *Volume) unchanged(path string, o object, info s3client.ObjectInfo) bool {
 	const unsure = 2 * time.Second
 	t := o.info.LastModified
 	exact := !t.IsZero() && (t.Nanosecond() != 0 || o.at.Sub(t) >= unsure)
-	return o.full && o.sameVersion(info) && (exact || v.recent(o) && !v.outlives(path))
+	switch {
+	case !o.full || !o.sameVersion(info):
+		return false
+	case exact:
+		return true
+	case info.Meta != nil:
+		return maps.Equal(o.info.Meta, info.Meta)
+	}
+	return v.recent(o) && !v.outlives(path)
 }
 
 // sameVersion reports whether a listing shows the version that o was made of. A service that does not tell the time of its
