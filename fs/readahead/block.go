@@ -50,6 +50,19 @@ func (b *block) idle() bool { return b.done && b.pins == 0 && b.ahead == 0 }
 // chunkAt returns the rest of the chunk that holds offset at of the block.
 func chunkAt(chunks [][]byte, at int64) []byte { return chunks[at/chunkSize][at%chunkSize:] }
 
+// runAt is chunkAt with the chunks that follow it in memory too, up to maxRun of them.
+func runAt(chunks [][]byte, at int64) []byte {
+	i := int(at / chunkSize)
+	n := 1
+	for ; n < maxRun && i+n < len(chunks); n++ {
+		c := chunks[i+n-1]
+		if cap(c) == chunkSize || &c[:chunkSize+1][chunkSize] != &chunks[i+n][0] {
+			break
+		}
+	}
+	return chunks[i][at%chunkSize : n*chunkSize]
+}
+
 // copyOut copies the bytes from offset at of a block into p, as far as p goes.
 func copyOut(p []byte, chunks [][]byte, at int64) {
 	for len(p) > 0 {

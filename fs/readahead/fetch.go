@@ -107,7 +107,7 @@ func (s *source) receive(b *block, body io.Reader) error {
 	chunks := b.chunks
 	s.pool.mu.Unlock()
 	for at := int64(0); at < b.size; {
-		buf := chunkAt(chunks, at)
+		buf := runAt(chunks, at)
 		n, err := body.Read(buf[:min(int64(len(buf)), b.size-at)])
 		at += int64(n)
 		if at == b.size && err == nil {

@@ -10,6 +10,7 @@ import (
 const (
 	chunkSize  = 128 << 10 // unit of memory and of alignment
 	slabChunks = 64        // chunks that are mapped together
+	maxRun     = 8         // chunks that are read into at once
 )
 
 // memory is the budget: free chunks, and the blocks whose chunks could become free. Guarded by Pool.mu.
@@ -90,7 +91,7 @@ func (m *memory) grow() bool {
 	slab, unmap := m.mapSlab(n * chunkSize)
 	m.unmap = append(m.unmap, unmap)
 	for i := range n {
-		m.free = append(m.free, slab[i*chunkSize:(i+1)*chunkSize:(i+1)*chunkSize])
+		m.free = append(m.free, slab[i*chunkSize:(i+1)*chunkSize]) // its capacity shows what follows, see runAt
 	}
 	m.made += n
 	return true
