@@ -16,7 +16,7 @@ const (
 )
 
 // whole decides, for random reads of one object version, between waiting for each and fetching all that is missing, once.
-// That begins when they have waited for a part of what it is going to take, see proof, and goes on while it has not taken
+// That begins when they have waited for a share of what it is going to take, see proof, and goes on while it has not taken
 // longer than they have waited. Guarded by Pool.mu.
 //
 //	counting -> fetching -> over
@@ -111,12 +111,14 @@ func (s *source) wholeDueLocked() bool {
 
 // proof returns for which part of the time that it takes to fetch a whole random reads have to have waited before, where so
 // many bytes come in the time that a request waits for its answer. Reads that share the link with all parts are slower
-// meanwhile. The time of the whole is t; in the worst case it is of no use, and they have waited proof*t + t for what would
-// have taken them proof*t + t/slower. That is to be no more than twice as much.
+// meanwhile. Where that is up to twice, the parts that are here already make up for it, and a program that ends in the middle
+// has lost nothing; where it is more, it would have: so there the reads have to wait for as long as the whole takes.
 func proof(within int64) float64 {
 	chunks := float64(within) / chunkSize
-	slower := (chunks + wholeAtOnce + 1) / (chunks + 1)
-	return max(leastProof, 1-2/slower)
+	if slower := (chunks + wholeAtOnce + 1) / (chunks + 1); slower > 2 {
+		return 1
+	}
+	return leastProof
 }
 
 // partOfWhole returns the size of a request for a part of a whole object: one that takes about as long as it waits for its

@@ -134,22 +134,9 @@ func TestRandomReadsOfASlowLinkWaitLonger(t *testing.T) {
 	n := l.readRandomly(t, s, 1000)
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
-	// 64 MiB take 16 s, and s.whole.rest of them was missing when that was asked for the first time.
-	if w := s.whole.waited.sum; w < 11*time.Second || w > 14*time.Second || n == 1000 {
+	// Less than a chunk comes while a request waits, and 64 MiB take 16 s.
+	if w := s.whole.waited.sum; w < 15*time.Second || w > 18*time.Second || n == 1000 {
 		t.Errorf("the rest is fetched after %d reads that waited %v", n, w)
-	}
-}
-
-// What the parts take and what reads waited for before them is never more than twice what the reads would have waited for.
-func TestProof(t *testing.T) {
-	for _, c := range []struct {
-		within int64
-		slower float64 // a read of one chunk, among the parts
-	}{{0, 9}, {chunkSize, 5}, {3 * chunkSize, 3}, {7 * chunkSize, 2}, {1000 * chunkSize, 1009. / 1001}} {
-		p := proof(c.within)
-		if p < leastProof || p > 1 || p+1 > 2*(p+1/c.slower)+1e-9 {
-			t.Errorf("proof(%d) = %v", c.within, p)
-		}
 	}
 }
 
