@@ -74,7 +74,8 @@
 // that is said of an inode's path and key holds for it; its names are further names in the table. In the cache, a name's
 // path has what its own object says (object.pointer), and Lookup goes on from there.
 //
-// The second name of a temporary file is a plain copy for a moment, as the first is likely to be removed (publish.go).
+// The second name of a temporary file is a plain copy for a moment, as the first is likely to be removed (publish.go); of
+// one that the service has not heard of, it is an entry of its own in the journal (publish_later.go).
 //
 // # Directories
 //

@@ -14,3 +14,8 @@ func (v *Volume) Nameless() []string {
 	}
 	return paths
 }
+
+// OwnRoot takes the root for a directory that this mount has made, and Own any other.
+func (v *Volume) OwnRoot() { Own(v.Root()) }
+
+func Own(dir *Inode) { dir.own() }

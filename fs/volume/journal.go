@@ -153,14 +153,8 @@ func (v *Volume) keepName(ctx context.Context, n *Inode) (unlock func(), err err
 // commitStill stores what is not stored of n, and keeps its states out of the journal until done, as its name is about to
 // change on the service. The caller has the gate.
 func (v *Volume) commitStill(ctx context.Context, n *Inode) (done func(), err error) {
-	unlock, err := v.keepName(ctx, n)
-	if err != nil {
+	if done, err = v.keepStill(ctx, n); err != nil {
 		return nil, err
-	}
-	n.still = true
-	done = func() {
-		n.still = false
-		unlock()
 	}
 	if err := v.commitWithin(ctx, n); err != nil {
 		done()
@@ -168,6 +162,19 @@ func (v *Volume) commitStill(ctx context.Context, n *Inode) (done func(), err er
 	}
 	v.endJournaled()
 	return done, nil
+}
+
+// keepStill keeps n's states out of the journal until done. The caller has the gate.
+func (v *Volume) keepStill(ctx context.Context, n *Inode) (done func(), err error) {
+	unlock, err := v.keepName(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	n.still = true
+	return func() {
+		n.still = false
+		unlock()
+	}, nil
 }
 
 // endJournaled makes durable that entries have ended, before something is done to the names that they had: an entry that

@@ -54,21 +54,28 @@ func (v *Volume) linkOnce(ctx context.Context, n *Inode, p place) (Stat, error) 
 	if err := v.settleInode(ctx, n); err != nil {
 		return Stat{}, err
 	}
-	if err := v.commitAlone(ctx, p.dir); err != nil {
-		return Stat{}, err
+	if !v.publishesLater(n, p.dir) {
+		if err := v.commitAlone(ctx, p.dir); err != nil {
+			return Stat{}, err
+		}
 	}
 	at, unlock, err := v.lockLink(ctx, n, p)
 	if err != nil {
 		return Stat{}, err
 	}
-	if v.mayPublish(n) {
-		if done, err := v.publish(ctx, n, p, at, unlock); done || err != nil {
-			if !done {
-				unlock()
-				return Stat{}, err
-			}
-			return v.Getattr(ctx, n)
-		}
+	done, err := v.publishLater(ctx, n, p, at, unlock)
+	if !done && err == nil {
+		err = v.commitTarget(ctx, p.dir)
+	}
+	if !done && err == nil && v.mayPublish(n) {
+		done, err = v.publish(ctx, n, p, at, unlock)
+	}
+	switch {
+	case done:
+		return v.Getattr(ctx, n)
+	case err != nil:
+		unlock()
+		return Stat{}, err
 	}
 	ptr, err := v.linkGated(ctx, n, p, at)
 	unlock()

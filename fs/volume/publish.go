@@ -35,6 +35,7 @@ type publication struct {
 	home, at      string         // their paths
 	copied        object         // what is under the second name
 	since         tree.Stamp     // from before that was made
+	later         *later         // the service has neither name; nil: it has both
 	pointer       *links.Pointer // what is to be there, once the file itself is where those with several names are
 
 	unlock func() // gives back the paths and the gate
@@ -46,13 +47,14 @@ type published struct {
 	jobs
 	mu struct { // a leaf
 		sync.Mutex
-		by map[place]*publication
+		by      map[place]*publication
+		unheard map[place]*Inode // second names of which the service has not heard
 	}
 }
 
 func (p *published) init() {
 	p.jobs.init()
-	p.mu.by = map[place]*publication{}
+	p.mu.by, p.mu.unheard = map[place]*publication{}, map[place]*Inode{}
 }
 
 // peek returns the publication that a name belongs to, or nil.
@@ -143,17 +145,28 @@ func (v *Volume) publish(ctx context.Context, n *Inode, second place, at string,
 		still()
 		return false, v.notPublished(ctx, home, at, err)
 	}
-	pub := &publication{n: n, second: second, home: home, at: at, copied: copied, since: began, unlock: func() { still(); unlock() }}
+	v.show(&publication{
+		n: n, second: second, home: home, at: at, copied: copied, since: began, unlock: func() { still(); unlock() },
+	})
+	return true, nil
+}
+
+// show gives the file of a publication its second name here, and waits for what happens next.
+func (v *Volume) show(pub *publication) {
+	n := pub.n
 	parent, name := v.table.Parent(n.node)
 	pub.first = place{parent.Value(), name}
 	n.mu.Lock()
 	n.mu.twice, n.mu.renamed = true, v.opt.Now()
 	n.mu.Unlock()
-	v.table.Link(n.node, second.dir.node, second.name)
-	v.present(at, copied, began)
-	second.dir.touch()
+	v.table.Link(n.node, pub.second.dir.node, pub.second.name)
+	if pub.later != nil {
+		v.published.unheard(pub)
+	} else {
+		v.present(pub.at, pub.copied, pub.since)
+	}
+	pub.second.dir.touch()
 	v.keepPublication(pub)
-	return true, nil
 }
 
 // publishAtMost is the size up to which a second name may be a copy.
@@ -199,11 +212,24 @@ func (v *Volume) notPublished(ctx context.Context, home, at string, err error) e
 func (v *Volume) unpublish(ctx context.Context, pub *publication, name place) error {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
+	if v.unpublishLater(ctx, pub, name) {
+		pub.unlock()
+		v.storeLater(pub.n)
+		return nil
+	}
 	remove := v.removeSecond
 	if name == pub.first {
 		remove = v.removeFirst
 	}
-	if err := remove(ctx, pub); err != nil {
+	err := v.sendLater(ctx, pub)
+	if errors.Is(err, ErrStale) {
+		v.part(pub)
+		return errAgain
+	}
+	if err == nil {
+		err = remove(ctx, pub)
+	}
+	if err != nil {
 		v.keepPublication(pub)
 		return err
 	}
@@ -271,6 +297,14 @@ func (v *Volume) settle(ctx context.Context, which func(*publication) bool) erro
 func (v *Volume) settleOne(ctx context.Context, pub *publication) error {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
+	switch err := v.sendLater(ctx, pub); {
+	case errors.Is(err, ErrStale):
+		v.part(pub)
+		return nil
+	case err != nil:
+		v.keepPublication(pub)
+		return err
+	}
 	if pub.pointer == nil {
 		ptr, err := v.share(ctx, pub.n, pub.home, pub.at)
 		switch {
@@ -320,7 +354,14 @@ func (v *Volume) pointSecond(ctx context.Context, pub *publication) error {
 func (v *Volume) part(pub *publication) {
 	v.log.Warn("another client has changed a file that was just linked; its names are two files now", "path", pub.at)
 	v.loseSecond(pub)
+	if pub.later != nil { // what was to be there is kept beside, or there
+		v.published.heard(pub)
+		v.opt.Journal.Forget(pub.later.entry)
+	}
 	pub.unlock()
+	if pub.n.unsaved() {
+		v.storeLater(pub.n)
+	}
 }
 
 // settlePaths makes hard links of the publications at or below paths.

@@ -27,7 +27,7 @@ func (v *Volume) renameLater(ctx context.Context, m *move, n, target *Inode) (do
 	if err != nil {
 		return false, err
 	}
-	if err := v.journalRename(ctx, m, n, target, next); err != nil {
+	if err := v.journalMove(ctx, n, next, m.to, next.ended...); err != nil {
 		stay()
 		v.log.Debug("a rename does not go to the journal, but to the service", "path", m.from, "error", err)
 		return false, nil
@@ -85,9 +85,9 @@ func (v *Volume) inherit(ctx context.Context, m *move, n, target *Inode) (next i
 	return next, stay, err
 }
 
-// journalRename puts n under its new path into the journal, with its bytes if they are not there, and ends the entry of
-// what it replaces.
-func (v *Volume) journalRename(ctx context.Context, m *move, n, target *Inode, next inherited) error {
+// journalMove puts n under another path into the journal, with its bytes if they are not there, and ends the entries of what
+// it takes the place of.
+func (v *Volume) journalMove(ctx context.Context, n *Inode, next inherited, to string, ended ...journal.Ref) error {
 	n.mu.Lock()
 	c := n.mu.content
 	n.mu.Unlock()
@@ -99,7 +99,7 @@ func (v *Volume) journalRename(ctx context.Context, m *move, n, target *Inode, n
 		defer snap.Release(false)
 	}
 	ver.expect, ver.stored, ver.sent = next.base, next.stored, next.sent
-	return v.journalAs(n, c, snap, ver, m.to, next.ended...)
+	return v.journalAs(n, c, snap, ver, to, ended...)
 }
 
 // rebaseUnsent makes what n is to replace what its first version is based on.

@@ -341,7 +341,7 @@ func (v *Volume) known(ctx context.Context, at string) (object, error) {
 
 // exists returns what a rename finds at a place; nil if nothing.
 func (v *Volume) exists(ctx context.Context, p place, at string) (*object, error) {
-	if n := v.child(p); n != nil && n.unsaved() && v.table.IsPath(n.node, p.dir.node, p.name) {
+	if n := v.child(p); n != nil && n.unsaved() && (v.table.IsPath(n.node, p.dir.node, p.name) || v.published.isUnheard(p)) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		o := n.mu.obj

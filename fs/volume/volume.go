@@ -274,6 +274,7 @@ func (v *Volume) pendingIn(dir *Inode) map[string]*Inode {
 			pending[name] = n
 		}
 	}
+	v.published.unheardIn(dir, pending)
 	return pending
 }
 
