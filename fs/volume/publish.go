@@ -35,11 +35,12 @@ type publication struct {
 	home, at      string         // their paths
 	copied        object         // what is under the second name
 	since         tree.Stamp     // from before that was made
-	later         *later         // the service has neither name; nil: it has both
+	later         *later         // the second name was made in the journal; nil: on the service
 	pointer       *links.Pointer // what is to be there, once the file itself is where those with several names are
 
 	unlock func() // gives back the paths and the gate
 	timer  *time.Timer
+	wait   time.Duration // for it
 }
 
 // published are the publications of this mount, each under both of its names.
@@ -47,21 +48,43 @@ type published struct {
 	jobs
 	mu struct { // a leaf
 		sync.Mutex
-		by      map[place]*publication
-		unheard map[place]*Inode // second names of which the service has not heard
+		by      map[place]*publication // those that wait
+		busy    map[place]*publication // those that become hard links
+		unheard map[place]*Inode       // second names of which the service has not heard
 	}
 }
 
 func (p *published) init() {
 	p.jobs.init()
-	p.mu.by, p.mu.unheard = map[place]*publication{}, map[place]*Inode{}
+	p.mu.by, p.mu.busy, p.mu.unheard = map[place]*publication{}, map[place]*publication{}, map[place]*Inode{}
 }
 
 // peek returns the publication that a name belongs to, or nil.
 func (p *published) peek(name place) *publication {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if pub := p.mu.busy[name]; pub != nil {
+		return pub
+	}
 	return p.mu.by[name]
+}
+
+// hold says that a publication that is taken has its names still, until drop.
+func (p *published) hold(pub *publication) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.busy[pub.first], p.mu.busy[pub.second] = pub, pub
+}
+
+func (p *published) drop(pub *publication) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dropLocked(pub)
+}
+
+func (p *published) dropLocked(pub *publication) {
+	delete(p.mu.busy, pub.first)
+	delete(p.mu.busy, pub.second)
 }
 
 // take takes a publication that which chooses over, with all that it holds, or returns nil.
@@ -72,6 +95,7 @@ func (p *published) take(which func(*publication) bool) *publication {
 		if which(pub) {
 			delete(p.mu.by, pub.first)
 			delete(p.mu.by, pub.second)
+			p.mu.busy[pub.first], p.mu.busy[pub.second] = pub, pub
 			pub.timer.Stop()
 			return pub
 		}
@@ -83,8 +107,10 @@ func (p *published) take(which func(*publication) bool) *publication {
 func (v *Volume) keepPublication(pub *publication) {
 	v.published.mu.Lock()
 	defer v.published.mu.Unlock()
+	v.published.dropLocked(pub)
+	pub.wait = min(max(publishFor, 2*pub.wait), retryMax)
 	v.published.mu.by[pub.first], v.published.mu.by[pub.second] = pub, pub
-	pub.timer = time.AfterFunc(publishFor, func() {
+	pub.timer = time.AfterFunc(pub.wait, func() {
 		v.published.start(func() {
 			err := v.settle(context.Background(), func(p *publication) bool { return p == pub })
 			if err != nil {
@@ -208,33 +234,35 @@ func (v *Volume) notPublished(ctx context.Context, home, at string, err error) e
 	return errors.Join(errAgain, err)
 }
 
-// unpublish removes one of the two names.
-func (v *Volume) unpublish(ctx context.Context, pub *publication, name place) error {
+// unpublish removes one of the two names. It reports false if it has made a hard link of the other instead.
+func (v *Volume) unpublish(ctx context.Context, pub *publication, name place) (done bool, err error) {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
-	if v.unpublishLater(ctx, pub, name) {
-		pub.unlock()
-		v.storeLater(pub.n)
-		return nil
+	v.published.drop(pub) // what is found from now on may be the next file of that name
+	switch {
+	case pub.pointer != nil: // almost a hard link
+	case pub.later != nil:
+		done, err = v.unpublishLater(ctx, pub, name)
+	case name == pub.first:
+		done, err = true, v.removeFirst(ctx, pub)
+	default:
+		done, err = true, v.removeSecond(ctx, pub)
 	}
-	remove := v.removeSecond
-	if name == pub.first {
-		remove = v.removeFirst
-	}
-	err := v.sendLater(ctx, pub)
-	if errors.Is(err, ErrStale) {
-		v.part(pub)
-		return errAgain
-	}
-	if err == nil {
-		err = remove(ctx, pub)
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		v.keepPublication(pub)
-		return err
+		return false, err
+	case done:
+		v.endPublication(pub)
+		return true, nil
 	}
-	pub.unlock()
-	return nil
+	if err := v.settleOne(ctx, pub); err != nil {
+		return false, err
+	}
+	if pub.pointer == nil { // another client has made one of the names
+		return false, errAgain
+	}
+	return false, nil
 }
 
 // removeFirst makes the copy the file.
@@ -297,8 +325,9 @@ func (v *Volume) settle(ctx context.Context, which func(*publication) bool) erro
 func (v *Volume) settleOne(ctx context.Context, pub *publication) error {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
+	v.published.hold(pub)
 	switch err := v.sendLater(ctx, pub); {
-	case errors.Is(err, ErrStale):
+	case errors.Is(err, ErrStale) && pub.later.sent:
 		v.part(pub)
 		return nil
 	case err != nil:
@@ -333,7 +362,7 @@ func (v *Volume) pointSecond(ctx context.Context, pub *publication) error {
 	}
 	if err == nil {
 		v.present(pub.at, name, tree.Stamp{})
-		pub.unlock()
+		v.endPublication(pub)
 		return nil
 	}
 	v.names.Forget(pub.at)
@@ -354,14 +383,13 @@ func (v *Volume) pointSecond(ctx context.Context, pub *publication) error {
 func (v *Volume) part(pub *publication) {
 	v.log.Warn("another client has changed a file that was just linked; its names are two files now", "path", pub.at)
 	v.loseSecond(pub)
-	if pub.later != nil { // what was to be there is kept beside, or there
-		v.published.heard(pub)
-		v.opt.Journal.Forget(pub.later.entry)
-	}
+	v.endPublication(pub)
+}
+
+// endPublication gives back what a publication holds.
+func (v *Volume) endPublication(pub *publication) {
+	v.published.drop(pub)
 	pub.unlock()
-	if pub.n.unsaved() {
-		v.storeLater(pub.n)
-	}
 }
 
 // settlePaths makes hard links of the publications at or below paths.
@@ -383,9 +411,24 @@ func (v *Volume) settleInode(ctx context.Context, n *Inode) error {
 	return v.settle(ctx, func(pub *publication) bool { return pub.n == n })
 }
 
-// endPublications leaves none.
+// endPublications leaves none. Of those that cannot be made hard links before ctx ends, the names are two files.
 func (v *Volume) endPublications(ctx context.Context) error {
-	err := v.settle(ctx, func(*publication) bool { return true })
-	v.published.end()
+	done := make(chan error, 1)
+	go func() {
+		err := v.settle(ctx, anyPublication)
+		v.published.end()
+		done <- err
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	for pub := v.published.take(anyPublication); pub != nil; pub = v.published.take(anyPublication) {
+		v.endPublication(pub)
+	}
 	return err
 }
+
+func anyPublication(*publication) bool { return true }

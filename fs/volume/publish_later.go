@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"pail/fs/attr"
 	"pail/fs/journal"
+	"pail/fs/stage"
 	"pail/fs/tree"
 	"pail/s3client"
 )
@@ -21,9 +23,10 @@ const publishLaterAtMost = 16 << 20
 
 // later is a second name of which the service has not heard.
 type later struct {
-	entry journal.Ref // in the journal
-	o     object      // what is to be there
-	sent  bool        // it is
+	entry   journal.Ref // in the journal
+	changes int         // of the file in the state that is there
+	tried   attempts    // versions that were sent, without an answer
+	sent    bool        // it is there, or kept beside
 }
 
 // publishesLater reports whether a file may be published so: where what is made exclusively is made here first, too.
@@ -45,14 +48,30 @@ func (v *Volume) publishLater(ctx context.Context, n *Inode, second place, at st
 	if err != nil {
 		return false, err
 	}
-	l, err := v.journalSecond(ctx, n, at)
-	if err != nil {
+	l := &later{entry: journal.Ref{ID: v.opt.Journal.NewID()}}
+	if err := v.journalSecond(ctx, n, at, l); err != nil {
 		still()
 		v.log.Debug("a link does not go to the journal, but to the service", "path", at, "error", err)
 		return false, nil
 	}
-	v.show(&publication{n: n, second: second, home: home, at: at, later: l, unlock: func() { still(); unlock() }})
+	v.show(&publication{n: n, second: second, home: home, at: at, later: l, unlock: func() {
+		still()
+		unlock()
+		v.storeLater(n)
+	}})
 	return true, nil
+}
+
+// waits reports whether a file waits for what happens to its names, and so is not to be sent yet.
+func (p *published) waits(n *Inode) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pub := range p.mu.by {
+		if pub.n == n && pub.later != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // unheard notes that the service has not heard of the second name of a publication.
@@ -86,55 +105,59 @@ func (p *published) unheardIn(dir *Inode, names map[string]*Inode) {
 }
 
 // journalSecond puts a second name of n into the journal. The caller keeps n's states out of it.
-func (v *Volume) journalSecond(ctx context.Context, n *Inode, at string) (*later, error) {
+func (v *Volume) journalSecond(ctx context.Context, n *Inode, at string, l *later) error {
 	n.mu.Lock()
-	c, o := n.mu.content, n.mu.obj
+	c := n.mu.content
 	n.mu.Unlock()
 	if !n.journaled() {
 		if err := v.journalNow(ctx, n, c); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	snap, next, err := v.freeze(ctx, n, c)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer snap.Release(false)
-	o.attr.Ctime = v.opt.Now()
-	o.info.Key, o.info.Size, o.info.Meta = v.keys.File(at), snap.Size(), attr.Encode(o.attr, o.info.Meta)
-	next.meta, next.expect.Key = o.info.Meta, o.info.Key
+	return v.journalSnapshot(c, snap, next, at, l)
+}
+
+// journalSnapshot puts a state of a second name into the journal.
+func (v *Volume) journalSnapshot(c *content, snap *stage.Snapshot, next version, at string, l *later) error {
+	next.expect.Key, next.sent = v.keys.File(at), l.tried
 	e := next.entry(c)
 	e.freeze(snap)
 	e.Path, e.Journaled = []byte(at), v.opt.Now()
-	l := v.layOut(layers{}, c, snap, next)
-	changes, err := l.changes(v.opt.Journal.NewID(), e)
+	lay := v.layOut(layers{}, c, snap, next)
+	changes, err := lay.changes(l.entry.ID, e)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	refs, err := v.opt.Journal.Put(changes)
 	if err != nil {
-		return nil, journalError(err)
+		return journalError(err)
 	}
-	return &later{entry: refs[0], o: o}, nil
+	l.entry, l.changes = refs[0], next.changes
+	return nil
 }
 
-// unpublishLater removes one of the two names in the journal. It reports false for what has to be removed on the service.
-func (v *Volume) unpublishLater(ctx context.Context, pub *publication, name place) (done bool) {
-	if pub.later == nil || pub.later.sent {
-		return false
-	}
+// unpublishLater removes one of the two names: in the journal, unless the service may have it. It reports false where the
+// service may have the first name, or the journal has no room.
+func (v *Volume) unpublishLater(ctx context.Context, pub *publication, name place) (done bool, err error) {
 	if name == pub.second {
-		v.opt.Journal.Forget(pub.later.entry)
-		v.loseSecond(pub)
-		v.published.heard(pub)
-		v.vacated(pub.second, pub.at, nil, tree.Stamp{})
-		return true
+		return true, v.loseLater(ctx, pub)
 	}
-	n := pub.n
-	next := inherited{base: s3client.ObjectInfo{Key: v.keys.File(pub.at)}}
-	if err := v.journalMove(ctx, n, next, pub.at, pub.later.entry); err != nil {
+	n, l := pub.n, pub.later
+	if !n.unsent(nil) {
+		return false, nil
+	}
+	next, ended := inherited{base: s3client.ObjectInfo{Key: v.keys.File(pub.at)}, sent: l.tried}, []journal.Ref{l.entry}
+	if l.sent {
+		next.base, next.stored, ended = pub.copied.info, true, nil
+	}
+	if err := v.journalMove(ctx, n, next, pub.at, ended...); err != nil {
 		v.log.Debug("a removal does not go to the journal, but to the service", "path", pub.home, "error", err)
-		return false
+		return false, nil
 	}
 	n.rebaseUnsent(next)
 	n.mu.Lock()
@@ -143,10 +166,34 @@ func (v *Volume) unpublishLater(ctx context.Context, pub *publication, name plac
 	v.table.Promote(n.node, pub.second.dir.node, pub.second.name)
 	v.published.heard(pub)
 	v.vacated(pub.first, pub.home, nil, tree.Stamp{})
-	return true
+	return true, nil
 }
 
-// sendLater stores both names of a publication of which the service has not heard. Then it is as any other.
+// loseLater removes the second name.
+func (v *Volume) loseLater(ctx context.Context, pub *publication) error {
+	if l := pub.later; l.sent || len(l.tried) > 0 {
+		v.endJournaled()
+		if err := v.removeSecond(ctx, pub); err != nil {
+			return err
+		}
+	} else {
+		v.loseSecond(pub)
+		v.vacated(pub.second, pub.at, nil, tree.Stamp{})
+	}
+	v.endLater(pub)
+	return nil
+}
+
+// endLater says that the journal need not have the second name any more.
+func (v *Volume) endLater(pub *publication) {
+	v.published.heard(pub)
+	if !pub.later.sent {
+		v.opt.Journal.Forget(pub.later.entry)
+	}
+	pub.later.sent = true
+}
+
+// sendLater stores both names of a publication of which the service has not heard.
 func (v *Volume) sendLater(ctx context.Context, pub *publication) error {
 	if pub.later == nil {
 		return nil
@@ -165,56 +212,76 @@ func (v *Volume) sendLater(ctx context.Context, pub *publication) error {
 		return err
 	}
 	v.endJournaled()
-	pub.later = nil
 	return nil
 }
 
-// sendSecond stores what is under the second name. Where another client has made that, it is kept beside: ErrStale.
+// sendSecond stores what is under the second name, as the file is now.
 func (v *Volume) sendSecond(ctx context.Context, pub *publication) error {
-	n, o := pub.n, pub.later.o
+	n, l := pub.n, pub.later
 	n.mu.Lock()
 	c := n.mu.content
 	n.mu.Unlock()
+	if c == nil {
+		return ErrClosed // it was left to the journal
+	}
 	ctx, cancel := v.detached(ctx, n.unsavedSize())
 	defer cancel()
-	snap, _, err := v.freeze(ctx, n, c)
+	snap, next, err := v.freeze(ctx, n, c)
 	if err != nil {
 		return err
 	}
 	defer snap.Release(false)
-	o.info.Size = snap.Size()
-	put := s3client.PutOptions{Meta: o.info.Meta, System: o.info.System, IfNoneMatch: true}
+	if next.changes != l.changes {
+		if err := v.journalSnapshot(c, snap, next, pub.at, l); err != nil { // as journalAhead
+			v.log.Debug("a file is sent that is not in the journal", "path", pub.at, "error", err)
+		}
+	}
+	next.key, next.stream = v.keys.File(pub.at), nil
+	before := slices.Clone(l.tried)
+	l.tried.note(snap.Size(), next.meta)
 	began := v.names.Begin()
-	info, err := v.opt.Upload.Commit(ctx, o.info.Key, snap, nil, put)
+	info, err := v.send(ctx, snap, next)
 	if errors.Is(err, s3client.ErrPrecondition) {
-		if info, err = v.client.Head(ctx, o.info.Key); err != nil {
-			return err
-		}
-		if info.Size != o.info.Size || !maps.Equal(info.Meta, o.info.Meta) { // else an answer got lost
-			beside := v.conflictPath(pub.at)
-			put.IfNoneMatch = false
-			if _, err := v.opt.Upload.Commit(ctx, v.keys.File(beside), snap, nil, put); err != nil {
-				v.doubt(beside, err)
-				return err
-			}
-			v.log.Error("another client has made a name that was given to a file here; what it was given to is kept beside it too",
-				"path", pub.at, "kept", beside)
-			v.noteConflict(beside)
-			v.names.Forget(beside)
-			v.names.Forget(pub.at)
-			return fmt.Errorf("%w: what was linked is kept as %q", ErrStale, beside)
-		}
 		began = tree.Stamp{}
+		info, err = v.contestedSecond(ctx, pub, snap, next, before)
 	}
 	if err != nil {
 		v.doubt(pub.at, err)
 		return err
 	}
-	o.info.ETag, o.info.LastModified, o.at = info.ETag, info.LastModified, v.opt.Now()
-	pub.later.o, pub.later.sent = o, true
+	info.Key, info.Size, info.Meta, info.System = next.key, snap.Size(), next.meta, next.system
+	o := v.newObject(info)
+	o.attr, o.full, o.sys, o.at = attr.Decode(info, v.opt.Defaults), true, true, v.opt.Now()
 	pub.copied, pub.since = o, began
 	v.present(pub.at, o, began)
-	v.published.heard(pub)
-	v.opt.Journal.Forget(pub.later.entry)
+	v.endLater(pub)
 	return nil
+}
+
+// contestedSecond finds out why there is something under the second name: it was sent from here, now or before, or another
+// client has made it. Then what was to be there is kept beside: ErrStale.
+func (v *Volume) contestedSecond(ctx context.Context, pub *publication, snap *stage.Snapshot, next version, before attempts) (s3client.ObjectInfo, error) {
+	info, err := v.client.Head(ctx, next.key)
+	switch {
+	case err != nil:
+		return info, err
+	case info.Size == snap.Size() && maps.Equal(info.Meta, next.meta):
+		return info, nil
+	case before.has(info.Size, info.Meta):
+		next.expect, next.stored = info, true
+		return v.send(ctx, snap, next)
+	}
+	beside := v.conflictPath(pub.at)
+	to := version{key: v.keys.File(beside), meta: next.meta, system: next.system}
+	if _, err := v.send(ctx, snap, to); err != nil {
+		v.doubt(beside, err)
+		return info, err
+	}
+	v.log.Error("another client has made a name that was given to a file here; what it was given to is kept beside it too",
+		"path", pub.at, "kept", beside)
+	v.noteConflict(beside)
+	v.names.Forget(beside)
+	v.names.Forget(pub.at)
+	v.endLater(pub)
+	return info, fmt.Errorf("%w: what was linked is kept as %q", ErrStale, beside)
 }

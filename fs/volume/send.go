@@ -111,6 +111,9 @@ func (v *Volume) sendQueued() {
 		if !open && !n.orphaned() {
 			continue // opened again: whoever closes it last sees to it, or else watchOpen
 		}
+		if v.published.waits(n) {
+			continue // the end of that sees to it
+		}
 		err := v.sendOne(v.sender.ctx, n)
 		closed := n.orphaned()
 		if err != nil && (closed || n.unsaved()) && !errors.Is(err, errYielded) {

@@ -17,10 +17,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	}
 	p := place{dir, name}
 	if pub := v.published.take(func(pub *publication) bool { return pub.first == p || pub.second == p }); pub != nil {
-		if pub.pointer == nil {
-			return v.unpublish(ctx, pub, p)
-		}
-		if err := v.settleOne(ctx, pub); err != nil {
+		if done, err := v.unpublish(ctx, pub, p); done || err != nil {
 			return err
 		}
 	}
