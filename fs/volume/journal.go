@@ -46,7 +46,7 @@ func (v *Volume) secure(ctx context.Context, n *Inode) error {
 		return v.commit(ctx, n)
 	}
 	err := v.journal(ctx, n)
-	if err == nil || n.journaled() { // or removed meanwhile
+	if err == nil || n.journaled() && !v.published.waits(n) { // or removed meanwhile
 		v.watchOpen()
 		if v.sender.full() {
 			_ = v.commit(ctx, n) // to wait; it is safe already
@@ -57,6 +57,9 @@ func (v *Volume) secure(ctx context.Context, n *Inode) error {
 	v.log.Warn("a file does not go to the journal, but straight to the service", "path", path, "error", err)
 	if sendErr := v.commit(ctx, n); sendErr != nil {
 		return errors.Join(sendErr, err)
+	}
+	if v.published.waits(n) {
+		return err // one of its names may have it alone
 	}
 	return nil
 }

@@ -240,3 +240,38 @@ func TestPublishedHereWithoutAnswers(t *testing.T) {
 		})
 	}
 }
+
+// What is changed while only one of the names could be made a hard link is acknowledged only when both have it.
+func TestPublishedHereAndChangedHalfShared(t *testing.T) {
+	m := newJournaledOwn(t, memclient.Full())
+	m.missing("final")
+	m.put("tmp_1", "content")
+	m.ok(m.link("tmp_1", "final"))
+	n, _, err := m.walk("tmp_1")
+	m.ok(err)
+	for _, taken := range []string{"final", "tmp_1"} { // what the service takes
+		m.faults.set(func(op, key string) error {
+			if op == s3client.OpPut && key != taken {
+				return errCut
+			}
+			return nil
+		})
+		mode := uint32(0o600)
+		if taken == "tmp_1" {
+			mode = 0o604
+		}
+		_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+		if got := m.stat("final").Mode & 0o777; err == nil && got != mode {
+			t.Errorf("it has mode %o, want %o", got, mode)
+		}
+		acknowledged := err == nil
+		if taken == "tmp_1" {
+			m = m.crash()
+			if got := m.stat("final").Mode & 0o777; acknowledged && got != mode {
+				t.Errorf("after a crash it has mode %o, want %o", got, mode)
+			}
+		}
+	}
+	m.faults.set(nil)
+	m.stored()
+}

@@ -203,13 +203,19 @@ func (v *Volume) sendLater(ctx context.Context, pub *publication) error {
 			return err
 		}
 	}
-	if !pub.later.sent {
+	n, l := pub.n, pub.later
+	n.mu.Lock()
+	changes := n.mu.changes
+	n.mu.Unlock()
+	if !l.sent || n.pending() && l.changes != changes {
 		if err := v.sendSecond(ctx, pub); err != nil {
 			return err
 		}
 	}
-	if err := v.commitWithin(ctx, pub.n); err != nil {
-		return err
+	if n.pending() { // what is changed later waits for the hard link, else a crash would show it under the first name alone
+		if err := v.commitWithin(ctx, n); err != nil {
+			return err
+		}
 	}
 	v.endJournaled()
 	return nil
@@ -231,16 +237,20 @@ func (v *Volume) sendSecond(ctx context.Context, pub *publication) error {
 		return err
 	}
 	defer snap.Release(false)
-	if next.changes != l.changes {
+	if !l.sent && next.changes != l.changes {
 		if err := v.journalSnapshot(c, snap, next, pub.at, l); err != nil { // as journalAhead
 			v.log.Debug("a file is sent that is not in the journal", "path", pub.at, "error", err)
 		}
 	}
-	next.key, next.stream = v.keys.File(pub.at), nil
+	next.key = v.keys.File(pub.at)
 	before := slices.Clone(l.tried)
 	l.tried.note(snap.Size(), next.meta)
 	began := v.names.Begin()
-	info, err := v.send(ctx, snap, next)
+	put := s3client.PutOptions{Meta: next.meta, System: next.system, IfNoneMatch: !l.sent}
+	if l.sent {
+		put.IfMatch = pub.copied.info.ETag
+	}
+	info, err := v.opt.Upload.Commit(ctx, next.key, snap, nil, put)
 	if errors.Is(err, s3client.ErrPrecondition) {
 		began = tree.Stamp{}
 		info, err = v.contestedSecond(ctx, pub, snap, next, before)
@@ -252,7 +262,7 @@ func (v *Volume) sendSecond(ctx context.Context, pub *publication) error {
 	info.Key, info.Size, info.Meta, info.System = next.key, snap.Size(), next.meta, next.system
 	o := v.newObject(info)
 	o.attr, o.full, o.sys, o.at = attr.Decode(info, v.opt.Defaults), true, true, v.opt.Now()
-	pub.copied, pub.since = o, began
+	pub.copied, pub.since, l.changes = o, began, next.changes
 	v.present(pub.at, o, began)
 	v.endLater(pub)
 	return nil
@@ -268,8 +278,8 @@ func (v *Volume) contestedSecond(ctx context.Context, pub *publication, snap *st
 	case info.Size == snap.Size() && maps.Equal(info.Meta, next.meta):
 		return info, nil
 	case before.has(info.Size, info.Meta):
-		next.expect, next.stored = info, true
-		return v.send(ctx, snap, next)
+		put := s3client.PutOptions{Meta: next.meta, System: next.system, IfMatch: info.ETag}
+		return v.opt.Upload.Commit(ctx, next.key, snap, nil, put)
 	}
 	beside := v.conflictPath(pub.at)
 	to := version{key: v.keys.File(beside), meta: next.meta, system: next.system}

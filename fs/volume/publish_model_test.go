@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"pail/fs/journal/journaltest"
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
@@ -26,7 +28,8 @@ type publisher struct {
 	files map[string]*publishedFile // by path
 	dir   string                    // what the directory is called now
 	ttl   setup
-	ill   bool // the service fails
+	ill   bool         // the service fails, or the journal's disk
+	disks atomic.Int64 // syncs of that which fail
 	open  []*volume.Handle
 	done  []string
 }
@@ -263,6 +266,18 @@ func (p *publisher) fail() {
 	}
 }
 
+// failDisk does something while the journal's disk fails.
+func (p *publisher) failDisk() {
+	was := p.ill
+	p.note("disk fails")
+	p.ill = true
+	p.disks.Store(1 + p.Int64N(3))
+	[]func(){p.linkSome, p.unlinkSome, p.unlinkSome, p.writeSome, p.chmodSome}[p.IntN(5)]()
+	p.disks.Store(0)
+	p.ill = was
+	p.ok(p.log.Barrier())
+}
+
 func (p *publisher) dies() {
 	p.note("crash")
 	for _, f := range p.files {
@@ -341,7 +356,7 @@ func pathOf(at string) (dir, name string) {
 func (p *publisher) run(steps int) {
 	do := []func(){
 		p.put, p.put, p.put, p.linkSome, p.linkSome, p.linkSome, p.linkSome, p.unlinkSome, p.unlinkSome, p.unlinkSome,
-		p.writeSome, p.writeSome, p.openSome, p.chmodSome, p.renameDirectory, p.renameSome, p.fail, p.fail, p.dies,
+		p.writeSome, p.writeSome, p.openSome, p.chmodSome, p.renameDirectory, p.renameSome, p.fail, p.fail, p.failDisk, p.dies,
 		func() {
 			d := []time.Duration{time.Millisecond, 60 * time.Millisecond, 1100 * time.Millisecond, 5 * time.Second}[p.IntN(4)]
 			p.note("sleep %v", d)
@@ -384,7 +399,9 @@ func TestPublicationsAtRandom(t *testing.T) {
 					p := &publisher{Rand: rand.New(rand.NewPCG(seed+i, 0)), files: map[string]*publishedFile{}, dir: "d"}
 					age := []time.Duration{0, time.Hour}[p.IntN(2)]
 					p.ttl = func(o *volume.Options, _ *upload.Options) { o.TTL, o.NegativeTTL = age, age }
-					p.mount = newJournaled(t, caps, p.ttl)
+					disk, c := breakable(journaltest.New(), &p.disks), newClock()
+					p.mount = mountOn(t, newBucket(caps, c), c, p.ttl, journaled(t, disk))
+					p.mount.disk = disk
 					p.mkdir("d")
 					p.own()
 					p.run(25)
