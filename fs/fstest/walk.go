@@ -11,6 +11,9 @@ var walkNames = []string{
 	"a", "b", "d", "d/a", "d/b", "e", "e/a", "d/s", "d/s/a", "e/s", "e/s/b", "l", "l/a", "e/..", "d/.", "a/", "d/", "none/a",
 }
 
+// walkTemporary are those of files that get their names by a link (volume/publish.go).
+var walkTemporary = []string{"tmp_a", "d/tmp_a", "d/tmp_b", "e/tmp_a", "d/s/tmp_a"}
+
 // Walk returns a script of n random calls, with hard links or without. The same seed gives the same script.
 func Walk(seed uint64, n int, links bool) []Call {
 	w := walker{rand.New(rand.NewPCG(seed, 0)), links}
@@ -31,9 +34,16 @@ type walker struct {
 }
 
 func (w walker) of(choices ...string) string { return choices[w.IntN(len(choices))] }
-func (w walker) path() string                { return walkNames[w.IntN(len(walkNames))] }
+func (w walker) temporary() string           { return w.of(walkTemporary...) }
 func (w walker) slot() string                { return w.of("f", "g") }
 func (w walker) size() int                   { return w.IntN(1 << w.IntN(15)) }
+
+func (w walker) path() string {
+	if w.links && w.IntN(6) == 0 {
+		return w.temporary()
+	}
+	return w.of(walkNames...)
+}
 
 func (w walker) mode() string {
 	return w.of("0644", "0600", "0755", "0700", "0777", "0", "01777", "02775", "02664", "04755", "06777", "0444", "0222")
@@ -104,7 +114,11 @@ func (w walker) line() string {
 	}
 	if w.links {
 		link := func() string { return fmt.Sprintf("link %s %s", w.path(), w.path()) }
-		kinds = append(kinds, link, link, link)
+		kinds = append(kinds, link, link,
+			func() string { return fmt.Sprintf("open %s %s O_CREAT|O_RDWR %s", w.slot(), w.temporary(), w.mode()) },
+			func() string { return fmt.Sprintf("link %s %s", w.temporary(), w.path()) },
+			func() string { return fmt.Sprintf("link %s %s", w.temporary(), w.path()) },
+			func() string { return "unlink " + w.temporary() })
 	}
 	return w.who() + kinds[w.IntN(len(kinds))]()
 }
