@@ -288,7 +288,7 @@ func (p *publisher) dies() {
 	p.ill = false
 	p.faults.set(nil)
 	p.own()
-	byIno := map[uint64]*publishedFile{}
+	byInode := map[*volume.Inode]*publishedFile{}
 	for at, f := range p.files {
 		n, st, err := p.walk(at)
 		if err != nil {
@@ -298,10 +298,10 @@ func (p *publisher) dies() {
 		if got != f.data && got != f.before {
 			p.fatal("after a crash %q holds %q, want %q or %q", at, got, f.data, f.before)
 		}
-		if byIno[n.Ino()] == nil {
-			byIno[n.Ino()] = &publishedFile{data: got, before: got, mode: st.Mode & 0o777}
+		if byInode[n] == nil {
+			byInode[n] = &publishedFile{data: got, before: got, mode: st.Mode & 0o777}
 		}
-		p.files[at] = byIno[n.Ino()]
+		p.files[at] = byInode[n]
 	}
 }
 
