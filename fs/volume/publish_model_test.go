@@ -268,13 +268,15 @@ func (p *publisher) fail() {
 
 // failDisk does something while the journal's disk fails.
 func (p *publisher) failDisk() {
-	was := p.ill
+	if p.ill {
+		return // what is sent then without an answer nobody knows after a crash
+	}
 	p.note("disk fails")
 	p.ill = true
 	p.disks.Store(1 + p.Int64N(3))
 	[]func(){p.linkSome, p.unlinkSome, p.unlinkSome, p.writeSome, p.chmodSome}[p.IntN(5)]()
 	p.disks.Store(0)
-	p.ill = was
+	p.ill = false
 	p.ok(p.log.Barrier())
 }
 
@@ -375,7 +377,9 @@ func (p *publisher) run(steps int) {
 		h.Release()
 	}
 	if p.IntN(2) == 0 {
-		p.ok(p.Close(ctx))
+		if err := p.Close(ctx); err != nil {
+			p.fatal("close: %v", err)
+		}
 	} else {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
