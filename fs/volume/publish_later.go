@@ -212,7 +212,7 @@ func (v *Volume) sendLater(ctx context.Context, pub *publication) error {
 			return err
 		}
 	}
-	if n.pending() { // what is changed later waits for the hard link, else a crash would show it under the first name alone
+	if n.pending() || n.sent() { // what is changed later waits for the hard link, else a crash would show it under the first name alone
 		if err := v.commitWithin(ctx, n); err != nil {
 			return err
 		}
