@@ -250,13 +250,13 @@ func (v *Volume) sendSecond(ctx context.Context, pub *publication) error {
 	if l.sent {
 		put.IfMatch = pub.copied.info.ETag
 	}
-	info, err := v.opt.Upload.Commit(ctx, next.key, snap, nil, put)
+	info, err := v.upload.Commit(ctx, next.key, snap, nil, put)
 	if errors.Is(err, s3client.ErrPrecondition) {
 		began = tree.Stamp{}
 		info, err = v.contestedSecond(ctx, pub, snap, next, before)
 	}
 	if err != nil {
-		v.doubt(pub.at, err)
+		v.names.Forget(pub.at)
 		return err
 	}
 	info.Key, info.Size, info.Meta, info.System = next.key, snap.Size(), next.meta, next.system
@@ -279,12 +279,12 @@ func (v *Volume) contestedSecond(ctx context.Context, pub *publication, snap *st
 		return info, nil
 	case before.has(info.Size, info.Meta):
 		put := s3client.PutOptions{Meta: next.meta, System: next.system, IfMatch: info.ETag}
-		return v.opt.Upload.Commit(ctx, next.key, snap, nil, put)
+		return v.upload.Commit(ctx, next.key, snap, nil, put)
 	}
 	beside := v.conflictPath(pub.at)
 	to := version{key: v.keys.File(beside), meta: next.meta, system: next.system}
 	if _, err := v.send(ctx, snap, to); err != nil {
-		v.doubt(beside, err)
+		v.names.Forget(beside)
 		return info, err
 	}
 	v.log.Error("another client has made a name that was given to a file here; what it was given to is kept beside it too",
