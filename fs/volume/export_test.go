@@ -19,3 +19,6 @@ func (v *Volume) Nameless() []string {
 func (v *Volume) OwnRoot() { Own(v.Root()) }
 
 func Own(dir *Inode) { dir.own() }
+
+// Learned waits until what was asked for with leases, for nobody who waits, has been learned.
+func (v *Volume) Learned() { v.wants.work.Wait() }
