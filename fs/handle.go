@@ -96,6 +96,7 @@ func (h *handle) Flush(ctx context.Context) syscall.Errno {
 
 // Release implements fusefs.FileReleaser.
 func (h *handle) Release(context.Context) syscall.Errno {
+	h.n.letGo(h)
 	if h.through {
 		h.n.passed()
 	} else {

@@ -30,6 +30,8 @@ type node struct {
 
 	holds int // requests that are about to make the node known; guarded by fs.nodes.mu
 
+	replaced atomic.Bool // by another one, which the next lookup makes known
+
 	refused atomic.Uint32 // the errno that the last attempt to write was refused with, for lack of room; 0: it was not
 
 	mu struct {
@@ -37,6 +39,7 @@ type node struct {
 		pages   pages // of handles that are read from us
 		through through
 		told    uint64 // the size that the kernel was told last
+		handles map[*handle]struct{}
 	}
 }
 

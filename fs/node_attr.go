@@ -23,6 +23,10 @@ func (n *node) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	if err != nil {
 		return n.fs.errno("getattr", n.v, err)
 	}
+	if old := n.parted(); old != nil {
+		n.fs.nodes.replace(n)
+		st = old.h.Stat()
+	}
 	n.tell(&out.Attr, st)
 	return 0
 }
@@ -34,6 +38,10 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 		h = open.h
 	}
 	set := changes(in)
+	if set.Size != nil && h == nil && (n.replaced.Load() || n.parted() != nil) {
+		n.fs.nodes.replace(n)
+		return syscall.ESTALE // the kernel looks the name up again
+	}
 	nothing := in.Valid&^(fuse.FATTR_FH|fuse.FATTR_LOCKOWNER) == 0
 	if set.Size != nil || set.UID != nil || set.GID != nil || nothing {
 		cost := loss(ctx)
@@ -46,6 +54,10 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	st, err := n.fs.vol.Setattr(detached(ctx), n.v, set, h)
 	if err != nil {
 		return n.refuse("setattr", err)
+	}
+	if old := n.parted(); old != nil {
+		n.fs.nodes.replace(n)
+		st = old.h.Stat()
 	}
 	n.tell(&out.Attr, st)
 	out.SetTimeout(n.fs.attrTimeout) // go-fuse does it for Getattr only

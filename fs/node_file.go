@@ -30,6 +30,9 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if flags&syscall.O_TRUNC != 0 {
 		work = detached(ctx)
 	}
+	if n.replaced.Load() {
+		return nil, 0, syscall.ESTALE // the kernel looks the name up again
+	}
 	how := openFlags(flags)
 	seen := !how.Write && n.fs.atime.due(n.fs.vol, n.v, flags)
 	if !seen {
@@ -46,14 +49,15 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if err != nil {
 		return nil, 0, n.fs.errno("open", n.v, err)
 	}
-	n.showSize(uint64(h.Size()))
 	f := &handle{n: n, h: h, flags: flags}
 	kind, err := n.kind(ctx, f)
 	if err != nil {
 		h.Release()
 		n.fs.nodes.replace(n)
-		return nil, 0, syscall.ESTALE // the kernel looks the name up again
+		return nil, 0, syscall.ESTALE
 	}
+	n.showSize(uint64(h.Size()))
+	n.hold(f)
 	if seen {
 		kind &^= fuse.FOPEN_KEEP_CACHE // the kernel does not say when it reads what it has
 	}
@@ -87,7 +91,7 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 			return nil, nil, 0, n.fs.errno("create", n.v, err)
 		}
 	}
-	return inode, &handle{n: child, h: h, flags: flags}, child.opened(h.Version()), 0
+	return inode, child.hold(&handle{n: child, h: h, flags: flags}), child.opened(h.Version()), 0
 }
 
 // Tmpfile implements fusefs.NodeTmpfiler, which is open(2) with O_TMPFILE.
@@ -99,7 +103,7 @@ func (n *node) Tmpfile(ctx context.Context, flags, mode uint32, out *fuse.EntryO
 	}
 	inode := n.entry(ctx, v, st, out)
 	child := inode.Operations().(*node)
-	return inode, &handle{n: child, h: h, flags: flags}, child.opened(h.Version()), 0
+	return inode, child.hold(&handle{n: child, h: h, flags: flags}), child.opened(h.Version()), 0
 }
 
 // CopyFileRange implements fusefs.NodeCopyFileRanger. What it does not support the kernel does by reading and writing.

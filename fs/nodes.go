@@ -57,6 +57,10 @@ func (f *filesystem) child(ctx context.Context, parent *node, v *volume.Inode) *
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.mu.byInode[v]
+	if n != nil && n.parted() != nil {
+		t.replaceLocked(n)
+		n = nil
+	}
 	if n == nil {
 		n = &node{fs: f, v: v, generation: t.mu.generation}
 		t.mu.byInode[v] = n

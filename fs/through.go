@@ -122,6 +122,9 @@ var errReplaced = errors.New("the file has another version")
 
 // kind returns the flags that say how the kernel is going to read a file that was opened.
 func (n *node) kind(ctx context.Context, h *handle) (uint32, error) {
+	if n.parted() != nil {
+		return 0, errReplaced
+	}
 	kind, err := n.passes(h, ctx.Done())
 	if err != nil || h.through {
 		return kind, err
@@ -191,6 +194,11 @@ func (n *node) passed() {
 func (t *nodes) replace(n *node) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.replaceLocked(n)
+}
+
+func (t *nodes) replaceLocked(n *node) {
+	n.replaced.Store(true)
 	if t.mu.byInode[n.v] == n {
 		delete(t.mu.byInode, n.v)
 		t.mu.generation++ // go-fuse may know n for as long as its handles are open

@@ -46,6 +46,28 @@ func (h *Handle) Size() int64 {
 	return h.c.size()
 }
 
+// Parted reports whether the file has gone on with another version than the one that the handle reads, as another client has
+// replaced it, for good.
+func (h *Handle) Parted() bool {
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	return h.c.abandoned
+}
+
+// Stat returns the attributes of what a handle reads that has parted from its file.
+func (h *Handle) Stat() Stat {
+	o := h.n.v.newObject(h.base())
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	return h.n.statLocked(o, h.c.size())
+}
+
+func (h *Handle) base() s3client.ObjectInfo {
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	return h.c.base
+}
+
 // Borrow returns a local file with all bytes that the handle reads, now and later, if there is one and nothing can be
 // written. giveBack ends its use.
 func (h *Handle) Borrow() (f *os.File, giveBack func(), ok bool) {
