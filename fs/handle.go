@@ -29,7 +29,8 @@ type handle struct {
 	h     *volume.Handle
 	flags uint32 // of open(2)
 
-	through bool // the kernel reads the file itself
+	through  bool // the kernel reads the file itself
+	nameless bool // opened by a node that was replaced, for lack of a name to look up
 }
 
 // Read implements fusefs.FileReader. The bytes go to the kernel from where they were fetched to, or from go-fuse's own

@@ -25,7 +25,9 @@ func (n *node) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	}
 	if old := n.parted(); old != nil {
 		n.fs.nodes.replace(n)
-		st = old.h.Stat()
+		if !n.nameless() {
+			st = old.h.Stat()
+		}
 	}
 	n.tell(&out.Attr, st)
 	return 0
@@ -38,11 +40,11 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 		h = open.h
 	}
 	set := changes(in)
-	if set.Size != nil && h == nil && (n.replaced.Load() || n.parted() != nil) {
-		n.fs.nodes.replace(n)
-		return syscall.ESTALE // the kernel looks the name up again
-	}
 	nothing := in.Valid&^(fuse.FATTR_FH|fuse.FATTR_LOCKOWNER) == 0
+	named := h == nil && !nothing && n.fs.nodes.retries.take(ctx, n.v) == nil
+	if named && (n.replaced.Load() || n.parted() != nil) {
+		return n.stale(ctx)
+	}
 	if set.Size != nil || set.UID != nil || set.GID != nil || nothing {
 		cost := loss(ctx)
 		cost.SetID = nothing || in.Valid&fuse.FATTR_KILL_SUIDGID != 0
@@ -56,8 +58,12 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 		return n.refuse("setattr", err)
 	}
 	if old := n.parted(); old != nil {
-		n.fs.nodes.replace(n)
-		st = old.h.Stat()
+		if n.fs.nodes.replace(n); named {
+			return n.stale(ctx) // sets it once more, where it is seen
+		}
+		if !n.nameless() {
+			st = old.h.Stat()
+		}
 	}
 	n.tell(&out.Attr, st)
 	out.SetTimeout(n.fs.attrTimeout) // go-fuse does it for Getattr only

@@ -30,14 +30,18 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if flags&syscall.O_TRUNC != 0 {
 		work = detached(ctx)
 	}
-	if n.replaced.Load() {
-		return nil, 0, syscall.ESTALE // the kernel looks the name up again
+	told := n.fs.nodes.retries.take(ctx, n.v)
+	last := told != nil
+	if n.replaced.Load() && !last {
+		return nil, 0, n.stale(ctx)
 	}
 	how := openFlags(flags)
 	seen := !how.Write && n.fs.atime.due(n.fs.vol, n.v, flags)
 	if !seen {
 		how.Cached = n.cached()
 	}
+	f := &handle{n: n, flags: flags, nameless: told == n}
+	how.Admit = func(h *volume.Handle) error { return n.admit(f, h, last) }
 	h, err := n.fs.vol.Open(work, n.v, how)
 	if err == nil && flags&syscall.O_TRUNC != 0 {
 		how := loss(ctx)
@@ -46,18 +50,22 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 			h.Release()
 		}
 	}
+	var kind uint32
+	if err == nil {
+		if kind, err = n.kind(ctx, f); err != nil {
+			h.Release()
+		}
+	}
 	if err != nil {
+		n.letGo(f)
+	}
+	switch {
+	case errors.Is(err, errReplaced):
+		return nil, 0, n.stale(ctx)
+	case err != nil:
 		return nil, 0, n.fs.errno("open", n.v, err)
 	}
-	f := &handle{n: n, h: h, flags: flags}
-	kind, err := n.kind(ctx, f)
-	if err != nil {
-		h.Release()
-		n.fs.nodes.replace(n)
-		return nil, 0, syscall.ESTALE
-	}
 	n.showSize(uint64(h.Size()))
-	n.hold(f)
 	if seen {
 		kind &^= fuse.FOPEN_KEEP_CACHE // the kernel does not say when it reads what it has
 	}

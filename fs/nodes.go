@@ -29,7 +29,8 @@ type filesystem struct {
 // moment that the same node is forgotten. A node is therefore held from the operation that returns it until the request
 // is answered (request.go), and dropped when the kernel has forgotten it and nobody holds it.
 type nodes struct {
-	forget func(*volume.Inode)
+	forget  func(*volume.Inode)
+	retries retries
 
 	mu struct {
 		sync.Mutex

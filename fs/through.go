@@ -122,14 +122,14 @@ var errReplaced = errors.New("the file has another version")
 
 // kind returns the flags that say how the kernel is going to read a file that was opened.
 func (n *node) kind(ctx context.Context, h *handle) (uint32, error) {
-	if n.parted() != nil {
-		return 0, errReplaced
-	}
 	kind, err := n.passes(h, ctx.Done())
 	if err != nil || h.through {
 		return kind, err
 	}
-	return n.opened(h.h.Version()), nil
+	if kind = n.opened(h.h.Version()); n.replaced.Load() {
+		kind = fuse.FOPEN_DIRECT_IO // the pages are those of other versions
+	}
+	return kind, nil
 }
 
 // passes lets the kernel read the file of h itself, if it is all here and nobody reads it in another way; kind has the flags

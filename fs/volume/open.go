@@ -37,7 +37,10 @@ func (v *Volume) Open(ctx context.Context, n *Inode, flags OpenFlags) (*Handle, 
 	if err != nil {
 		return nil, err
 	}
-	if flags.Write && v.opt.Journal != nil {
+	if flags.Admit != nil {
+		err = flags.Admit(h)
+	}
+	if flags.Write && v.opt.Journal != nil && err == nil {
 		err = v.settleInode(ctx, n) // see mayPublish
 	}
 	if flags.Truncate && err == nil {

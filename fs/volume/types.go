@@ -25,6 +25,8 @@ type Caller struct{ UID, GID, Umask uint32 }
 type OpenFlags struct {
 	Read, Write, Append, Truncate, Excl bool
 	Cached                              s3client.ETag
+
+	Admit func(*Handle) error // is asked before anything is changed: an error refuses the open
 }
 
 // RenameFlags are the flags of renameat2(2).
