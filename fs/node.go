@@ -40,6 +40,9 @@ type node struct {
 		through through
 		told    uint64 // the size that the kernel was told last
 		handles map[*handle]struct{}
+
+		together bool   // no handle had parted
+		partings uint64 // when there were so many
 	}
 }
 

@@ -27,6 +27,7 @@ func (n *node) hold(h *handle) *handle {
 		n.mu.handles = map[*handle]struct{}{}
 	}
 	n.mu.handles[h] = struct{}{}
+	n.mu.together = n.mu.together && !h.h.Parted()
 	return h
 }
 
@@ -55,11 +56,16 @@ func (n *node) admit(f *handle, h *volume.Handle, last bool) error {
 func (n *node) parted() *handle {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	partings := n.v.Partings()
+	if n.mu.together && n.mu.partings == partings {
+		return nil // without a look at each of many
+	}
 	for h := range n.mu.handles {
 		if h.h.Parted() {
 			return h
 		}
 	}
+	n.mu.together, n.mu.partings = true, partings
 	return nil
 }
 

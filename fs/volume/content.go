@@ -112,6 +112,9 @@ func (n *Inode) abandonLocked() {
 		return
 	}
 	c.abandoned = true
+	if c.handles > 0 {
+		n.partings.Add(1)
+	}
 	c.dropStreamLocked()
 	n.mu.content, n.mu.dirty = nil, false
 	n.v.mu.Lock()

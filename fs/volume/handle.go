@@ -54,6 +54,9 @@ func (h *Handle) Parted() bool {
 	return h.c.abandoned
 }
 
+// Partings is another number than before after a handle of the inode has parted.
+func (n *Inode) Partings() uint64 { return n.partings.Load() }
+
 // Stat returns the attributes of what a handle reads that has parted from its file.
 func (h *Handle) Stat() Stat {
 	o := h.n.v.newObject(h.base())

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pail/fs/attr"
@@ -15,6 +16,8 @@ import (
 // What is known of it lives in the volume's cache of names, unless it is open or has changes that are not stored: then
 // mu.obj is right, and the cache is behind.
 type Inode struct {
+	partings atomic.Uint64 // of open handles from their file
+
 	v    *Volume
 	node *tree.Node[Inode]
 	typ  uint32 // file type bits; fixed for life
