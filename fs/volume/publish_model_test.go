@@ -317,7 +317,7 @@ func (p *publisher) own() {
 // check compares what a mount shows.
 func (p *publisher) check(m *mount, what string) {
 	p.t.Helper()
-	inos := map[*publishedFile]uint64{}
+	inodes := map[*publishedFile]*volume.Inode{} // one that nobody has may come back with another number
 	for _, dir := range []string{"", p.dir} {
 		want := []string{}
 		if dir == "" {
@@ -334,14 +334,14 @@ func (p *publisher) check(m *mount, what string) {
 		}
 	}
 	for at, f := range p.files {
-		_, st, err := m.walk(at)
+		n, st, err := m.walk(at)
 		if err != nil {
 			p.fatal("%s: %q: %v", what, at, err)
 		}
-		if ino, ok := inos[f]; ok && ino != st.Ino {
+		if inodes[f] != nil && inodes[f] != n {
 			p.fatal("%s: %q has another inode than its other name", what, at)
 		}
-		inos[f] = st.Ino
+		inodes[f] = n
 		if got := m.get(at); got != f.data || st.Mode&0o777 != f.mode {
 			p.fatal("%s: %q holds %q with mode %o, want %q with %o", what, at, got, st.Mode&0o777, f.data, f.mode)
 		}
