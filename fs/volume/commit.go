@@ -54,6 +54,9 @@ func (v *Volume) lockWith(ctx context.Context, n *Inode, lock gate) (unlock func
 	if err := v.settleInode(ctx, n); err != nil {
 		return nil, err
 	}
+	if err := v.finishBack(ctx, n); err != nil {
+		return nil, err
+	}
 	for {
 		path, _ := v.table.Path(n.node)
 		release, err := v.paths.share(ctx, path)

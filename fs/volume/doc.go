@@ -72,7 +72,8 @@
 //
 // Package links says how a file with several names is kept. Its inode has the path of the object in .pail/inodes, so all
 // that is said of an inode's path and key holds for it; its names are further names in the table. In the cache, a name's
-// path has what its own object says (object.pointer), and Lookup goes on from there.
+// path has what its own object says (object.pointer), and Lookup goes on from there. While nobody knows whether the bytes have
+// moved back under the last name, nothing is stored or journaled of the file (goingback.go).
 //
 // The second name of a temporary file is a plain copy for a moment, as the first is likely to be removed (publish.go); of
 // one that the service has not heard of, it is an entry of its own in the journal (publish_later.go).
@@ -93,6 +94,7 @@
 //	DirHandle.mu < Inode.mu
 //	Inode.mu < Volume.mu, retries.mu, sender.mu, removals.mu, published.mu, tree.Table.mu, tree.Cache.mu
 //	walks.mu, glances.mu, flats.mu < tree.Cache.mu
+//	goingBack.mu < tree.Table.mu
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the
 // operation is about; waiting for them ends with the context. DirHandle.mu is held over the listing that its caller

@@ -47,7 +47,8 @@ func (v *Volume) tryDrop(ctx context.Context, d drop) bool {
 		return true
 	}
 	v.log.Warn("a name of a file with several is removed, but not from the list of its names", "list", d.ptr.List(), "error", err)
-	return errors.Is(err, ErrNotExist) || errors.Is(err, ErrExist) || errors.Is(err, ErrStale) || errors.Is(err, ErrCrossDevice)
+	stale := errors.Is(err, ErrStale) && !errors.Is(err, errAgain)
+	return errors.Is(err, ErrNotExist) || errors.Is(err, ErrExist) || stale || errors.Is(err, ErrCrossDevice)
 }
 
 func (v *Volume) dropLater(d drop) {

@@ -42,6 +42,9 @@ func (l *logged) refs() []journal.Ref {
 // secure makes what was written to n durable: in the journal where there is one, else on the service. A journal without
 // room makes the caller wait for the service.
 func (v *Volume) secure(ctx context.Context, n *Inode) error {
+	if err := v.finishBack(ctx, n); err != nil {
+		return err
+	}
 	if v.opt.Journal == nil {
 		return v.commit(ctx, n)
 	}

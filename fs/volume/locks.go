@@ -208,6 +208,9 @@ func (v *Volume) lockPlaces(ctx context.Context, lock func(context.Context, ...s
 		if err := v.settlePaths(ctx, paths...); err != nil {
 			return nil, nil, err
 		}
+		if err := v.finishPaths(ctx, paths...); err != nil {
+			return nil, nil, err
+		}
 		if unlock, err = lock(ctx, paths...); err != nil {
 			return nil, nil, err
 		}

@@ -81,6 +81,9 @@ func (v *Volume) found(p place, path string, o object, s tree.Stamp) *Inode {
 	if pub := v.published.peek(p); pub != nil {
 		return pub.n
 	}
+	if n := v.child(p); n != nil && v.back.has(n, o.info) {
+		return n
+	}
 	n := v.inodeAsOf(p, typeOf(o), s)
 	if n == nil { // it is something else by now
 		v.names.Forget(path)

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"pail/fs/attr"
 	"pail/fs/links"
@@ -20,8 +21,8 @@ var errNoName = errors.New("the name is not where the list says")
 func (v *Volume) moveBack(ctx context.Context, n *Inode, ptr links.Pointer, key string) (plain object, from s3client.ETag, err error) {
 	const attempts = 16
 	for range attempts {
-		there, tag, err := v.whatIs(ctx, key, ptr)
-		ours := plain.full && there == anotherObject && tag == plain.info.ETag
+		there, info, err := v.whatIs(ctx, key, ptr)
+		ours := there == anotherObject && v.back.has(n, info)
 		switch {
 		case err != nil:
 			return object{}, "", err
@@ -32,13 +33,13 @@ func (v *Volume) moveBack(ctx context.Context, n *Inode, ptr links.Pointer, key 
 		}
 		o, err := v.headObject(ctx, ptr.Key)
 		switch {
-		case errors.Is(err, ErrNotExist) && ours:
+		case errors.Is(err, ErrNotExist) && ours && plain.full:
 			return plain, from, nil
 		case err != nil:
 			return object{}, "", err
 		}
 		n.partFrom(o.info.ETag)
-		copied, err := v.copyBack(ctx, o, key, tag)
+		copied, err := v.copyBack(ctx, n, o, key, info.ETag)
 		switch {
 		case changedMeanwhile(err):
 			continue
@@ -81,15 +82,23 @@ func changedMeanwhile(err error) bool {
 	return errors.Is(err, s3client.ErrPrecondition) || notFound(err)
 }
 
-// copyBack copies a file over the version of its name that has an ETag.
-func (v *Volume) copyBack(ctx context.Context, from object, key string, tag s3client.ETag) (object, error) {
+// copyBack copies a file over the version of its name that has an ETag. Where the answer is missing, it looks whether the copy
+// is there: other mounts, which cannot know whose it is, take it for another file as long as this is not over.
+func (v *Volume) copyBack(ctx context.Context, n *Inode, from object, key string, tag s3client.ETag) (object, error) {
 	o := from
 	o.attr.Links, o.attr.Ctime = 0, v.opt.Now()
 	opt := s3client.CopyOptions{
 		Replace: true, Meta: attr.Encode(o.attr, from.info.Meta), System: from.info.System,
 		SrcIfMatch: from.info.ETag, IfMatch: tag,
 	}
+	v.back.note(n, from.info.Size, opt.Meta)
 	info, err := v.copyObject(ctx, key, from.info, opt)
+	if err != nil && !changedMeanwhile(err) {
+		there, headErr := v.client.Head(ctx, key)
+		if headErr == nil && there.Size == from.info.Size && maps.Equal(there.Meta, opt.Meta) {
+			info, err = there, nil
+		}
+	}
 	info.Key, info.Size, info.Meta, info.System = key, from.info.Size, opt.Meta, opt.System
 	o.info, o.at = info, v.opt.Now()
 	return o, err

@@ -124,18 +124,18 @@ const (
 	thisName
 )
 
-// whatIs tells what the key of a name has, and of which version.
-func (v *Volume) whatIs(ctx context.Context, key string, ptr links.Pointer) (int, s3client.ETag, error) {
+// whatIs tells what the key of a name has.
+func (v *Volume) whatIs(ctx context.Context, key string, ptr links.Pointer) (int, s3client.ObjectInfo, error) {
 	info, err := v.client.Head(ctx, key)
 	switch there, ok := links.ParsePointer(info.Meta); {
 	case notFound(err):
-		return nothing, "", nil
+		return nothing, info, nil
 	case err != nil:
-		return nothing, "", err
+		return nothing, info, err
 	case ok && there == ptr:
-		return thisName, info.ETag, nil
+		return thisName, info, nil
 	}
-	return anotherObject, info.ETag, nil
+	return anotherObject, info, nil
 }
 
 // removeShared removes a file that has no name any more. Who has it open goes on using it.
@@ -163,6 +163,9 @@ func (v *Volume) finish(ctx context.Context, n *Inode) error {
 	home, _ := v.table.Path(n.node)
 	ptr := links.Pointer{Key: v.keys.File(home)}
 	list, _, err := v.readNames(ctx, ptr)
+	if errors.Is(err, ErrNotExist) {
+		v.back.end(n)
+	}
 	if err != nil || !list.Closed {
 		return err
 	}
@@ -207,6 +210,9 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 		v.names.SetAbsent(home, tree.Stamp{})
 	}
 	moved()
+	if o.full || errors.Is(err, errNoName) || errors.Is(err, ErrStale) && !errors.Is(err, errAgain) {
+		v.back.end(n)
+	}
 	switch {
 	case errors.Is(err, errNoName):
 		return v.reopen(ctx, n, ptr) // it, or a directory above, was renamed

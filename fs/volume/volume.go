@@ -45,6 +45,7 @@ type Volume struct {
 	wants    jobs          // that ask for leases which nobody waits for
 
 	published published
+	back      goingBack
 	drops     drops
 
 	mu struct {
@@ -90,6 +91,7 @@ func New(opt Options) (*Volume, error) {
 	v.asides.init()
 	v.kept.init()
 	v.published.init()
+	v.back.init()
 	v.drops.init()
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
 	if err := v.replay(context.Background()); err != nil {
