@@ -437,16 +437,16 @@ var faults = map[string]func(w *witnesses){
 // opens, lists or asks for attributes sees what was acknowledged last, and a version is kept beside only where its writer was
 // told.
 func TestHistoryUnderLeases(t *testing.T) {
-	historyUnderLeases(t, 0, "attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink")
+	historyUnderLeases(t, scale(2, 20), 0, "attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink")
 }
 
 // With what a mount and the kernel believe for a moment, a second each, both mounts see all that much later, and no later than
 // that.
 func TestHistoryUnderLeasesAndCaches(t *testing.T) {
-	historyUnderLeases(t, 2500*time.Millisecond, "stat_cache_expire=1")
+	historyUnderLeases(t, scale(1, 20), 2500*time.Millisecond, "stat_cache_expire=1")
 }
 
-func historyUnderLeases(t *testing.T, late time.Duration, options ...string) {
+func historyUnderLeases(t *testing.T, rounds int, late time.Duration, options ...string) {
 	for _, name := range []string{"none", "freeze", "cut", "pause", "kill", "restart", "stall"} {
 		t.Run(name, func(t *testing.T) {
 			srv := harness.Serve(t, harness.ServerOptions{HTTP: true})
@@ -456,7 +456,7 @@ func historyUnderLeases(t *testing.T, late time.Duration, options ...string) {
 				w.wires[side] = harness.NewWire(t, srv)
 				w.mount(side)
 			}
-			for round := range scale(2, 20) {
+			for round := range rounds {
 				w.h = witness.New()
 				w.round(round, faults[name])
 			}
