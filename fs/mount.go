@@ -55,10 +55,9 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, opt Options
 		return nil, err
 	}
 	s := &Session{server: server, vol: v, dir: dir, log: opt.Log}
+	// Not server.WaitMount, which opens a file there: a process that is killed while it waits for itself never ends, as the
+	// kernel lets go of it only when it has closed its end of the mount. The kernel has had the answer to its INIT by now.
 	go server.Serve()
-	if err := server.WaitMount(); err != nil {
-		return nil, errors.Join(fmt.Errorf("mount at %s: %w", dir, err), s.Detach())
-	}
 	f.passThrough(server, opt)
 	if err := setReadAhead(dir, opt.ReadAhead); err != nil {
 		opt.Log.Debug("kernel read-ahead stays at its default", "error", err)

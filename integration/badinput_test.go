@@ -8,7 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"pail/integration/harness"
 )
@@ -119,6 +121,36 @@ func TestStaleMountpoint(t *testing.T) {
 		t.Errorf("after mounting again: %q, %v", got, err)
 	}
 	harness.Command{}.Run(t, harness.Binary(t), "umount", m.Dir)
+}
+
+// TestKilledWhileMounting kills mounts in the moment in which they appear. A process that waited for an answer of its own mount then
+// would never end.
+func TestKilledWhileMounting(t *testing.T) {
+	harness.NeedRoot(t)
+	s := harness.Serve(t, harness.ServerOptions{})
+	s.Bucket(t, "bucket")
+	for range 20 {
+		dir := t.TempDir()
+		t.Cleanup(func() { harness.Detach(dir) })
+		cmd := exec.Command(harness.Binary(t), "mount", "bucket", dir, "-f", "-o", strings.Join(s.MountWords(), ","))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(30 * time.Second); ; {
+			if _, mounted := harness.Mounted(dir); mounted || time.Now().After(deadline) {
+				break
+			}
+		}
+		cmd.Process.Kill()
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			syscall.Unmount(dir, syscall.MNT_FORCE) // it would outlive the test
+			t.Fatal("a killed mount does not end")
+		}
+	}
 }
 
 // TestBackground mounts as a person does: the command returns when the mount answers, and pail umount ends it.
