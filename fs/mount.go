@@ -58,11 +58,22 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, opt Options
 	// Not server.WaitMount, which opens a file there: a process that is killed while it waits for itself never ends, as the
 	// kernel lets go of it only when it has closed its end of the mount. The kernel has had the answer to its INIT by now.
 	go server.Serve()
+	s.knowRoot(ctx)
 	f.passThrough(server, opt)
 	if err := setReadAhead(dir, opt.ReadAhead); err != nil {
 		opt.Log.Debug("kernel read-ahead stays at its default", "error", err)
 	}
 	return s, nil
+}
+
+// knowRoot asks for the root's attributes, which whoever comes first needs, and would have to wait for. He is told what is wrong
+// with them.
+func (s *Session) knowRoot(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if _, err := s.vol.Getattr(ctx, s.vol.Root()); err != nil {
+		s.log.Debug("the root's attributes are not known yet", "error", err)
+	}
 }
 
 // attach makes the connection: root mounts itself, others (and root without the capability) through fusermount3.
