@@ -23,13 +23,7 @@ func (n *node) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	if err != nil {
 		return n.fs.errno("getattr", n.v, err)
 	}
-	if old := n.parted(); old != nil {
-		n.fs.nodes.replace(n)
-		if !n.nameless() {
-			st = old.h.Stat()
-		}
-	}
-	n.tell(&out.Attr, st)
+	n.tell(&out.Attr, n.shown(st))
 	return 0
 }
 
@@ -57,15 +51,10 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	if err != nil {
 		return n.refuse("setattr", err)
 	}
-	if old := n.parted(); old != nil {
-		if n.fs.nodes.replace(n); named {
-			return n.stale(ctx) // sets it once more, where it is seen
-		}
-		if !n.nameless() {
-			st = old.h.Stat()
-		}
+	if named && n.parted() != nil {
+		return n.stale(ctx) // sets it once more, where it is seen
 	}
-	n.tell(&out.Attr, st)
+	n.tell(&out.Attr, n.shown(st))
 	out.SetTimeout(n.fs.attrTimeout) // go-fuse does it for Getattr only
 	return 0
 }

@@ -69,6 +69,18 @@ func (n *node) parted() *handle {
 	return nil
 }
 
+// shown returns which attributes the kernel is told of a file with these: those of what its handles read, where they have parted.
+func (n *node) shown(st volume.Stat) volume.Stat {
+	old := n.parted()
+	if old == nil {
+		return st
+	}
+	if n.fs.nodes.replace(n); n.nameless() {
+		return st
+	}
+	return old.h.Stat()
+}
+
 // nameless reports whether somebody who has no other way than this node has opened the version in place: he is told its
 // attributes, though they cut what the others read.
 func (n *node) nameless() bool {

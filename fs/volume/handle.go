@@ -59,16 +59,9 @@ func (n *Inode) Partings() uint64 { return n.partings.Load() }
 
 // Stat returns the attributes of what a handle reads that has parted from its file.
 func (h *Handle) Stat() Stat {
-	o := h.n.v.newObject(h.base())
 	h.n.mu.Lock()
 	defer h.n.mu.Unlock()
-	return h.n.statLocked(o, h.c.size())
-}
-
-func (h *Handle) base() s3client.ObjectInfo {
-	h.n.mu.Lock()
-	defer h.n.mu.Unlock()
-	return h.c.base
+	return h.n.statLocked(h.n.v.newObject(h.c.base), h.c.size())
 }
 
 // Borrow returns a local file with all bytes that the handle reads, now and later, if there is one and nothing can be

@@ -78,16 +78,23 @@ func TestPublishedHereWithAnAnswerLost(t *testing.T) {
 	}
 }
 
+// publishedOpen publishes tmp_1 as final in the journal, with a handle that may go on writing.
+func publishedOpen(t *testing.T) (*mount, *volume.Handle) {
+	t.Helper()
+	m := newJournaledOwn(t, memclient.Full())
+	m.missing("final")
+	h := m.create("tmp_1")
+	m.writeAll(h, "content", 0)
+	m.ok(h.Flush(ctx))
+	m.ok(m.link("tmp_1", "final"))
+	return m, h
+}
+
 // What is written to a file of whose names only the second could be sent is in it whichever goes.
 func TestPublishedHereAndWrittenHalfSent(t *testing.T) {
 	for _, gone := range []string{"tmp_1", "final"} {
 		t.Run(gone, func(t *testing.T) {
-			m := newJournaledOwn(t, memclient.Full())
-			m.missing("final")
-			h := m.create("tmp_1")
-			m.writeAll(h, "content", 0)
-			m.ok(h.Flush(ctx))
-			m.ok(m.link("tmp_1", "final"))
+			m, h := publishedOpen(t)
 			m.faults.set(func(op, key string) error {
 				if key == "tmp_1" {
 					return errCut
@@ -120,12 +127,7 @@ func TestPublishedHereAndWrittenHalfSent(t *testing.T) {
 // A volume that was closed in an outage can be closed again.
 func TestPublishedHereAndClosedInAnOutage(t *testing.T) {
 	for _, written := range []bool{false, true} { // since it was linked
-		m := newJournaledOwn(t, memclient.Full())
-		m.missing("final")
-		h := m.create("tmp_1")
-		m.writeAll(h, "content", 0)
-		m.ok(h.Flush(ctx))
-		m.ok(m.link("tmp_1", "final"))
+		m, h := publishedOpen(t)
 		want := "content"
 		if written {
 			m.writeAll(h, "C", 0)
