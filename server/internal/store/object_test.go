@@ -281,7 +281,6 @@ func TestDeleteObjects(t *testing.T) {
 
 func TestSweepRemovesOrphansOnly(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, e *env) {
-		e.background.Wait() // the sweep of the start is over, so that the test's is the only one
 		p := data(5000, 9)
 		e.put("k", p)
 		create := func() blob.ID {

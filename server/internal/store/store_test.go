@@ -135,12 +135,14 @@ func openPebble(t *testing.T, d *pebbletest.Disk) meta.DB {
 	return db
 }
 
-// newEnv opens a store with the buckets "b" and "c".
+// newEnv opens a store with the buckets "b" and "c". The sweep of the start is over then: it would remove the blobs whose
+// rows a test takes away for a moment.
 func newEnv(t *testing.T, db meta.DB) *env {
 	t.Helper()
 	e := &env{t: t, db: db, fs: blobtest.NewMemFS()}
 	e.clock.Store(1_800_000_000)
 	e.Store = openStore(t, db, e.fs, func() time.Time { return time.Unix(e.clock.Load(), 123456789) })
+	e.background.Wait()
 	for _, name := range []string{"b", "c"} {
 		if err := e.CreateBucket(ctx, Bucket{Name: name, Owner: "me", Region: "us-east-1"}); err != nil {
 			t.Fatal(err)
