@@ -53,8 +53,8 @@ rgw: build deps ## mounts on Ceph's RGW, with the tests of calls and programs; a
 	@packaging/deps.sh ha
 	CI=1 PAIL_HA=2m $(GO) test -count=1 -timeout 60m -v -run TestRGW ./integration/ha
 
-soak: build deps ## programs and limits at full size: 100,000 files, a directory of a million; takes an hour
-	PAIL_SOAK=1 $(GO) test -timeout 3h -v -count 1 -run '^Test(Program|Limit)' ./integration
+soak: build deps ## programs, limits and histories at full size: 100,000 files, a directory of a million; takes two hours
+	PAIL_SOAK=1 $(GO) test -timeout 3h -v -count 1 -run '^Test(Program|Limit|BigFile|History)' ./integration
 
 lint: ## gofmt, vet, staticcheck
 	@fmt=$$(gofmt -l cmd fs s3client server integration); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }

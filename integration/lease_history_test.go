@@ -437,7 +437,7 @@ var faults = map[string]func(w *witnesses){
 // opens, lists or asks for attributes sees what was acknowledged last, and a version is kept beside only where its writer was
 // told.
 func TestHistoryUnderLeases(t *testing.T) {
-	historyUnderLeases(t, scale(2, 20), 0, "attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink")
+	historyUnderLeases(t, scale(1, 20), 0, "attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink")
 }
 
 // With what a mount and the kernel believe for a moment, a second each, both mounts see all that much later, and no later than
