@@ -29,6 +29,7 @@ type handle struct {
 	h     *volume.Handle
 	flags uint32 // of open(2)
 
+	paged    bool // the kernel reads it by the size and the pages of its inode; guarded by n.mu
 	through  bool // the kernel reads the file itself
 	nameless bool // opened by a node that was replaced, for lack of a name to look up
 }

@@ -38,7 +38,7 @@ type node struct {
 		sync.Mutex
 		pages   pages // of handles that are read from us
 		through through
-		told    uint64 // the size that the kernel was told last
+		told    sizes // that the kernel may believe in
 		handles map[*handle]struct{}
 
 		together bool   // no handle had parted
@@ -64,14 +64,6 @@ func (n *node) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
 // blockSize is what stat(2) calls the preferred size of I/O. Programs that write through stdio take it for their buffer,
 // and FUSE asks for large writes; NFS says its wsize here for the same reason.
 const blockSize = 128 << 10
-
-// tell answers a request with attributes.
-func (n *node) tell(out *fuse.Attr, st volume.Stat) {
-	n.mu.Lock()
-	n.mu.told = st.Size
-	n.mu.Unlock()
-	fill(out, st)
-}
 
 // fill puts a volume's attributes into the kernel's form.
 func fill(out *fuse.Attr, st volume.Stat) {

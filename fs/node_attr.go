@@ -23,7 +23,7 @@ func (n *node) Getattr(ctx context.Context, _ fusefs.FileHandle, out *fuse.AttrO
 	if err != nil {
 		return n.fs.errno("getattr", n.v, err)
 	}
-	n.tell(&out.Attr, n.shown(st))
+	n.tell(&out.Attr, st)
 	return 0
 }
 
@@ -54,7 +54,7 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	if named && n.parted() != nil {
 		return n.stale(ctx) // sets it once more, where it is seen
 	}
-	n.tell(&out.Attr, n.shown(st))
+	n.tell(&out.Attr, st)
 	out.SetTimeout(n.fs.attrTimeout) // go-fuse does it for Getattr only
 	return 0
 }

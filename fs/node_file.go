@@ -72,17 +72,6 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	return f, kind, 0
 }
 
-// showSize makes the kernel ask for the attributes again if the size that it believes in is another one: it reads up to that,
-// whatever the version that was opened has.
-func (n *node) showSize(size uint64) {
-	n.mu.Lock()
-	known := n.mu.told == size
-	n.mu.Unlock()
-	if !known {
-		n.attributesChanged()
-	}
-}
-
 // Create implements fusefs.NodeCreater. The kernel sends it also for a name that another client has made meanwhile, so
 // the inode may be a known one.
 func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fusefs.Inode, fusefs.FileHandle, uint32, syscall.Errno) {
@@ -99,7 +88,7 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 			return nil, nil, 0, n.fs.errno("create", n.v, err)
 		}
 	}
-	return inode, child.hold(&handle{n: child, h: h, flags: flags}), child.opened(h.Version()), 0
+	return inode, child.hold(&handle{n: child, h: h, flags: flags, paged: true}), child.opened(h.Version()), 0
 }
 
 // Tmpfile implements fusefs.NodeTmpfiler, which is open(2) with O_TMPFILE.
@@ -111,7 +100,7 @@ func (n *node) Tmpfile(ctx context.Context, flags, mode uint32, out *fuse.EntryO
 	}
 	inode := n.entry(ctx, v, st, out)
 	child := inode.Operations().(*node)
-	return inode, child.hold(&handle{n: child, h: h, flags: flags}), child.opened(h.Version()), 0
+	return inode, child.hold(&handle{n: child, h: h, flags: flags, paged: true}), child.opened(h.Version()), 0
 }
 
 // CopyFileRange implements fusefs.NodeCopyFileRanger. What it does not support the kernel does by reading and writing.

@@ -30,6 +30,11 @@ func unmounted(t *testing.T, n int) (*requests, *filesystem) {
 			t.Fatal(err)
 		}
 	}
+	return unmountedOver(t, client)
+}
+
+func unmountedOver(t *testing.T, client *memclient.Client) (*requests, *filesystem) {
+	t.Helper()
 	area, err := stage.New(stage.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

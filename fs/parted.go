@@ -56,6 +56,10 @@ func (n *node) admit(f *handle, h *volume.Handle, last bool) error {
 func (n *node) parted() *handle {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.partedLocked()
+}
+
+func (n *node) partedLocked() *handle {
 	partings := n.v.Partings()
 	if n.mu.together && n.mu.partings == partings {
 		return nil // without a look at each of many
@@ -69,23 +73,9 @@ func (n *node) parted() *handle {
 	return nil
 }
 
-// shown returns which attributes the kernel is told of a file with these: those of what its handles read, where they have parted.
-func (n *node) shown(st volume.Stat) volume.Stat {
-	old := n.parted()
-	if old == nil {
-		return st
-	}
-	if n.fs.nodes.replace(n); n.nameless() {
-		return st
-	}
-	return old.h.Stat()
-}
-
-// nameless reports whether somebody who has no other way than this node has opened the version in place: he is told its
+// namelessLocked reports whether somebody who has no other way than this node has opened the version in place: he is told its
 // attributes, though they cut what the others read.
-func (n *node) nameless() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (n *node) namelessLocked() bool {
 	for h := range n.mu.handles {
 		if h.nameless && !h.h.Parted() {
 			return true

@@ -123,10 +123,15 @@ var errReplaced = errors.New("the file has another version")
 // kind returns the flags that say how the kernel is going to read a file that was opened.
 func (n *node) kind(ctx context.Context, h *handle) (uint32, error) {
 	kind, err := n.passes(h, ctx.Done())
-	if err != nil || h.through {
-		return kind, err
+	if err != nil {
+		return 0, err
 	}
-	if kind = n.opened(h.h.Version()); n.replaced.Load() {
+	if !h.through {
+		kind = n.opened(h.h.Version())
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if h.paged = h.through || !n.replaced.Load(); !h.paged {
 		kind = fuse.FOPEN_DIRECT_IO // the pages are those of other versions
 	}
 	return kind, nil

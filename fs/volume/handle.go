@@ -64,6 +64,18 @@ func (h *Handle) Stat() Stat {
 	return h.n.statLocked(h.n.v.newObject(h.c.base), h.c.size())
 }
 
+// Open returns the attributes of a file that is open or has changes that are not stored, as its handles have it: but those
+// that have parted from it. ok is false for any other.
+func (n *Inode) Open() (st Stat, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.mu.content
+	if c == nil {
+		return Stat{}, false
+	}
+	return n.statLocked(n.mu.obj, c.size()), true
+}
+
 // Borrow returns a local file with all bytes that the handle reads, now and later, if there is one and nothing can be
 // written. giveBack ends its use.
 func (h *Handle) Borrow() (f *os.File, giveBack func(), ok bool) {
