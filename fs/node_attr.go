@@ -35,10 +35,6 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	}
 	set := changes(in)
 	nothing := in.Valid&^(fuse.FATTR_FH|fuse.FATTR_LOCKOWNER) == 0
-	named := h == nil && !nothing && n.fs.nodes.retries.take(ctx, n.v) == nil
-	if named && (n.replaced.Load() || n.parted() != nil) {
-		return n.stale(ctx)
-	}
 	if set.Size != nil || set.UID != nil || set.GID != nil || nothing {
 		cost := loss(ctx)
 		cost.SetID = nothing || in.Valid&fuse.FATTR_KILL_SUIDGID != 0
@@ -47,16 +43,47 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	if nothing && n.refuses(ctx, *set.Loss) {
 		return syscall.EPERM
 	}
+	first := h == nil && !nothing && n.fs.nodes.retries.take(ctx, n.v) == nil
+	if first && (n.replaced.Load() || n.parted() != nil) {
+		if done, errno := n.setParted(ctx, set, out); done {
+			return errno
+		}
+	}
 	st, err := n.fs.vol.Setattr(detached(ctx), n.v, set, h)
 	if err != nil {
 		return n.refuse("setattr", err)
 	}
-	if named && n.parted() != nil {
-		return n.stale(ctx) // sets it once more, where it is seen
+	if first && n.parted() != nil { // it is set once more, where it is seen
+		_, errno := n.setParted(ctx, set, out)
+		return errno
 	}
+	n.answer(out, st)
+	return 0
+}
+
+// setParted has attributes set where they are seen, of a file whose handles have parted from it: by a name at the node that the
+// name leads to now, by a descriptor at what that reads. Nothing is done for a descriptor that reads what is in place.
+func (n *node) setParted(ctx context.Context, set volume.SetAttr, out *fuse.AttrOut) (done bool, _ syscall.Errno) {
+	if !byDescriptor(ctx) {
+		return true, n.stale(ctx)
+	}
+	n.mu.Lock()
+	old := n.apartLocked()
+	n.mu.Unlock()
+	if old == nil {
+		return false, 0
+	}
+	if err := old.h.Setattr(set); err != nil {
+		return true, n.fs.errno("setattr", n.v, err)
+	}
+	n.answer(out, old.h.Stat())
+	return true, 0
+}
+
+// answer tells attributes that were set.
+func (n *node) answer(out *fuse.AttrOut, st volume.Stat) {
 	n.tell(&out.Attr, st)
 	out.SetTimeout(n.fs.attrTimeout) // go-fuse does it for Getattr only
-	return 0
 }
 
 // refuses reports whether a request that sets nothing is refused. The kernel sends one for a chown(2) that leaves both

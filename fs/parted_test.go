@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,6 +80,34 @@ func TestChangeOfAReplacedFileIsSeen(t *testing.T) {
 	}
 	info, err := os.Stat(m.path("f"))
 	if err != nil || info.Mode() != 0o600 || info.Size() != int64(len(now)) {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// What is set by a descriptor is set of what is open, and there at once: of a file that is known to be replaced of nothing else.
+func TestAttributesAreSetByTheDescriptorOfAReplacedFile(t *testing.T) {
+	m := newMount(t)
+	f, now := replacedWhileOpen(t, m)
+	set := func(mode os.FileMode) {
+		t.Helper()
+		day := time.Unix(86400, 5)
+		ts := []unix.Timespec{unix.NsecToTimespec(day.UnixNano()), unix.NsecToTimespec(day.UnixNano())}
+		if err := errors.Join(f.Chmod(mode), f.Chown(os.Getuid(), os.Getgid()),
+			unix.UtimesNanoAt(int(f.Fd()), "", ts, unix.AT_EMPTY_PATH)); err != nil {
+			t.Error(err)
+		}
+		info, err := f.Stat()
+		if err != nil || info.Mode() != mode || !info.ModTime().Equal(day) || info.Size() == int64(len(now)) {
+			t.Errorf("%v, %v", info, err)
+		}
+	}
+	set(0o600)
+	if err := os.Chmod(m.path("f"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	set(0o604)
+	info, err := os.Stat(m.path("f"))
+	if err != nil || info.Mode() != 0o640 || info.Size() != int64(len(now)) {
 		t.Errorf("%v, %v", info, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 
+	"pail/fs/attr"
 	"pail/fs/readahead"
 	"pail/fs/stage"
 	"pail/s3client"
@@ -62,6 +63,18 @@ func (h *Handle) Stat() Stat {
 	h.n.mu.Lock()
 	defer h.n.mu.Unlock()
 	return h.n.statLocked(h.n.v.newObject(h.c.base), h.c.size())
+}
+
+// Setattr changes attributes of what a handle reads that has parted from its file, as of a file without a name.
+func (h *Handle) Setattr(set SetAttr) error {
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	o := h.n.v.newObject(h.c.base)
+	a, err := changed(o, h.n.v.apply(set))
+	if err == nil {
+		h.c.base.Meta = attr.Encode(a, o.info.Meta)
+	}
+	return err
 }
 
 // Open returns the attributes of a file that is open or has changes that are not stored, as its handles have it: but those
