@@ -29,6 +29,7 @@ const (
 	claimWait   = time.Second                       // before what could not be claimed is tried again, at first
 	claimMost   = time.Minute                       // and at most
 
+	silences  = 3 // streams in a row without a first word, of which a busy service may have one, until that is how it is
 	maxLeases = 32
 	maxRecent = 1024 // prefixes of which the last creation is remembered
 	maxBars   = 1024
@@ -65,6 +66,7 @@ type Keeper struct {
 		bars   []bar
 		asked  *held                // whose answer has not come; nil: none
 		off    time.Time            // until then nothing is asked
+		silent int                  // streams in a row that had no first word
 		recent map[string]time.Time // last creation under a prefix
 	}
 }
@@ -221,12 +223,17 @@ func (k *Keeper) Ask(ctx context.Context, prefixes ...string) {
 
 // pauseAfter lets nothing be asked for a while: for long where an error is not about to pass.
 func (k *Keeper) pauseAfter(err error) {
-	pause := broken
-	if !errors.Is(err, errSilent) && s3client.IsAny(err, s3client.ErrUnavailable, s3client.ErrThrottled, context.DeadlineExceeded) {
-		pause = refused
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	passes := s3client.IsAny(err, s3client.ErrUnavailable, s3client.ErrThrottled, context.DeadlineExceeded)
+	if errors.Is(err, errSilent) {
+		k.mu.silent++
+		passes = k.mu.silent < silences
+	}
+	pause := broken
+	if passes {
+		pause = refused
+	}
 	if until := k.opt.Now().Add(pause); until.After(k.mu.off) {
 		k.mu.off = until
 	}

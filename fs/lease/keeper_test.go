@@ -312,18 +312,48 @@ func TestRefusals(t *testing.T) {
 
 // Behind what holds streams back, there are no leases, and hardly an attempt to have one.
 func TestSilentStream(t *testing.T) {
-	s, k := newService(t)
+	synctest.Test(t, func(t *testing.T) {
+		s, k := newService(t)
+		s.joinsSilent(k, silences)
+		s.advance(broken - refused - 1)
+		k.Ask(ctx, "d/")
+		k.Ask(ctx, "d/")
+		s.wait()
+		if uses(k, "d/") {
+			t.Error("it relies on a lease")
+		}
+	})
+}
+
+// joinsSilent has a keeper open streams that say nothing, and lets the time pass after which it tries again.
+func (s *service) joinsSilent(k *Keeper, n int) {
+	s.t.Helper()
 	s.silent = true
-	k.Ask(ctx, "d/")
-	k.Ask(ctx, "d/")
-	s.wait("join", "close")
-	s.advance(broken - 1)
-	k.Ask(ctx, "d/")
-	k.Ask(ctx, "d/")
-	s.wait()
-	if uses(k, "d/") {
-		t.Error("it relies on a lease")
+	for range n {
+		k.Ask(ctx, "d/")
+		k.Ask(ctx, "d/")
+		s.wait("join", "close")
+		s.advance(refused)
 	}
+	s.silent = false
+}
+
+// A service that is too busy for the first word of a stream is asked again soon, also when that happens another time.
+func TestStreamThatBeginsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, k := newService(t)
+		for range 2 {
+			s.joinsSilent(k, silences-1)
+			k.Ask(ctx, "d/")
+			k.Ask(ctx, "d/")
+			s.wait("join", "ask d/")
+			if !uses(k, "d/") {
+				t.Fatal("there is no lease")
+			}
+			close(s.stream().events)
+			s.wait("close", "claim d/")
+		}
+	})
 }
 
 // A lease whose answer got lost is given back when somebody wants it.

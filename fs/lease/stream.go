@@ -45,7 +45,7 @@ func (k *Keeper) open(ctx context.Context) (s3client.LeaseStream, error) {
 		return nil, fmt.Errorf("%w: %w", errSilent, err)
 	}
 	k.mu.Lock()
-	k.mu.stream, k.mu.sent, k.mu.opened = stream, first.Sent, k.opt.Now()
+	k.mu.stream, k.mu.sent, k.mu.opened, k.mu.silent = stream, first.Sent, k.opt.Now(), 0
 	k.mu.Unlock()
 	k.work.Go(func() {
 		defer end()
