@@ -47,7 +47,7 @@ func dial(t *testing.T, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	return c
 }
 
@@ -144,7 +144,7 @@ func TestSlowHeadersAreCut(t *testing.T) {
 		if _, err := c.Read(make([]byte, 1)); err == io.EOF {
 			break
 		}
-		if time.Since(began) > 10*time.Second {
+		if time.Since(began) > time.Minute {
 			t.Fatal("headers may take for ever")
 		}
 	}
@@ -195,6 +195,7 @@ func TestConnectionLimit(t *testing.T) {
 		case <-working: // it was let in, so the oldest is gone
 			in = true
 		case <-answered:
+			third.Close() // the server waits for that, with few at a time
 		}
 	}
 	if _, err := oldest.Read(make([]byte, 1)); err != io.EOF {
@@ -212,9 +213,12 @@ func TestConnectionLimit(t *testing.T) {
 	if got := <-answered; got != 200 {
 		t.Errorf("the connection that was let in was answered %d", got)
 	}
-	fourth := dial(t, addr)
-	get(fourth, "/")
-	if got := read(fourth); got != 200 {
-		t.Errorf("after the rush: %d", got)
+	for got := 503; got != 200; { // refused until the server has noticed that one of them is idle
+		fourth := dial(t, addr)
+		get(fourth, "/")
+		if got = read(fourth); got != 200 && got != 503 {
+			t.Fatalf("after the rush: %d", got)
+		}
+		fourth.Close()
 	}
 }

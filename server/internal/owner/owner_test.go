@@ -41,7 +41,7 @@ func serve(t *testing.T, e *Epoch) {
 // takeSilent tries until the owner's silence is noticed.
 func takeSilent(t *testing.T, d *Dir) *Epoch {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		e, err := d.Take(agree)
 		if err == nil {

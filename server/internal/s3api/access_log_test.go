@@ -17,7 +17,7 @@ import (
 // logged reads all logs of the bucket until one line of them matches each pattern.
 func (s *scene) logged(target string, patterns ...string) {
 	s.Helper()
-	for end := time.Now().Add(30 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		var all strings.Builder
 		out, err := s.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(target)})
 		if err != nil {

@@ -132,8 +132,8 @@ func TestHoldersEndWithTheBucket(t *testing.T) {
 	s.want("granted", h.lease("PUT", "d/"), 200, "")
 	s.want("deleted", s.do("DELETE", "/bucket", ""), 204, "")
 	s.want("made again", s.do("PUT", "/bucket", ""), 200, "")
-	if line := h.next(); line != nil {
-		t.Errorf("the stream goes on: %v", line)
+	if e := h.event(); e != nil {
+		t.Errorf("the stream goes on: %v", e)
 	}
 }
 

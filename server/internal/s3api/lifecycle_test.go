@@ -72,7 +72,7 @@ func TestLifecycleIsDone(t *testing.T) {
 	s.put("new/k", "y")
 	s.want("put rules", s.do("PUT", "/bucket?lifecycle", expireRule), 200, "")
 	s.do("POST", path("old/m")+"?uploads", "")
-	for end := time.Now().Add(30 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		gone := s.do("GET", path("old/k"), "").status == 404
 		if gone && !strings.Contains(s.do("GET", "/bucket?uploads", "").body, "<Upload>") {
 			break

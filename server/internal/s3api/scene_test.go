@@ -151,7 +151,7 @@ func (s *scene) wire(request string) string {
 		s.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(conn, request); err != nil {
 		s.Logf("writing: %v", err)
 	}
