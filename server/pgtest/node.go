@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -108,14 +109,11 @@ func (n *Node) Promote() error { return program("pg_ctl", "promote", "-D", n.dir
 // configure appends settings and starts the server, on a free port the first time.
 func (n *Node) configure(settings ...string) error {
 	if n.Port == 0 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := freePort()
 		if err != nil {
 			return err
 		}
-		n.Port = l.Addr().(*net.TCPAddr).Port
-		if err := l.Close(); err != nil {
-			return err
-		}
+		n.Port = port
 	}
 	settings = append(settings, "listen_addresses='127.0.0.1'", "unix_socket_directories=''", "port="+strconv.Itoa(n.Port))
 	f, err := os.OpenFile(filepath.Join(n.dir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
@@ -127,6 +125,19 @@ func (n *Node) configure(settings ...string) error {
 		return err
 	}
 	return n.Start()
+}
+
+// freePort gives a port below those that the kernel gives to whoever wants any: nobody gets it before the server starts, nor
+// while a test has stopped it.
+func freePort() (port int, err error) {
+	for range 100 {
+		port = 10_000 + rand.IntN(20_000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, err
 }
 
 // Start starts the server, and waits until it takes connections.
