@@ -183,11 +183,18 @@ func silent(ctx context.Context, db meta.DB, members map[meta.ID]memberRow, beat
 	return err
 }
 
+// Looks at one who may be dead: a few for each beat that is missing. They are counted, not the time, in which nobody may have
+// reached the database.
+const (
+	looksPerBeat = 4
+	silentLooks  = 3 * looksPerBeat
+)
+
 // changes looks again and again, for as long as one who lives may take for a beat, and reports whether there was a change.
 func changes(ctx context.Context, beats time.Duration, look func() (bool, error)) (bool, error) {
-	ticker := time.NewTicker(beats / 4)
+	ticker := time.NewTicker(beats / looksPerBeat)
 	defer ticker.Stop()
-	for began := time.Now(); time.Since(began) < 3*beats; {
+	for range silentLooks {
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
