@@ -30,7 +30,7 @@ func TestProgramFio(t *testing.T) {
 			for _, job := range fioJobs {
 				args := strings.Fields("--name=" + job.name + " --directory=" + dir + " --fallocate=truncate --verify=crc32c --verify_fatal=1 --verify_state_save=0 " +
 					"--size=" + scale("2m", "64m") + " " + job.args + more)
-				out, stderr, err := harness.Command{Timeout: scale(2*time.Minute, 20*time.Minute)}.Try(program, args...)
+				out, stderr, err := harness.Command{Timeout: scale(5*time.Minute, 20*time.Minute)}.Try(program, args...)
 				if err != nil || strings.Contains(out+stderr, "verify: bad") {
 					t.Errorf("fio%s, %s: %v\n%s%s", more, job.name, err, out, stderr)
 				}

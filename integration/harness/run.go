@@ -14,7 +14,7 @@ type Command struct {
 	Env     []string
 	Dir     string
 	Stdin   string
-	Timeout time.Duration // 2 minutes when zero
+	Timeout time.Duration // 5 minutes when zero; it is there to end what hangs
 }
 
 // Run calls a program and returns its standard output; a non-zero exit fails the test with all that it printed.
@@ -31,7 +31,7 @@ func (c Command) Run(t testing.TB, name string, args ...string) string {
 func (c Command) Try(name string, args ...string) (stdout, stderr string, err error) {
 	timeout := c.Timeout
 	if timeout == 0 {
-		timeout = 2 * time.Minute
+		timeout = 5 * time.Minute
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
