@@ -31,10 +31,11 @@
 //
 // Memory is chunks of 128 KiB, cut from slabs that are mapped when first needed and kept until the pool closes, since
 // memory given back to the system is slow to get again. A block takes all its chunks before its GET starts. Blocks
-// that nobody needs at the moment make room in this order: those read to their end, those fetched for one read or as parts of a
-// whole, those fetched ahead; fetches ahead that are still under way are cancelled last. Fetching ahead may use only the first two
-// and leaves a reserve. A demanded read that finds no room waits in a queue for a single chunk, and holds none while it
-// waits. So there is always a fetch that can finish, and demanded reads never block each other for good.
+// that nobody needs at the moment make room in this order: those read to their end, and parts of a whole that are kept, which
+// go before memory is mapped anew, as that is far slower; those fetched for one read; those fetched ahead; fetches ahead that
+// are still under way are cancelled last. Fetching ahead may use only the first two and leaves a reserve. A
+// demanded read that finds no room waits in a queue for a single chunk, and holds none while it waits. So there is always a
+// fetch that can finish, and demanded reads never block each other for good.
 //
 // Locks: Pool.mu guards everything, sources and blocks included; it is held for table look-ups only, never while bytes
 // are copied or requested. A reader pins the block it copies from, which keeps its chunks in place.

@@ -73,6 +73,9 @@ func (s *source) end(b *block, keep room, err error) {
 		s.pool.keeper.keep(id, b, chunks)
 		s.pool.mu.Lock()
 		b.kept = true
+		if b.whole {
+			b.spendLocked() // memory that was used before is quicker than new one, and reads find it where it is kept
+		}
 		b.unpinLocked(0)
 		s.pool.mu.Unlock()
 	}

@@ -1,6 +1,9 @@
 package readahead
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"sync"
 	"testing"
 
@@ -15,6 +18,7 @@ type shelf struct {
 	open chan struct{} // closed: Keep goes on
 
 	mu    sync.Mutex
+	id    ObjectID
 	bytes map[int64]int64 // by offset
 }
 
@@ -31,12 +35,31 @@ func (k *shelf) Keep(id ObjectID, off int64, data [][]byte) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.bytes[off] = n; id.ETag != "e" {
+	if k.id, k.bytes[off] = id, max(n, k.bytes[off]); id.ETag != "e" {
 		k.t.Errorf("kept as %+v", id)
 	}
 }
 
-func (k *shelf) Client(next s3client.Client) s3client.Client { return next }
+func (k *shelf) Client(next s3client.Client) s3client.Client { return shelfClient{next, k} }
+
+// shelfClient reads what a shelf has from there.
+type shelfClient struct {
+	s3client.Client
+	k *shelf
+}
+
+func (c shelfClient) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
+	c.k.mu.Lock()
+	id, here := c.k.id, opt.Range.Len > 0 && c.k.hasLocked(opt.Range)
+	c.k.mu.Unlock()
+	if !here {
+		return c.Client.Get(ctx, key, opt)
+	}
+	p := make([]byte, opt.Range.Len)
+	content(p, opt.Range.Off)
+	info := s3client.ObjectInfo{Key: key, Size: id.Size, ETag: id.ETag}
+	return &s3client.Object{Info: info, Body: io.NopCloser(bytes.NewReader(p))}, nil
+}
 
 // Missing says of every chunk that it did not get whole that it is missing.
 func (k *shelf) Missing(id ObjectID) (missing []s3client.Range) {
@@ -56,12 +79,16 @@ func (k *shelf) Missing(id ObjectID) (missing []s3client.Range) {
 }
 
 func (k *shelf) hasLocked(r s3client.Range) bool {
-	for off, n := range k.bytes {
-		if off <= r.Off && r.Off+r.Len <= off+n {
-			return true
+	at := r.Off
+	for more := true; more && at < r.Off+r.Len; {
+		more = false
+		for off, n := range k.bytes {
+			if off <= at && at < off+n {
+				at, more = off+n, true
+			}
 		}
 	}
-	return false
+	return at >= r.Off+r.Len
 }
 
 // covers reports whether the blocks that were kept make up [0, size).

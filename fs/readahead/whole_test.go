@@ -1,6 +1,7 @@
 package readahead
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"io"
@@ -124,6 +125,31 @@ func TestRandomReadsThatWaitedLongEnoughFetchTheRest(t *testing.T) {
 	if more := l.requests()[len(g):]; len(more) != 0 {
 		t.Errorf("requests for what is here: %v", more)
 	}
+}
+
+// Parts that are kept make room first, before memory is mapped that was never used.
+func TestPartsThatAreKeptMakeRoomFirst(t *testing.T) {
+	l := newLink(16 * mib)
+	p, s := l.open(t, openShelf(t))
+	s.due()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	parts := func(l *list.List) (n int) {
+		for e := l.Front(); e != nil; e = e.Next() {
+			if b := e.Value.(*block); b.whole && b.kept {
+				n++
+			}
+		}
+		return n
+	}
+	waitFor(t, "the last part", func() bool {
+		read(t, s, rnd.Int64N(l.size/4096)*4096, 4096)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if n := parts(&p.mu.idle) + parts(&p.mu.ready); n > 0 {
+			t.Fatalf("%d parts are kept and hold their memory", n)
+		}
+		return s.whole.state == over && parts(&p.mu.spent) > 0
+	})
 }
 
 // Where the link is slow for all together, parts slow reads down: so more of them are to show that it is worth it.
