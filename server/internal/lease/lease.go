@@ -302,12 +302,16 @@ func (r *Registry) overlappingLocked(bucket uint64, prefix string) []*Lease {
 	return list
 }
 
-// Recall asks the holders to give leases back, as somebody wants to make or change a key, and waits for their end or that of
-// ctx: not for one after the other.
-func (r *Registry) Recall(ctx context.Context, list []*Lease, key string) error {
+// BeginRecall asks the holders to give leases back, as somebody wants to make or change a key.
+func (r *Registry) BeginRecall(list []*Lease, key string) {
 	for _, l := range list {
 		r.recall(l, key)
 	}
+}
+
+// Recall is BeginRecall, and waits for the end of the leases or that of ctx: not for one after the other.
+func (r *Registry) Recall(ctx context.Context, list []*Lease, key string) error {
+	r.BeginRecall(list, key)
 	for _, l := range list {
 		select {
 		case <-l.gone:

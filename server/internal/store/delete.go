@@ -41,14 +41,22 @@ func (s *Store) DeleteObjects(ctx context.Context, bucket string, in []DeleteInp
 		if err != nil {
 			return err
 		}
+		var waits *leasedError // for all leases at once
 		for i, d := range in {
 			res, err := x.deleteObject(b, d)
-			if isRefusal(err) {
+			var leased *leasedError
+			switch {
+			case isRefusal(err):
 				res.Err = storeError(err)
-			} else if err != nil {
+			case errors.As(err, &leased):
+				leased.others, waits = waits, leased
+			case err != nil:
 				return err
 			}
 			results[i] = res
+		}
+		if waits != nil {
+			return waits
 		}
 		return nil
 	})

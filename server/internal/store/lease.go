@@ -160,6 +160,7 @@ func (s *Store) restoreLeases(ctx context.Context) error {
 type leasedError struct {
 	leases []*lease.Lease
 	key    string
+	others *leasedError // that are in the way of other keys of the transaction; nil: none
 }
 
 func (e *leasedError) Error() string { return fmt.Sprintf("there is a lease on %q", e.key) }
@@ -169,7 +170,7 @@ func unlessLeased(list []*lease.Lease, key string) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return &leasedError{list, key}
+	return &leasedError{leases: list, key: key}
 }
 
 // creates must be called before a key that was not there becomes visible. Its error, a *leasedError, ends the transaction,
@@ -219,14 +220,19 @@ func (x *tx) Delete(key []byte) error {
 	return x.Txn.Delete(key)
 }
 
-// awaitLease waits for the end of the leases that err is about. It reports false when there is none, or when ctx has ended.
+// awaitLease waits for the end of the leases that err is about, of all at once. It reports false when there is none, or when ctx has ended.
 func (s *Store) awaitLease(ctx context.Context, err error) (bool, error) {
 	var leased *leasedError
 	if !errors.As(err, &leased) {
 		return false, err
 	}
-	if err := s.leases.Recall(ctx, leased.leases, leased.key); err != nil {
-		return false, err
+	for l := leased; l != nil; l = l.others {
+		s.leases.BeginRecall(l.leases, l.key)
+	}
+	for l := leased; l != nil; l = l.others {
+		if err := s.leases.Recall(ctx, l.leases, l.key); err != nil {
+			return false, err
+		}
 	}
 	return true, nil
 }

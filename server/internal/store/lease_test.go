@@ -446,3 +446,36 @@ func TestRowsOfEndedLeasesGoAfterARefusal(t *testing.T) {
 		}
 	})
 }
+
+// Who removes keys under leases of several holders has all of them hear of it before any has given its lease back.
+func TestDeleteObjectsRecallsAllLeasesAtOnce(t *testing.T) {
+	onEachEngineWithLeases(t, func(t *testing.T, e *env, first *lease.Holder) {
+		second, err := e.JoinLeases(ctx, "b", "second")
+		wantErr(t, err, nil)
+		defer second.Leave()
+		var keys []DeleteInput
+		for holder, prefix := range map[string]string{"holder": "x/", "second": "y/"} {
+			e.put(prefix+"k", data(5, 1))
+			wantErr(t, e.GrantLease(ctx, "b", holder, prefix, lease.Reads), nil)
+			keys = append(keys, DeleteInput{Key: prefix + "k"})
+		}
+		over := make(chan error, 1)
+		go func() {
+			_, err := e.DeleteObjects(ctx, "b", keys)
+			over <- err
+		}()
+		for prefix, h := range map[string]*lease.Holder{"x/": first, "y/": second} {
+			if got := <-h.Events(); got != (lease.Event{Prefix: prefix, Key: prefix + "k"}) {
+				t.Errorf("%+v", got)
+			}
+		}
+		for _, prefix := range []string{"x/", "y/"} {
+			if !e.leases.Held(lease.Place{Bucket: first.Bucket(), Prefix: prefix}) {
+				t.Errorf("nobody waited for the lease on %q", prefix)
+			}
+		}
+		wantErr(t, e.ReturnLease(ctx, "b", "holder", "x/"), nil)
+		wantErr(t, e.ReturnLease(ctx, "b", "second", "y/"), nil)
+		wantErr(t, <-over, nil)
+	})
+}
