@@ -33,7 +33,7 @@ type service struct {
 
 func newService(t *testing.T) (*service, *Keeper) {
 	s := &service{t: t, now: time.Unix(1e9, 0), logged: make(chan struct{}, 1)}
-	s.names = tree.NewCache[int](tree.CacheOptions{MaxEntries: 1, Now: s.clock})
+	s.names = tree.NewCache[int](tree.CacheOptions[int]{MaxEntries: 1, Now: s.clock})
 	k := New(Options{Reads: true, Join: s.join, Stamp: s.names.Begin, Now: s.clock, Claim: func(_ context.Context, prefix string) bool { s.note("claim " + prefix); return true }})
 	t.Cleanup(k.Close)
 	return s, k

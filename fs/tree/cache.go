@@ -10,17 +10,21 @@ import (
 )
 
 // CacheOptions configure a Cache.
-type CacheOptions struct {
+type CacheOptions[E any] struct {
 	MaxEntries  int           // names; at least 1
 	TTL         time.Duration // how long an entry is fresh
 	NegativeTTL time.Duration // how long it is fresh that a name does not exist
 	Now         func() time.Time
 	Children    int // of a directory that was listed whole, up to which they can be told by Children; 0: none
+
+	// Yields reports whether a name is not value's where something else has it too, as a directory: who learns of value alone
+	// knows only as much as was known before of what else may be there. nil: no value does.
+	Yields func(value E) bool
 }
 
 // Cache holds what was last heard of names. E is what is known of a name that exists. It is safe for concurrent use.
 type Cache[E any] struct {
-	opt CacheOptions
+	opt CacheOptions[E]
 	mu  struct {
 		sync.Mutex
 		seq     uint64
@@ -60,6 +64,7 @@ type entry[E any] struct {
 	since uint64 // sequence of a stamp not before that of what was asked to find it out; 0: nobody knows
 	state State  // Unknown, Absent or Present, as of stamp
 	value E
+	part  bool // of what may have the name nothing else was asked for, nor changed; until it is added
 }
 
 // listing says when the last whole listing of a directory began, and the one that is on its way. Zero is never.
@@ -71,12 +76,13 @@ type listing struct {
 }
 
 // NewCache returns an empty cache.
-func NewCache[E any](opt CacheOptions) *Cache[E] {
+func NewCache[E any](opt CacheOptions[E]) *Cache[E] {
 	c := &Cache[E]{opt: opt}
 	size := max(opt.MaxEntries, 1)
 	// The only error of NewLRU is about a size below 1.
 	c.mu.entries, _ = simplelru.NewLRU(size, func(path string, e entry[E]) {
-		if e.state != Absent { // what a listing lacks is absent without an entry, too
+		// What a listing lacks is absent without an entry, too, if that was not in doubt since.
+		if l, _ := c.mu.dirs.Peek(Dir(path)); e.state != Absent || e.since < l.done.seq && l.done.Before(e.stamp) {
 			c.mu.dirs.Remove(Dir(path))
 		}
 		if !c.mu.dropping {
@@ -157,20 +163,26 @@ func (c *Cache[E]) Put(path string, value E, s Stamp) bool {
 	return c.put(path, entry[E]{stamp: s, since: s.seq, state: Present, value: value})
 }
 
+// PutPart is Put where nothing was asked of what else may have the name; see CacheOptions.Yields.
+func (c *Cache[E]) PutPart(path string, value E, s Stamp) bool {
+	return c.put(path, entry[E]{stamp: s, since: s.seq, state: Present, value: value, part: true})
+}
+
 // PutAbsent says that path did not exist at s.
 func (c *Cache[E]) PutAbsent(path string, s Stamp) bool {
 	return c.put(path, entry[E]{stamp: s, since: s.seq, state: Absent})
 }
 
 // Set says that path exists now: we have just made or changed it. since is a stamp from before the request that did so, as
-// somebody else may have changed it before its answer came; the zero Stamp if it tells less than what value says.
+// somebody else may have changed it before its answer came; the zero Stamp if it tells less than what value says. Like PutPart
+// it tells nothing of what else may have the name.
 func (c *Cache[E]) Set(path string, value E, since Stamp) Stamp {
-	return c.set(path, entry[E]{since: since.seq, state: Present, value: value})
+	return c.set(path, entry[E]{since: since.seq, state: Present, value: value, part: true})
 }
 
 // SetAbsent says that path does not exist now, as Set does.
 func (c *Cache[E]) SetAbsent(path string, since Stamp) Stamp {
-	return c.set(path, entry[E]{since: since.seq, state: Absent})
+	return c.set(path, entry[E]{since: since.seq, state: Absent, part: true})
 }
 
 func (c *Cache[E]) set(path string, e entry[E]) Stamp {
@@ -179,12 +191,63 @@ func (c *Cache[E]) set(path string, e entry[E]) Stamp {
 	e.stamp = c.beginLocked()
 	old, _ := c.entryLocked(path)
 	c.mu.recent.add(change{path, e.stamp.seq, e.state == Present && old.state == Present})
+	if l, ok := c.listingLocked(Dir(path)); ok && path != "" && c.hidesLocked(l, path, e) {
+		l.names = nil
+		c.mu.dirs.Add(Dir(path), l)
+	}
 	c.addLocked(path, e)
 	return e.stamp
 }
 
 func (c *Cache[E]) addLocked(path string, e entry[E]) {
+	if e.part {
+		e.part = false
+		if c.yields(e) {
+			e.since = min(e.since, c.aloneLocked(path))
+		}
+	}
 	c.mu.entries.Add(path, e)
+	c.noteLocked(path, e)
+}
+
+// yields reports whether something else may have the name of what an entry tells.
+func (c *Cache[E]) yields(e entry[E]) bool {
+	return c.opt.Yields != nil && (e.state == Absent || e.state == Present && c.opt.Yields(e.value))
+}
+
+// aloneLocked returns the sequence of a stamp not before that of what was asked to find out that nothing has a path that others
+// yield to; 0 where nobody knows.
+func (c *Cache[E]) aloneLocked(path string) uint64 {
+	e, _ := c.entryLocked(path)
+	if l, ok := c.listingLocked(Dir(path)); ok && path != "" && e.stamp.Before(l.done) {
+		return l.done.seq
+	}
+	if c.yields(e) {
+		return e.since
+	}
+	return 0
+}
+
+// hidesLocked reports whether a change of a path, of which a listing tells, may be one of what a directory there hides, or hide
+// it: that has another name in listings.
+func (c *Cache[E]) hidesLocked(l listing, path string, e entry[E]) bool {
+	old, _ := c.entryLocked(path)
+	switch {
+	case c.opt.Yields == nil:
+		return false
+	case old.stamp.Before(l.done):
+		old.state = Absent
+	case old.state == Present && !c.yields(old):
+		return c.yields(e)
+	case old.state == Unknown || old.since < l.done.seq:
+		return true
+	}
+	return old.state == Present && !c.yields(e)
+}
+
+// noteLocked notes the name of what was heard of, for Children; it forgets one that is surely not there since the last whole
+// listing.
+func (c *Cache[E]) noteLocked(path string, e entry[E]) {
 	if c.opt.Children == 0 || path == "" {
 		return
 	}
@@ -193,7 +256,7 @@ func (c *Cache[E]) addLocked(path string, e entry[E]) {
 	if !ok || l.names == nil {
 		return
 	}
-	if e.state == Absent {
+	if e.state == Absent && e.since >= l.done.seq {
 		delete(l.names, base(path))
 	} else if l.names[base(path)] = struct{}{}; len(l.names) > c.opt.Children {
 		l.names = nil
@@ -213,6 +276,9 @@ func (c *Cache[E]) put(path string, e entry[E]) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old, ok := c.entryLocked(path); ok && e.stamp.Before(old.stamp) {
+		if old.since < e.stamp.seq { // it may be about what was there later than what the change has met
+			c.noteLocked(path, entry[E]{state: Unknown})
+		}
 		return false
 	}
 	if c.overtakenLocked(path, e.stamp) {
@@ -290,9 +356,9 @@ func (c *Cache[E]) BeginListing(dir string) Stamp {
 	return s
 }
 
-// NoteChildren is for listings of directories below path that have begun after what they bring was asked for: their Children
-// are told all the same.
-func (c *Cache[E]) NoteChildren(path string) {
+// NoteChildren is for listings of directories below path that have begun after what they bring was asked for, which was at asOf:
+// their Children are told all the same, where nothing in them was changed meanwhile.
+func (c *Cache[E]) NoteChildren(path string, asOf Stamp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range c.mu.entries.Keys() {
@@ -307,7 +373,7 @@ func (c *Cache[E]) NoteChildren(path string) {
 		}
 	}
 	for _, dir := range c.mu.dirs.Keys() {
-		if l, ok := c.listingLocked(dir); ok && (dir == path || below(dir, path)) {
+		if l, ok := c.listingLocked(dir); ok && (dir == path || below(dir, path)) && !c.mu.recent.in(dir, asOf.seq) {
 			l.noting = Stamp{}
 			c.mu.dirs.Add(dir, l)
 		}
@@ -330,9 +396,10 @@ func (c *Cache[E]) Children(dir string, since Stamp) (names []string, ok bool) {
 			path = dir + "/" + name
 		}
 		switch e, _ := c.entryLocked(path); {
-		case e.stamp.Before(l.done) || e.state == Absent: // not in the listing, or removed later
+		case e.stamp.Before(l.done): // not in the listing
 		case e.state == Unknown || e.since <= since.seq:
 			return nil, false
+		case e.state == Absent: // removed later
 		default:
 			names = append(names, name)
 		}

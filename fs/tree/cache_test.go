@@ -16,7 +16,7 @@ func (c *testClock) Now() time.Time { return c.now }
 
 func newTestCache(size int) (*Cache[int], *testClock) {
 	c := &testClock{now: time.Unix(1e9, 0)}
-	return NewCache[int](CacheOptions{MaxEntries: size, TTL: 10 * time.Second, NegativeTTL: 5 * time.Second, Now: c.Now}), c
+	return NewCache[int](CacheOptions[int]{MaxEntries: size, TTL: 10 * time.Second, NegativeTTL: 5 * time.Second, Now: c.Now}), c
 }
 
 func wantState(t *testing.T, c *Cache[int], path string, want State) {
@@ -197,7 +197,7 @@ func TestCacheNeverLies(t *testing.T) {
 // A directory's entries are told where all that the last listing brought was noted, and else not at all.
 func TestChildrenAreAllOrNone(t *testing.T) {
 	clock := &testClock{now: time.Unix(1e9, 0)}
-	c := NewCache[int](CacheOptions{MaxEntries: 100, TTL: time.Second, NegativeTTL: time.Second, Now: clock.Now, Children: 3})
+	c := NewCache[int](CacheOptions[int]{MaxEntries: 100, TTL: time.Second, NegativeTTL: time.Second, Now: clock.Now, Children: 3})
 	since := c.Begin()
 	want := func(want ...string) {
 		t.Helper()
@@ -233,15 +233,52 @@ func TestChildrenAreAllOrNone(t *testing.T) {
 	want("b", "c", "d")
 }
 
+// A file that a directory hides has another name, by which listings tell of it: who makes such a directory, or changes a file that
+// one may hide, knows no more what is there.
+func TestChildrenWhereADirectoryHidesAFile(t *testing.T) {
+	for name, change := range map[string]func(c *Cache[int]){
+		"a directory over a file":               func(c *Cache[int]) { c.Set("d/file", 2, c.Begin()) },
+		"a file below a directory":              func(c *Cache[int]) { c.Set("d/dir", 3, c.Begin()) },
+		"removal of a file below a directory":   func(c *Cache[int]) { c.SetAbsent("d/dir", c.Begin()) },
+		"a directory where something is hidden": func(c *Cache[int]) { c.SetAbsent("d/new", Stamp{}); c.Set("d/new", 2, c.Begin()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := &testClock{now: time.Unix(1e9, 0)}
+			c := NewCache[int](CacheOptions[int]{MaxEntries: 100, Now: clock.Now, Children: 9, Yields: func(v int) bool { return v%2 == 1 }})
+			since := c.Begin()
+			s := c.BeginListing("d")
+			c.Put("d/file", 1, c.Begin())
+			c.Put("d/dir", 2, c.Begin())
+			c.EndListing("d", s, s)
+			c.Set("d/file", 3, c.Begin())
+			c.Set("d/dir", 4, c.Begin())
+			c.Set("d/other", 6, c.Begin())
+			if got, ok := c.Children("d", since); !ok || !slices.Equal(got, []string{"dir", "file", "other"}) {
+				t.Errorf("%q, %v", got, ok)
+			}
+			change(c)
+			if v, state := c.Sure("d/dir", since); state == Present && v%2 == 1 || state == Absent {
+				t.Errorf("state %d, value %d", state, v)
+			}
+			if got, ok := c.Children("d", since); ok {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
 // TestSureNeverLies compares with a namespace that others change but under a lease: what is known from after the grant is so,
-// whatever answers are late, asked for ahead or overtaken by changes, and however many listings are on their way.
+// whatever answers are late, asked for ahead or overtaken by changes, and however many listings are on their way. A name may
+// be that of a file, which has an odd value, and a directory, which shows.
 func TestSureNeverLies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		clock := &testClock{now: time.Unix(1e9, 0)}
-		c := NewCache[int](CacheOptions{MaxEntries: rapid.IntRange(1, 9).Draw(t, "size"), Now: clock.Now, Children: 2})
-		m := &sureModel{c: c, truth: map[string]int{}, pick: rapid.SampledFrom([]string{"a", "d/a", "d/b", "d/c", "e/a"})}
+		c := NewCache[int](CacheOptions[int]{MaxEntries: rapid.IntRange(1, 9).Draw(t, "size"), Now: clock.Now, Children: 2,
+			Yields: func(v int) bool { return v%2 == 1 }})
+		m := &sureModel{c: c, files: map[string]int{}, dirs: map[string]int{}, pick: rapid.SampledFrom([]string{"a", "d/a", "d/b", "d/c", "e/a"})}
 		t.Repeat(map[string]func(*rapid.T){
 			"ask":         m.ask,
+			"ask in part": m.askPart,
 			"answer":      m.answer,
 			"change":      m.change,
 			"others":      m.others,
@@ -259,7 +296,8 @@ func TestSureNeverLies(t *testing.T) {
 
 type sureModel struct {
 	c      *Cache[int]
-	truth  map[string]int
+	files  map[string]int // the truth
+	dirs   map[string]int // which hide files
 	pick   *rapid.Generator[string]
 	next   int
 	began  []Stamp // of own changes to come
@@ -274,6 +312,7 @@ type lateAnswer struct {
 	path  string
 	value int
 	stamp Stamp
+	part  bool
 }
 
 // latePage is what all keys were at a time.
@@ -300,13 +339,35 @@ func takeAny[T any](t *rapid.T, list *[]T) T {
 
 func (m *sureModel) ask(t *rapid.T) {
 	p := m.pick.Draw(t, "path")
-	m.late = append(m.late, lateAnswer{p, m.truth[p], m.c.Begin()})
+	m.late = append(m.late, lateAnswer{path: p, value: m.truth()[p], stamp: m.c.Begin()})
+}
+
+func (m *sureModel) askPart(t *rapid.T) {
+	p := m.pick.Draw(t, "path")
+	m.late = append(m.late, lateAnswer{p, m.files[p], m.c.Begin(), true})
+}
+
+// truth is what shows.
+func (m *sureModel) truth() map[string]int {
+	truth := maps.Clone(m.files)
+	for p, v := range m.dirs {
+		if file, ok := m.files[p]; ok {
+			truth[p+"~"] = file // what is hidden has another name, which nobody changes anything by
+		}
+		truth[p] = v
+	}
+	return truth
 }
 
 func (m *sureModel) answer(t *rapid.T) {
-	if a := takeAny(t, &m.late); a.value == 0 {
+	switch a := takeAny(t, &m.late); {
+	case a.part && a.value == 0:
+		m.c.Forget(a.path)
+	case a.part:
+		m.c.PutPart(a.path, a.value, a.stamp)
+	case a.value == 0:
 		m.c.PutAbsent(a.path, a.stamp)
-	} else {
+	default:
 		m.c.Put(a.path, a.value, a.stamp)
 	}
 }
@@ -318,28 +379,49 @@ func (m *sureModel) change(t *rapid.T) {
 		return
 	}
 	began, p := takeAny(t, &m.began), m.pick.Draw(t, "path")
+	isDir := rapid.Bool().Draw(t, "directory")
 	if rapid.Bool().Draw(t, "there") {
-		m.next++
-		m.truth[p] = m.next
-		m.c.Set(p, m.next, began)
+		m.c.Set(p, m.make(p, isDir), began)
 		return
 	}
-	delete(m.truth, p)
+	if isDir {
+		delete(m.dirs, p)
+		m.c.ForgetTree(p)
+		began = Stamp{} // a file whose name it had shows now
+	} else {
+		delete(m.files, p)
+	}
 	m.c.SetAbsent(p, began)
+}
+
+// make makes something of a new value.
+func (m *sureModel) make(p string, isDir bool) int {
+	m.next += 2
+	if isDir {
+		m.dirs[p] = m.next
+		return m.next
+	}
+	m.files[p] = m.next + 1
+	return m.next + 1
 }
 
 // others change something, for which the lease ends.
 func (m *sureModel) others(t *rapid.T) {
 	m.leased = false
 	p := m.pick.Draw(t, "path")
-	if delete(m.truth, p); rapid.Bool().Draw(t, "there") {
-		m.next++
-		m.truth[p] = m.next
+	isDir := rapid.Bool().Draw(t, "directory")
+	switch {
+	case rapid.Bool().Draw(t, "there"):
+		m.make(p, isDir)
+	case isDir:
+		delete(m.dirs, p)
+	default:
+		delete(m.files, p)
 	}
 }
 
 func (m *sureModel) askAll(*rapid.T) {
-	m.pages = append(m.pages, latePage{m.c.Begin(), maps.Clone(m.truth)})
+	m.pages = append(m.pages, latePage{m.c.Begin(), m.truth()})
 }
 
 // list begins a listing, of a page that is asked for now or was before.
@@ -349,7 +431,7 @@ func (m *sureModel) list(t *rapid.T) {
 	if rapid.Bool().Draw(t, "ahead") {
 		l.page = takeAny(t, &m.pages)
 	} else {
-		l.page = latePage{m.c.Begin(), maps.Clone(m.truth)}
+		l.page = latePage{m.c.Begin(), m.truth()}
 	}
 	m.lists = append(m.lists, l)
 }
@@ -374,17 +456,19 @@ func (m *sureModel) takeTree(t *rapid.T) {
 	page := takeAny(t, &m.pages)
 	for _, dir := range []string{"d", "e"} {
 		l := lateListing{dir, m.c.BeginListing(dir), page}
-		m.c.NoteChildren(dir)
+		m.c.NoteChildren(dir, page.stamp)
 		m.take(l)
 	}
 }
 
 // rename moves one directory over the other.
 func (m *sureModel) rename(*rapid.T) {
-	for p, v := range m.truth {
-		if Dir(p) == "e" {
-			delete(m.truth, p)
-			m.truth["d"+p[1:]] = v
+	for _, what := range []map[string]int{m.files, m.dirs} {
+		for p, v := range what {
+			if Dir(p) == "e" {
+				delete(what, p)
+				what["d"+p[1:]] = v
+			}
 		}
 	}
 	m.c.ForgetTree("e")
@@ -395,16 +479,17 @@ func (m *sureModel) check(t *rapid.T) {
 	if !m.leased {
 		return
 	}
+	truth := m.truth()
 	for _, p := range []string{"a", "d/a", "d/b", "d/c", "e/a"} {
 		v, state := m.c.Sure(p, m.since)
-		if state == Present && v != m.truth[p] || state == Absent && m.truth[p] != 0 {
-			t.Fatalf("%q: state %d value %d, truth %d", p, state, v, m.truth[p])
+		if state == Present && v != truth[p] || state == Absent && truth[p] != 0 {
+			t.Fatalf("%q: state %d value %d, truth %d", p, state, v, truth[p])
 		}
 	}
 	for _, dir := range []string{"", "d", "e"} {
 		got, ok := m.c.Children(dir, m.since)
 		var want []string
-		for p := range m.truth {
+		for p := range truth {
 			if Dir(p) == dir {
 				want = append(want, base(p))
 			}

@@ -15,12 +15,15 @@
 // # Cache
 //
 // A Cache is an LRU of entries by path, bounded by their number. Every entry carries a Stamp taken before the request
-// that brought it was sent (or after a change of our own was done), and an entry never replaces one with a later
-// stamp: an answer that was overtaken by a change is thus ignored. Stamps also carry the time from which the entry
-// ages. Besides, the cache knows for which directories it has seen the whole listing: a name that such a listing did
-// not bring does not exist. An eviction below a directory ends that knowledge. What this mount has changed last is known by
-// path (recent.go), so that answers which tell of much are good for all the rest. What is below a directory that was removed
-// or renamed counts no more, but is looked for, and freed, only when there are many such directories: the cache is in no order.
+// that brought it was sent (or after a change of our own was done), and an entry never replaces one with a later stamp:
+// an answer that was overtaken by a change is thus ignored. Stamps also carry the time from which the entry ages.
+// Besides, the cache knows for which directories it has seen the whole listing: a name that such a listing did not
+// bring does not exist. A name may be that of two things, of which one hides the other (CacheOptions.Yields): what
+// tells of the hidden one alone is surely (Sure) what the name shows only if it was known before that there is no
+// other. An eviction below a directory ends that knowledge. What this mount has changed last is known by path
+// (recent.go), so that answers which tell of much are good for all the rest. What is below a directory that was removed
+// or renamed counts no more, but is looked for, and freed, only when there are many such directories: the cache is in
+// no order.
 //
 // What is open or unsent is kept in the inode and not here, so the cache may evict anything.
 //

@@ -43,6 +43,23 @@ func (r *recent) since(dir string, seq uint64) bool {
 	return false
 }
 
+// in reports whether there may have been a change after seq of a path in a directory.
+func (r *recent) in(dir string, seq uint64) bool {
+	if r.lost > seq {
+		return true
+	}
+	for i := len(r.ring); i > 0; i-- {
+		c := r.ring[(r.next+i-1)%len(r.ring)]
+		if c.seq <= seq {
+			return false
+		}
+		if c.path != "" && Dir(c.path) == dir {
+			return true
+		}
+	}
+	return false
+}
+
 // keptTrees is how many of the last trees that were forgotten are remembered at least.
 const keptTrees = 512
 

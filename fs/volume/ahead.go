@@ -181,7 +181,7 @@ func (v *Volume) learnFile(ctx context.Context, path string, f *aheadFile) error
 		_, _, err := v.fetch(ctx, path)
 		return errors.Join(ErrStale, err)
 	}
-	if _, _, err := v.learn(path, f.o, f.stamp); err != nil {
+	if _, _, err := v.learnPart(path, f.o, f.stamp); err != nil {
 		return err
 	}
 	if typeOf(f.o) != attr.Regular || isPointer(f.o) {

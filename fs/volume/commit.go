@@ -234,13 +234,13 @@ func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next vers
 }
 
 // present says that this mount has made what is at a path, by a request that began after since; the zero Stamp if that has
-// not decided all that o says. A directory above that was thought not to exist, as another client or a rename had removed
-// it, does so now.
+// not decided all that o says. A directory above that was thought not to exist, or to be a file, as another client or a
+// rename had removed it, does so now.
 func (v *Volume) present(path string, o object, since tree.Stamp) tree.Stamp {
 	s := v.names.Set(path, o, since)
 	for dir := path; dir != ""; {
 		dir = tree.Dir(dir)
-		if !v.names.WasAbsent(dir) {
+		if !v.names.WasNoDir(dir) {
 			break
 		}
 		v.names.Forget(dir)

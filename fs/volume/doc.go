@@ -47,9 +47,9 @@
 // Under a lease for reads nobody else changes anything, so what is known since the grant is what there is: the cache of names
 // tells it however old it is (sure), to opens too, and whole small directories (sureChildren). Each entry has the stamp from
 // before the request that told it, be it a change: before its answer came somebody else may have had the lease. What the
-// request did not decide, as the metadata of a file that was renamed, is known only if it was before. When the lease ends,
-// entries are as old as they are, and the TTL counts again. The bytes of small files that were stored under a lease are
-// kept (kept.go): a reader of them, too, needs no request.
+// request did not decide, as the metadata of a file that was renamed, or whether a file's name is not a directory's, which
+// wins, is known only if it was before. When the lease ends, entries are as old as they are, and the TTL counts again. The
+// bytes of small files that were stored under a lease are kept (kept.go): a reader of them, too, needs no request.
 //
 // All requests, those of uploads too, go through a client of the leases (Volume.connect), which ends them where a change is
 // in doubt. What this package does itself when a change has failed, whatever the reason, is to forget what it knew of the path.

@@ -74,7 +74,7 @@ func (v *Volume) fill(ctx context.Context, path string, o object) (object, tree.
 		if filled.dir != o.dir || o.view {
 			return v.fetch(ctx, path) // a directory in an old form, or something else by now
 		}
-		return v.learn(path, filled, s)
+		return v.learnPart(path, filled, s)
 	case notFound(err) && o.dir && o.info.Key == "" && !v.outlives(path):
 		return v.learn(path, v.implicitDir(), s) // the listing has shown that something is in it
 	case notFound(err):
@@ -85,9 +85,18 @@ func (v *Volume) fill(ctx context.Context, path string, o object) (object, tree.
 
 // learn puts an answer into the cache, and returns what is right: the answer, or what has happened since.
 func (v *Volume) learn(path string, o object, s tree.Stamp) (object, tree.Stamp, error) {
+	return v.learnBy(v.names.Put, path, o, s)
+}
+
+// learnPart is learn for an answer about a key, which does not tell whether its name is a directory's as well.
+func (v *Volume) learnPart(path string, o object, s tree.Stamp) (object, tree.Stamp, error) {
+	return v.learnBy(v.names.PutPart, path, o, s)
+}
+
+func (v *Volume) learnBy(put func(string, object, tree.Stamp) bool, path string, o object, s tree.Stamp) (object, tree.Stamp, error) {
 	known, _, _ := v.names.Get(path)
 	o = o.withTime(known)
-	if v.names.Put(path, o, s) {
+	if put(path, o, s) {
 		return o, s, nil
 	}
 	if later, state, t := v.names.Get(path); s.Before(t) {

@@ -262,7 +262,7 @@ func (v *Volume) takeTree(at string, page flatPage) {
 			}
 		}
 	}
-	v.names.NoteChildren(at)
+	v.names.NoteChildren(at, page.stamp)
 	for _, d := range all {
 		items, _ := d.l.take(d.got)
 		for _, it := range items {

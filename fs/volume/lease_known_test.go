@@ -197,3 +197,74 @@ func TestDirectoryMadeWithAJournalIsNotTakenForEmpty(t *testing.T) {
 	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
 	m.names("d/new", "theirs")
 }
+
+// A file that a directory hides, which another client has made before the grant, is not taken for what its name shows, however
+// this mount learned of the file alone or changed it: the name is the directory's, as soon as it is asked for again.
+func TestFileThatADirectoryHides(t *testing.T) {
+	type holder struct {
+		*mount
+		dir, n *volume.Inode // d/sub, and d/sub/x, which is a file
+	}
+	opened := func(m holder, flags volume.OpenFlags) {
+		h, err := m.Open(ctx, m.n, flags)
+		m.ok(err)
+		m.close(h)
+	}
+	for name, learn := range map[string]func(holder){
+		"open":  func(m holder) { opened(m, readOnly) },
+		"write": func(m holder) { opened(m, volume.OpenFlags{Write: true, Truncate: true}) },
+		"chmod": func(m holder) {
+			mode := uint32(0o600)
+			_, err := m.Setattr(ctx, m.n, volume.SetAttr{Mode: &mode}, nil)
+			m.ok(err)
+		},
+		"rename over it": func(m holder) {
+			m.put("d/sub/y", "other")
+			m.ok(m.Rename(ctx, m.dir, "y", m.dir, "x", volume.RenameFlags{}))
+		},
+		"rename": func(m holder) { m.ok(m.Rename(ctx, m.dir, "x", m.dir, "y", volume.RenameFlags{})) },
+		"unlink": func(m holder) { m.ok(m.Unlink(ctx, m.dir, "x")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _ := newReads(t, memclient.Full())
+			m.mkdir("d")
+			m.mkdir("d/sub")
+			m.put("d/sub/x", "data")
+			n, _, err := m.walk("d/sub/x")
+			m.ok(err)
+			dir, _, err := m.walk("d/sub")
+			m.ok(err)
+			m.foreign("d/sub/x/f", "theirs")
+			m.crowd("d/crowd") // so that nothing is learned with the lease
+			m.lease("d")
+			learn(holder{m, dir, n})
+			m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+			if got := m.get("d/sub/x/f"); got != "theirs" {
+				t.Errorf("read %q", got)
+			}
+			m.names("d/sub/x", "f")
+		})
+	}
+}
+
+// What is made in a directory that another client has put a file in the place of, before the grant, is there, and so is the
+// directory again.
+func TestFileMadeInADirectoryThatBecameAFile(t *testing.T) {
+	m, _ := newReads(t, memclient.Full())
+	m.mkdir("d")
+	m.foreign("d/x/old", "")
+	m.clock.advance(2 * time.Second)
+	dir, _, err := m.walk("d/x") // who is in it
+	m.ok(err)
+	m.foreignDelete("d/x/old")
+	m.foreign("d/x", "file")
+	m.lease("d")
+	_, h, _, err := m.Create(ctx, dir, "f", 0o640, volume.OpenFlags{Write: true}, who)
+	m.ok(err)
+	m.writeAll(h, "data", 0)
+	m.close(h)
+	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+	if got := m.get("d/x/f"); got != "data" {
+		t.Errorf("read %q", got)
+	}
+}

@@ -139,7 +139,7 @@ func (v *Volume) validate(n *Inode, path string, o object, s tree.Stamp, err err
 		v.detach(n, path, s)
 		return object{}, s, fmt.Errorf("%w: it is no regular file any more", ErrStale)
 	}
-	return v.learn(path, o, s)
+	return v.learnPart(path, o, s)
 }
 
 // attachVersion opens a version of a file without local changes; nil if something has happened since it was asked for.

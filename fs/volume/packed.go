@@ -29,6 +29,14 @@ func (c names) Get(path string) (object, tree.State, tree.Stamp) {
 // Put is tree.Cache.Put.
 func (c names) Put(path string, o object, s tree.Stamp) bool { return c.Cache.Put(path, pack(o), s) }
 
+// PutPart is tree.Cache.PutPart.
+func (c names) PutPart(path string, o object, s tree.Stamp) bool {
+	return c.Cache.PutPart(path, pack(o), s)
+}
+
+// yieldsToDir reports whether a name is a directory's where there is one, too: what is known of the object tells nothing of it.
+func yieldsToDir(p packed) bool { return !p.dir }
+
 // Set is tree.Cache.Set.
 func (c names) Set(path string, o object, since tree.Stamp) tree.Stamp {
 	return c.Cache.Set(path, pack(o), since)
@@ -49,9 +57,12 @@ func (c names) AbsentSince(path string, since tree.Stamp) bool {
 	return state == tree.Absent
 }
 
-// WasAbsent reports whether the last that was heard of path is that it is not there, however long ago.
-func (c names) WasAbsent(path string) bool {
-	_, state, _ := c.Get(path)
+// WasNoDir reports whether the last that was heard of path is that it is not there, or a file, however long ago.
+func (c names) WasNoDir(path string) bool {
+	p, state, _ := c.Cache.Get(path)
+	if (state == tree.Present || state == tree.WasPresent) && !p.dir {
+		return true
+	}
 	return state == tree.Absent || state == tree.WasAbsent || c.AbsentSince(path, tree.Stamp{})
 }
 

@@ -61,7 +61,7 @@ func TestMemoryOfNames(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	c := names{tree.NewCache[packed](tree.CacheOptions{MaxEntries: count, TTL: time.Hour, NegativeTTL: time.Hour, Now: time.Now})}
+	c := names{tree.NewCache[packed](tree.CacheOptions[packed]{MaxEntries: count, TTL: time.Hour, NegativeTTL: time.Hour, Now: time.Now})}
 	for i := range count {
 		at := time.Unix(1700000000+int64(i), 123456789)
 		o := object{full: true, sys: true, at: at}

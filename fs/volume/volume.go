@@ -73,8 +73,8 @@ func New(opt Options) (*Volume, error) {
 	v := &Volume{
 		opt: opt, caps: opt.Caps, keys: opt.Keys, log: opt.Log,
 		started: opt.Now(),
-		names: names{tree.NewCache[packed](tree.CacheOptions{
-			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now, Children: sureNames,
+		names: names{tree.NewCache[packed](tree.CacheOptions[packed]{
+			MaxEntries: opt.MaxEntries, TTL: opt.TTL, NegativeTTL: opt.NegativeTTL, Now: opt.Now, Children: sureNames, Yields: yieldsToDir,
 		})},
 		glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
 	}
