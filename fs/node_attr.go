@@ -43,7 +43,7 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	if nothing && n.refuses(ctx, *set.Loss) {
 		return syscall.EPERM
 	}
-	first := h == nil && !nothing && n.fs.nodes.retries.take(ctx, n.v) == nil
+	first := h == nil && !nothing && !n.again(ctx)
 	if first && (n.replaced.Load() || n.parted() != nil) {
 		if done, errno := n.setParted(ctx, set, out); done {
 			return errno
@@ -61,11 +61,18 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 	return 0
 }
 
+// again reports whether a request is that of a thread which was told to look the name up again.
+func (n *node) again(ctx context.Context) bool {
+	told := n.fs.nodes.retries.take(ctx, n.v)
+	told.end()
+	return told != nil
+}
+
 // setParted has attributes set where they are seen, of a file whose handles have parted from it: by a name at the node that the
 // name leads to now, by a descriptor at what that reads. Nothing is done for a descriptor that reads what is in place.
 func (n *node) setParted(ctx context.Context, set volume.SetAttr, out *fuse.AttrOut) (done bool, _ syscall.Errno) {
 	if !byDescriptor(ctx) {
-		return true, n.stale(ctx)
+		return true, n.stale(ctx, nil)
 	}
 	n.mu.Lock()
 	old := n.apartLocked()

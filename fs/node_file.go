@@ -31,45 +31,74 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 		work = detached(ctx)
 	}
 	told := n.fs.nodes.retries.take(ctx, n.v)
-	last := told != nil
-	if n.replaced.Load() && !last {
-		return nil, 0, n.stale(ctx)
-	}
-	how := openFlags(flags)
-	seen := !how.Write && n.fs.atime.due(n.fs.vol, n.v, flags)
-	if !seen {
-		how.Cached = n.cached()
-	}
-	f := &handle{n: n, flags: flags, nameless: told == n}
-	how.Admit = func(h *volume.Handle) error { return n.admit(f, h, last) }
-	h, err := n.fs.vol.Open(work, n.v, how)
-	if err == nil && flags&syscall.O_TRUNC != 0 {
-		how := loss(ctx)
-		how.SetID = how.SetID || caller(ctx).UID != 0 // kernels before 5.11 do not say so
-		if err = n.lose(work, h, how); err != nil {
-			h.Release()
-		}
+	seen := flags&syscall.O_ACCMODE == syscall.O_RDONLY && n.fs.atime.due(n.fs.vol, n.v, flags)
+	f := told.opened(n, flags)
+	kept := f != nil
+	var err error
+	if !kept {
+		f, err = n.open(work, flags, seen, told)
 	}
 	var kind uint32
 	if err == nil {
-		if kind, err = n.kind(ctx, f); err != nil {
+		kind, err = n.kind(ctx, f, kept)
+	}
+	switch {
+	case errors.Is(err, errReplaced):
+		n.letGo(f)
+		return nil, 0, n.stale(ctx, f)
+	case err != nil:
+		return nil, 0, n.fs.errno("open", n.v, err)
+	}
+	n.showSize(uint64(f.h.Size()))
+	if seen {
+		kind &^= fuse.FOPEN_KEEP_CACHE // the kernel does not say when it reads what it has
+	}
+	return f, kind, 0
+}
+
+// open opens the version in place. With errReplaced it returns what may go on at another node: what is only read.
+func (n *node) open(ctx context.Context, flags uint32, seen bool, told *attempt) (*handle, error) {
+	how := openFlags(flags)
+	if !seen {
+		how.Cached = n.cached()
+	}
+	f := &handle{n: n, flags: flags, nameless: told != nil && told.n == n}
+	admit := func(h *volume.Handle) error { return n.admit(f, h, told != nil) }
+	keep := !how.Write && !how.Truncate
+	if !keep {
+		how.Admit = admit
+	}
+	h, err := n.fs.vol.Open(ctx, n.v, how)
+	if err == nil && keep {
+		if err = admit(h); errors.Is(err, errReplaced) {
+			err = n.reopen(ctx, f, how)
+		}
+		return f, err
+	}
+	if err == nil && how.Truncate {
+		how := loss(ctx)
+		how.SetID = how.SetID || caller(ctx).UID != 0 // kernels before 5.11 do not say so
+		if err = n.lose(ctx, h, how); err != nil {
 			h.Release()
 		}
 	}
 	if err != nil {
 		n.letGo(f)
+		return nil, err
 	}
-	switch {
-	case errors.Is(err, errReplaced):
-		return nil, 0, n.stale(ctx)
-	case err != nil:
-		return nil, 0, n.fs.errno("open", n.v, err)
+	return f, nil
+}
+
+// reopen opens f once more, which is to go on at another node, and says errReplaced: as the version that was open here has gone, the
+// bytes come with the answer, before that is replaced too.
+func (n *node) reopen(ctx context.Context, f *handle, how volume.OpenFlags) (err error) {
+	n.letGo(f)
+	f.h.Release()
+	how.Cached = ""
+	if f.h, err = n.fs.vol.Open(ctx, n.v, how); err == nil {
+		err = errReplaced
 	}
-	n.showSize(uint64(h.Size()))
-	if seen {
-		kind &^= fuse.FOPEN_KEEP_CACHE // the kernel does not say when it reads what it has
-	}
-	return f, kind, 0
+	return err
 }
 
 // Create implements fusefs.NodeCreater. The kernel sends it also for a name that another client has made meanwhile, so

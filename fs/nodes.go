@@ -67,12 +67,24 @@ func (f *filesystem) child(ctx context.Context, parent *node, v *volume.Inode) *
 		t.mu.byInode[v] = n
 		t.mu.pruner.fresh++
 	}
+	if other := t.retries.lead(ctx, n, func() *node { return t.asideLocked(n) }); other != n {
+		t.dropLocked(n, nil) // if it is a new one
+		n = other
+	}
 	n.holds++
 	request := ctx.Done()
 	t.mu.held[request] = append(t.mu.held[request], n)
 	t.pruneLocked()
 	// Under the lock, as NewInode fills a new node in, and returns one that it knows as it is.
 	return parent.NewInode(ctx, n, fusefs.StableAttr{Mode: v.Mode() & syscall.S_IFMT, Ino: v.Ino(), Gen: n.generation})
+}
+
+// asideLocked returns a node of the inode of n that no other lookup leads to.
+func (t *nodes) asideLocked(n *node) *node {
+	aside := &node{fs: n.fs, v: n.v, generation: t.mu.generation + 1}
+	aside.replaced.Store(true)
+	t.mu.generation += 2
+	return aside
 }
 
 // release ends what a request held.
@@ -99,6 +111,14 @@ func (t *nodes) forgotten(n *node) {
 	for _, v := range gone {
 		t.forget(v)
 	}
+}
+
+// unhold ends a hold that is no request's.
+func (t *nodes) unhold(n *node) {
+	t.mu.Lock()
+	n.holds--
+	t.mu.Unlock()
+	t.forgotten(n)
 }
 
 // dropLocked drops n if the kernel does not know it and nobody is about to make it known, and adds its inode to gone.

@@ -1,14 +1,6 @@
 package fs
 
-import (
-	"context"
-	"sync"
-	"syscall"
-
-	"github.com/hanwen/go-fuse/v2/fuse"
-
-	"pail/fs/volume"
-)
+import "pail/fs/volume"
 
 // The kernel has one size, one page cache and one set of attributes for each of its inodes, whatever its handles read. So when
 // another client has replaced a file that is open here, the version in place gets an inode of its own in the kernel, with the
@@ -17,7 +9,8 @@ import (
 //
 // Who comes by the old inode is told ESTALE, for which the kernel looks the name up and asks once more. That leads to the old
 // one again where there is no name to look up, as with /proc/self/fd or a bind mount, and to another that is old by then where
-// the file is replaced all the time. Then it is opened past the kernel's pages.
+// the file is replaced all the time. Then it is opened past the kernel's pages. Who opens it to read is spared the latter: what he
+// had opened when he was told so is kept for him, and the inode that the name leads him to is one that goes on with that.
 
 // hold notes that a file is open.
 func (n *node) hold(h *handle) *handle {
@@ -42,7 +35,7 @@ func (n *node) letGo(h *handle) {
 func (n *node) admit(f *handle, h *volume.Handle, last bool) error {
 	f.h = h
 	n.hold(f)
-	if n.parted() == nil {
+	if n.parted() == nil && !n.replaced.Load() {
 		return nil
 	}
 	n.fs.nodes.replace(n)
@@ -82,58 +75,4 @@ func (n *node) namelessLocked() bool {
 		}
 	}
 	return false
-}
-
-// stale has the kernel look the name up again.
-func (n *node) stale(ctx context.Context) syscall.Errno {
-	n.fs.nodes.replace(n)
-	n.fs.nodes.retries.note(ctx, n)
-	return syscall.ESTALE
-}
-
-// retries knows which threads were told to look a name up again, and of which inode.
-type retries struct {
-	mu   sync.Mutex
-	told map[retry]*node
-}
-
-type retry struct {
-	thread uint32
-	v      *volume.Inode
-}
-
-// maxRetries is how many are remembered. A thread that is killed, or finds the name gone, leaves one behind.
-const maxRetries = 1024
-
-func retryOf(ctx context.Context, v *volume.Inode) retry {
-	c, ok := fuse.FromContext(ctx)
-	if !ok {
-		return retry{v: v}
-	}
-	return retry{c.Pid &^ lossBit, v}
-}
-
-func (r *retries) note(ctx context.Context, n *node) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.told == nil {
-		r.told = map[retry]*node{}
-	}
-	for old := range r.told {
-		if len(r.told) < maxRetries {
-			break
-		}
-		delete(r.told, old)
-	}
-	r.told[retryOf(ctx, n.v)] = n
-}
-
-// take returns the node for which the thread was told so, and ends it; nil: it was not.
-func (r *retries) take(ctx context.Context, v *volume.Inode) *node {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at := retryOf(ctx, v)
-	told := r.told[at]
-	delete(r.told, at)
-	return told
 }

@@ -120,8 +120,8 @@ func (b *backings) complete(request <-chan struct{}, out *fuse.OpenOut) {
 // finds the node that takes the place of this one.
 var errReplaced = errors.New("the file has another version")
 
-// kind returns the flags that say how the kernel is going to read a file that was opened.
-func (n *node) kind(ctx context.Context, h *handle) (uint32, error) {
+// kind returns the flags that say how the kernel is going to read a file that was opened. kept: before the name led to this node.
+func (n *node) kind(ctx context.Context, h *handle, kept bool) (uint32, error) {
 	kind, err := n.passes(h, ctx.Done())
 	if err != nil {
 		return 0, err
@@ -131,7 +131,7 @@ func (n *node) kind(ctx context.Context, h *handle) (uint32, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if h.paged = h.through || !n.replaced.Load(); !h.paged {
+	if h.paged = h.through || kept || !n.replaced.Load(); !h.paged {
 		kind = fuse.FOPEN_DIRECT_IO // the pages are those of other versions
 	}
 	return kind, nil
