@@ -17,7 +17,8 @@ const fsckHelp = `pail fsck BUCKET[:/PREFIX] [--repair] [-o NAME=VALUE,...]
 Looks for what mounts that died have left in a bucket, below PREFIX/.pail: copies of files that were removed while they
 were open, files with several names (hard links) that no name leads to, and wrong link counts. With --repair it removes
 and corrects them. It may run beside mounts: it leaves alone what is younger than a day. Where there are hard links it
-lists all keys twice, those outside of PREFIX too, as names may have been moved there, and asks about the small ones. The
+lists all keys twice, those outside of PREFIX too, as names may have been moved there, and asks about the small ones; about
+all, twice, where the move of a file to its last name was cut off, which it leaves to the next mount that links it. The
 options are those of a mount; PREFIX is that of the mounts.
 
 The exit status is 1 if anything is left to be done.

@@ -49,19 +49,15 @@ func Check(ctx context.Context, client s3client.Client, prefix string, opt Optio
 		opt.Now = time.Now
 	}
 	c := &checker{client: client, prefix: prefix, opt: opt, report: report}
-	f, err := c.scan(ctx, false)
+	f, err := c.scan(ctx, false, nil)
 	if err != nil {
 		return err
 	}
 	if err := c.unlinked(ctx, f.unlinked); err != nil {
 		return err
 	}
-	if len(f.files)+len(f.lists) > 0 {
-		again, err := c.scan(ctx, true)
-		if err != nil {
-			return err
-		}
-		f.merge(again)
+	if err := c.scanAgain(ctx, f); err != nil {
+		return err
 	}
 	ids := maps.Clone(f.files)
 	maps.Copy(ids, f.lists)
@@ -74,6 +70,55 @@ func Check(ctx context.Context, client s3client.Client, prefix string, opt Optio
 		}
 	}
 	return nil
+}
+
+// scanAgain adds the names that the first walk could not see.
+func (c *checker) scanAgain(ctx context.Context, f *found) error {
+	if len(f.files)+len(f.lists) == 0 {
+		return nil
+	}
+	copied, err := c.copied(ctx, f)
+	if err != nil {
+		return err
+	}
+	walks := 1
+	if len(copied) > 0 {
+		walks = 2 // the first has not looked for copies
+	}
+	for range walks {
+		again, err := c.scan(ctx, true, copied)
+		if err != nil {
+			return err
+		}
+		f.merge(again)
+	}
+	return nil
+}
+
+// copied returns the IDs of files of which a name may be a copy (links.Origin).
+func (c *checker) copied(ctx context.Context, f *found) (map[string]bool, error) {
+	ids := map[string]bool{}
+	for id, list := range f.lists {
+		file, ok := f.files[id]
+		if !ok {
+			continue
+		}
+		names, err := c.readList(ctx, list)
+		if err != nil {
+			return nil, err
+		}
+		if !names.Origins {
+			continue
+		}
+		now, err := c.client.Head(ctx, file.Key)
+		switch {
+		case err == nil && !links.Moved(now):
+			ids[id] = true
+		case err != nil && !gone(err):
+			return nil, err
+		}
+	}
+	return ids, nil
 }
 
 // old reports whether an object has not been changed for a time.
@@ -161,7 +206,7 @@ func (c *checker) count(ctx context.Context, file, list s3client.ObjectInfo, nam
 	if !c.opt.Repair {
 		return c.report(f)
 	}
-	right := links.Names{Keys: names}
+	right := links.Names{Keys: names, Origins: listed.Origins}
 	_, err = c.client.Put(ctx, list.Key, bytes.NewReader(right.Encode()), s3client.PutOptions{IfMatch: list.ETag})
 	if err == nil {
 		err = c.storeCount(ctx, file, len(names))
@@ -189,7 +234,7 @@ func (c *checker) storeCount(ctx context.Context, file s3client.ObjectInfo, name
 
 // readList reads a list. One that cannot be read, or is gone, is as if it were closed: it is left alone.
 func (c *checker) readList(ctx context.Context, info s3client.ObjectInfo) (links.Names, error) {
-	closed := links.Names{Closed: true}
+	closed := links.Names{Closed: true, Origins: true}
 	got, err := c.client.Get(ctx, info.Key, s3client.GetOptions{IfMatch: info.ETag})
 	if gone(err) || errors.Is(err, s3client.ErrPrecondition) {
 		return closed, nil

@@ -161,7 +161,7 @@ func TestWhatIsUsedMeanwhileStays(t *testing.T) {
 	c := &checker{client: b.Client, opt: Options{Repair: true, Now: func() time.Time { return b.now }}, report: func(f Finding) error {
 		return errors.New(f.Key + ": " + f.What)
 	}}
-	f, err := c.scan(t.Context(), false)
+	f, err := c.scan(t.Context(), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,5 +174,39 @@ func TestWhatIsUsedMeanwhileStays(t *testing.T) {
 	}
 	if now := strings.Join(b.Keys(), " "); now != keys {
 		t.Errorf("keys are %s, were %s", now, keys)
+	}
+}
+
+// A file whose bytes were about to move back to its last name, which is a copy by then, stays; what has moved back is no broken name.
+func TestCopyAtTheLastNameKeepsItsFile(t *testing.T) {
+	for name, caps := range map[string]s3client.Capabilities{"full": memclient.Full(), "conditional": {ConditionalPut: true}} {
+		t.Run(name, func(t *testing.T) {
+			for _, closed := range []bool{true, false} {
+				b := newBucket(t, caps)
+				ptr := links.Pointer{Key: links.Inode(id(1)), Name: "b"}
+				list := links.Names{Keys: map[string]string{"b": "b", "c": "c"}, Origins: true}
+				b.file("", ptr.ID(), nil, nil)
+				if closed {
+					list.Closed = true
+					delete(list.Keys, "c")
+				} else {
+					b.put("c", ptr.Body(), links.Pointer{Key: ptr.Key, Name: "c"}.Meta(nil))
+				}
+				b.put(ptr.List(), list.Encode(), nil)
+				b.put("d/b", []byte("older content"), links.Origin{Pointer: ptr, Version: "x"}.Meta(s3client.Meta{"ctime": "1.5"}))
+				back := links.Pointer{Key: links.Inode(id(2)), Name: "a"}
+				b.put("a", []byte("moved back"), links.Origin{Pointer: back, Version: "x"}.Meta(s3client.Meta{"ctime": "1.5"}))
+				before := len(b.Keys())
+				b.now = b.now.Add(48 * time.Hour)
+				if said := b.check("", true); len(said) > 0 || len(b.Keys()) != before {
+					t.Errorf("closed %v: %q, keys are %q", closed, said, b.Keys())
+				}
+				b.put(ptr.Key, nil, links.MovedMeta())
+				b.now = b.now.Add(48 * time.Hour)
+				if said := b.check("", true); closed && !slices.Equal(said, []string{"a file of 0 bytes that no name leads to removed"}) {
+					t.Errorf("after it has moved: %q", said)
+				}
+			}
+		})
 	}
 }

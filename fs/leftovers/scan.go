@@ -24,8 +24,8 @@ type found struct {
 
 // scan walks through all keys below the prefix. Thorough, it goes through the whole bucket, as a mount of what is above may
 // have moved a name out of the prefix; else it takes only objects for names that are as long as those that are made under
-// this prefix now.
-func (c *checker) scan(ctx context.Context, thorough bool) (*found, error) {
+// this prefix now. Of the files with the IDs in copied it looks for copies too, of which any object may be one.
+func (c *checker) scan(ctx context.Context, thorough bool, copied map[string]bool) (*found, error) {
 	f := &found{
 		files: map[string]s3client.ObjectInfo{}, lists: map[string]s3client.ObjectInfo{},
 		names: map[string]map[string]string{}, wanted: map[string]bool{},
@@ -43,15 +43,17 @@ func (c *checker) scan(ctx context.Context, thorough bool) (*found, error) {
 			return nil, cmp.Or(work.Wait(), err)
 		}
 		for _, info := range page.Objects {
-			if f.own(c.prefix, info) || !c.mayBeName(info, thorough) {
+			if f.own(c.prefix, info) || len(copied) == 0 && !c.mayBeName(info, thorough) {
 				continue
 			}
 			work.Go(func() error {
-				ptr, ok, err := c.name(ctx, info)
-				if err == nil && ok {
-					mu.Lock()
-					defer mu.Unlock()
+				meta, err := c.meta(ctx, info)
+				mu.Lock()
+				defer mu.Unlock()
+				if ptr, ok := links.ParsePointer(meta); ok {
 					f.add(c.prefix, ptr, info.Key)
+				} else if origin, ok := links.ParseOrigin(meta); ok && copied[origin.ID()] {
+					f.addName(origin.Pointer, info.Key)
 				}
 				return err
 			})
@@ -84,6 +86,11 @@ func (f *found) add(prefix string, ptr links.Pointer, key string) {
 	if dir, _, ok := links.ParseInode(path); below && ok && dir == "" {
 		f.wanted[id] = true
 	}
+	f.addName(ptr, key)
+}
+
+func (f *found) addName(ptr links.Pointer, key string) {
+	id := ptr.ID()
 	if f.names[id] == nil {
 		f.names[id] = map[string]string{}
 	}
@@ -101,18 +108,16 @@ func (c *checker) mayBeName(info s3client.ObjectInfo, thorough bool) bool {
 	return info.Size >= size("") && info.Size <= size("")+s3client.MaxKeyLength
 }
 
-// name reads what an object says. One that is gone says nothing.
-func (c *checker) name(ctx context.Context, info s3client.ObjectInfo) (ptr links.Pointer, ok bool, err error) {
-	if info.Meta == nil {
-		if info, err = c.client.Head(ctx, info.Key); err != nil {
-			if gone(err) {
-				err = nil
-			}
-			return ptr, false, err
-		}
+// meta reads what an object says. One that is gone says nothing.
+func (c *checker) meta(ctx context.Context, info s3client.ObjectInfo) (s3client.Meta, error) {
+	if info.Meta != nil {
+		return info.Meta, nil
 	}
-	ptr, ok = links.ParsePointer(info.Meta)
-	return ptr, ok, nil
+	info, err := c.client.Head(ctx, info.Key)
+	if gone(err) {
+		err = nil
+	}
+	return info.Meta, err
 }
 
 // merge adds the names that another walk has found.

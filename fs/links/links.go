@@ -137,6 +137,8 @@ type Names struct {
 	Copies map[string][]string `json:"copies,omitempty"`
 	// Closed says that the last name is becoming a plain object again; no other may be added.
 	Closed bool `json:"closed,omitempty"`
+	// Origins says that this has been so: a name may be a copy of the file (Origin), not a pointer.
+	Origins bool `json:"origins,omitempty"`
 }
 
 // Places returns all keys that a name may be known to be at.

@@ -25,6 +25,33 @@ func TestPointerIsReadBack(t *testing.T) {
 	}
 }
 
+func TestOriginIsReadBack(t *testing.T) {
+	o := links.Origin{Pointer: links.Pointer{Key: "a b/ü/" + links.Inode(links.NewID(1)), Name: links.NewName()}, Version: "\"e 1\"-2"}
+	of := s3client.Meta{"ctime": "12.000000345", "mode": "33188"}
+	meta := o.Meta(of)
+	if got, ok := links.ParseOrigin(meta); !ok || got != o || meta["mode"] != "33188" || len(of) != 2 {
+		t.Errorf("%v becomes %v, %v", o, got, ok)
+	}
+	if _, ok := links.ParsePointer(meta); ok {
+		t.Error("older mounts take a copy for a pointer")
+	}
+	if got, ok := links.ParseName(meta); !ok || got != o.Pointer {
+		t.Errorf("as a name it is %v, %v", got, ok)
+	}
+	if got, ok := links.ParseName(o.Pointer.Meta(nil)); !ok || got != o.Pointer {
+		t.Errorf("the pointer is %v, %v", got, ok)
+	}
+	meta["ctime"] = "13"
+	if got, ok := links.ParseOrigin(meta); ok {
+		t.Errorf("what was changed since is taken for %v", got)
+	}
+	for _, value := range []string{"", "a b c d", meta[links.OriginName][1:], meta[links.OriginName] + " x"} {
+		if got, ok := links.ParseOrigin(s3client.Meta{links.OriginName: value, "ctime": "d"}); ok {
+			t.Errorf("%q is taken for %v", value, got)
+		}
+	}
+}
+
 // A pointer comes from strangers: it leads to files of this kind only.
 func TestPointersLeadToInodesOnly(t *testing.T) {
 	id := links.NewID(1)
@@ -67,6 +94,11 @@ func FuzzParse(f *testing.F) {
 		if p, ok := links.ParsePointer(s3client.Meta{"pail-inode": key, "pail-name": name}); ok {
 			if back, ok := links.ParsePointer(p.Meta(nil)); !ok || back != p || p.ID() == "" {
 				t.Errorf("%v is not read back: %v", p, back)
+			}
+		}
+		if o, ok := links.ParseOrigin(s3client.Meta{links.OriginName: key, "ctime": name}); ok {
+			if back, ok := links.ParseOrigin(o.Meta(s3client.Meta{"ctime": name})); !ok || back != o || o.ID() == "" {
+				t.Errorf("%v is not read back: %v", o, back)
 			}
 		}
 	})

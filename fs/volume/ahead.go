@@ -184,7 +184,7 @@ func (v *Volume) learnFile(ctx context.Context, path string, f *aheadFile) error
 	if _, _, err := v.learnPart(path, f.o, f.stamp); err != nil {
 		return err
 	}
-	if typeOf(f.o) != attr.Regular || isPointer(f.o) {
+	if typeOf(f.o) != attr.Regular || v.isPointer(f.o) {
 		return ErrNotSupported
 	}
 	return nil

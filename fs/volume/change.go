@@ -111,14 +111,17 @@ func changed(o object, fn func(*attr.Attr) error) (attr.Attr, error) {
 	if err := fn(&a); err != nil {
 		return a, err
 	}
-	size := 0
-	for name, value := range attr.Encode(a, o.info.Meta) {
-		size += len(name) + len(value)
-	}
-	if size > metaLimit {
+	if metaSize(attr.Encode(a, o.info.Meta)) > metaLimit {
 		return a, ErrNoSpace
 	}
 	return a, nil
+}
+
+func metaSize(meta s3client.Meta) (size int) {
+	for name, value := range meta {
+		size += len(name) + len(value)
+	}
+	return size
 }
 
 // changeStored changes the attributes of what is stored.

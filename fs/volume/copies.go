@@ -18,7 +18,7 @@ func (v *Volume) noteCopy(ctx context.Context, info s3client.ObjectInfo, dst str
 		return nil
 	}
 	there, err := v.client.Head(ctx, info.Key)
-	if ptr, ok := links.ParsePointer(there.Meta); err == nil && ok {
+	if ptr, ok := links.ParseName(there.Meta); err == nil && ok {
 		return v.noteName(ctx, ptr, info.Key, dst)
 	}
 	if notFound(err) {
@@ -56,6 +56,6 @@ func (v *Volume) elsewhere(ctx context.Context, l *links.Names, ptr links.Pointe
 // mayBeAt reports whether a name is at a key, or that is not known for certain.
 func (v *Volume) mayBeAt(ctx context.Context, ptr links.Pointer, key string) bool {
 	info, err := v.client.Head(ctx, key)
-	there, ok := links.ParsePointer(info.Meta)
+	there, ok := links.ParseName(info.Meta)
 	return err == nil && ok && there == ptr || err != nil && !notFound(err)
 }

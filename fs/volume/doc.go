@@ -72,8 +72,9 @@
 //
 // Package links says how a file with several names is kept. Its inode has the path of the object in .pail/inodes, so all
 // that is said of an inode's path and key holds for it; its names are further names in the table. In the cache, a name's
-// path has what its own object says (object.pointer), and Lookup goes on from there. While nobody knows whether the bytes have
-// moved back under the last name, nothing is stored or journaled of the file (goingback.go).
+// path has what its own object says (Volume.pointer), and Lookup goes on from there. Of a name that has got the bytes back it is
+// found out once whether the file under the ID is gone (origin.go); until then that is the file. While this mount does not know
+// whether it is gone of a file that it was moving, it stores and journals nothing of that (goingback.go).
 //
 // The second name of a temporary file is a plain copy for a moment, as the first is likely to be removed (publish.go); of
 // one that the service has not heard of, it is an entry of its own in the journal (publish_later.go).

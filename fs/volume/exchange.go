@@ -97,7 +97,7 @@ func (v *Volume) side(ctx context.Context, p place, at string) (side, error) {
 		return side{}, ErrNotSupported
 	}
 	s := side{place: p, at: at, o: *found}
-	if ptr, ok := found.pointer(); ok {
+	if ptr, ok := v.pointer(*found); ok {
 		s.ptr = &ptr
 	}
 	s.n, err = v.named(ctx, p, found)
@@ -146,7 +146,7 @@ func (v *Volume) readySide(ctx context.Context, s *side) (err error) {
 	if s.o, _, err = v.resolve(ctx, s.at); err != nil {
 		return err
 	}
-	if s.o.mode() != s.n.typ || isPointer(s.o) != (s.ptr != nil) {
+	if s.o.mode() != s.n.typ || v.isPointer(s.o) != (s.ptr != nil) {
 		return ErrStale
 	}
 	if s.key, err = v.keyAt(*s, s.at); err != nil {

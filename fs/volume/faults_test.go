@@ -36,6 +36,8 @@ type faults struct {
 	s3client.Client
 	mu   sync.Mutex
 	fail func(op, key string) error
+
+	removals bool // tell fail of removals that were done too
 }
 
 func (f *faults) set(fail func(op, key string) error) {
@@ -129,7 +131,12 @@ func (f *faults) Delete(ctx context.Context, keys ...string) error {
 		}
 	}
 	if len(rest) > 0 {
-		errs = append(errs, f.Client.Delete(ctx, rest...))
+		if err := f.Client.Delete(ctx, rest...); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		if f.removals {
+			errs = append(errs, f.check("after "+s3client.OpDelete, rest[0]))
+		}
 	}
 	return errors.Join(errs...)
 }

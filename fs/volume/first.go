@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"pail/fs/attr"
+	"pail/fs/links"
 	"pail/fs/readahead"
 	"pail/fs/tree"
 	"pail/s3client"
@@ -21,7 +22,7 @@ const (
 // are about to be read and are not here is asked for, as they come with the answer: then the object is not full.
 func (v *Volume) sureVersion(n *Inode, path string, flags OpenFlags) (o object, s tree.Stamp, src readahead.Source) {
 	o, state, s := v.sure(path)
-	if state != tree.Present || !o.sys || typeOf(o) != attr.Regular || isPointer(o) {
+	if state != tree.Present || !o.sys || typeOf(o) != attr.Regular || v.isPointer(o) {
 		return object{}, s, nil
 	}
 	if data := v.kept.get(n, o.info.ETag); data != nil {
@@ -62,6 +63,12 @@ func (v *Volume) askVersion(ctx context.Context, n *Inode, path string, flags Op
 		return object{}, nil, errors.Join(ErrNotExist, err)
 	case err != nil:
 		return object{}, nil, err
+	}
+	if links.Moved(info) {
+		if src != nil {
+			v.logClose(n, src.Close())
+		}
+		return object{}, nil, ErrNotExist
 	}
 	o = v.newObject(info)
 	o.sys = true

@@ -4,35 +4,26 @@ import (
 	"context"
 	"sync"
 
-	"pail/s3client"
+	"pail/fs/links"
 )
 
-// goingBack are the files whose bytes were sent back to their only name, until it is certain that they are there, or that
-// another client's are. Until then, what has come of that is still the file, not another that has replaced it; and nothing of the
-// file is stored or journaled: it would be where no name leads to, for other mounts and after a crash.
+// goingBack are the files whose bytes were sent back to their only name, until it is certain that the file's own object is gone, or
+// that the file is not to be there. Until then, nothing of the file is stored or journaled: it may be where no name leads to, for
+// other mounts and after a crash.
 type goingBack struct {
 	mu struct {
 		sync.Mutex
-		by map[*Inode]attempts
+		by map[*Inode]struct{}
 	}
 }
 
-func (g *goingBack) init() { g.mu.by = map[*Inode]attempts{} }
+func (g *goingBack) init() { g.mu.by = map[*Inode]struct{}{} }
 
 // note says that a version is about to be sent.
-func (g *goingBack) note(n *Inode, size int64, meta s3client.Meta) {
+func (g *goingBack) note(n *Inode) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	sent := g.mu.by[n]
-	sent.note(size, meta)
-	g.mu.by[n] = sent
-}
-
-// has reports whether what is under a name of n was sent back there.
-func (g *goingBack) has(n *Inode, info s3client.ObjectInfo) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.mu.by[n].has(info.Size, info.Meta)
+	g.mu.by[n] = struct{}{}
 }
 
 // end says that n is where its bytes are, or that they are not to go there.
@@ -62,10 +53,33 @@ func (g *goingBack) holds(n *Inode) bool {
 	return ok
 }
 
+// isGoingBack reports whether what is under a name of n is what its bytes were sent to, by this mount or another: then it is still
+// n, not another file that has replaced it.
+func (v *Volume) isGoingBack(n *Inode, o object) bool {
+	origin, ok := links.ParseOrigin(o.info.Meta)
+	home, _ := v.table.Path(n.node)
+	return ok && v.back.holds(n) && v.homeOf(origin.Pointer) == home
+}
+
+// goingBackTo returns the files that are going back to a name at or below paths.
+func (v *Volume) goingBackTo(paths []string) []*Inode {
+	return v.back.which(func(n *Inode) bool { return v.isNamed(n, paths) })
+}
+
 // finishPaths makes plain objects of the files that are going back to a name at or below paths: what is done to that name is to
 // be done to the file.
 func (v *Volume) finishPaths(ctx context.Context, paths ...string) error {
-	for _, n := range v.back.which(func(n *Inode) bool { return v.isNamed(n, paths) }) {
+	for _, n := range v.goingBackTo(paths) {
+		if err := v.finishBack(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finishFile makes a plain object of the file of a path, if it is going back: it may be there already, so that nothing is at that path.
+func (v *Volume) finishFile(ctx context.Context, home string) error {
+	for _, n := range v.back.which(func(n *Inode) bool { at, _ := v.table.Path(n.node); return at == home }) {
 		if err := v.finishBack(ctx, n); err != nil {
 			return err
 		}

@@ -3,18 +3,20 @@ package volume_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pail/fs/volume"
 	"pail/s3client"
 )
 
-// unanswered fails the requests that have stored something under a key, and with blind also those that ask what is there.
+// unanswered fails the requests that have stored something under a key, or one in a directory, and with blind also those that ask
+// what is there.
 func (m *mount) unanswered(key string, err error, blind bool) {
 	stored := false
 	m.faults.set(func(op, of string) error {
 		switch {
-		case of != key:
+		case of != key && !(strings.HasSuffix(key, "/") && strings.HasPrefix(of, key)):
 		case op == "after "+s3client.OpPut || op == "after "+s3client.OpCopy:
 			stored = true
 			return err
@@ -31,11 +33,17 @@ func TestLastNameWithoutAnAnswer(t *testing.T) {
 	answers := map[string]struct {
 		err   error
 		blind bool
+		at    string
 	}{
-		"lost":                       {errCut, false},
-		"lost, and nobody can tell":  {errCut, true},
-		"of a second attempt":        {s3client.ErrPrecondition, false},
-		"of a second attempt, blind": {s3client.ErrPrecondition, true},
+		"lost":                       {errCut, false, "d/b"},
+		"lost, and nobody can tell":  {errCut, true, "d/b"},
+		"of a second attempt":        {s3client.ErrPrecondition, false, "d/b"},
+		"of a second attempt, blind": {s3client.ErrPrecondition, true, "d/b"},
+
+		"lost at the end":                       {errCut, false, ".pail/inodes/"},
+		"lost at the end, and nobody can tell":  {errCut, true, ".pail/inodes/"},
+		"of a second attempt at the end":        {s3client.ErrPrecondition, false, ".pail/inodes/"},
+		"of a second attempt at the end, blind": {s3client.ErrPrecondition, true, ".pail/inodes/"},
 	}
 	meanwhile := map[string]func(m *mount, h *volume.Handle) (names []string){
 		"nothing": func(*mount, *volume.Handle) []string { return []string{"d/b"} },
@@ -67,7 +75,7 @@ func TestLastNameWithoutAnAnswer(t *testing.T) {
 					m.put("a", "old")
 					m.ok(m.link("a", "d/b"))
 					h := m.open("a", readWrite)
-					m.unanswered("d/b", a.err, a.blind)
+					m.unanswered(a.at, a.err, a.blind)
 					m.ok(m.unlink("a"))
 					m.faults.set(nil)
 					if got := m.stat("d/b").Ino; got != h.Inode().Ino() {
@@ -105,8 +113,9 @@ func hiddenIn(m *mount) int {
 // As long as nobody knows where the file is, nothing that is written to it is acknowledged: a crash would leave it where no name
 // leads to.
 func TestLastNameWithoutAnAnswerAndACrash(t *testing.T) {
-	for _, journaled := range []bool{false, true} {
-		t.Run(fmt.Sprint("journal ", journaled), func(t *testing.T) {
+	for i := range 4 {
+		journaled, at := i%2 == 1, []string{"b", ".pail/inodes/"}[i/2]
+		t.Run(fmt.Sprint("journal ", journaled, " ", at), func(t *testing.T) {
 			linking(t, func(t *testing.T, caps s3client.Capabilities) {
 				mount := newMount
 				if journaled {
@@ -116,7 +125,7 @@ func TestLastNameWithoutAnAnswerAndACrash(t *testing.T) {
 				m.put("a", "old")
 				m.ok(m.link("a", "b"))
 				h := m.open("a", readWrite)
-				m.unanswered("b", errCut, true)
+				m.unanswered(at, errCut, true)
 				m.ok(m.unlink("a"))
 				want := "old"
 				m.writeAll(h, "new", 0)

@@ -161,13 +161,17 @@ func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 }
 
 // detach takes the name of an inode that had nothing, or something else, at its path when s was taken; unless it has
-// another path now, something has been or is being done to it here since, or it has changes that are not stored yet. Handles go on
+// another path now, something has been or is being done to it here since, it is going back to its only name, or it has changes that
+// are not stored yet. Handles go on
 // reading the version that they have. Whoever is about to do something to it has its gate, or its mu.
 func (v *Volume) detach(n *Inode, path string, s tree.Stamp) {
 	if !n.gate.tryLock() {
 		return
 	}
 	defer n.gate.unlock()
+	if v.back.holds(n) {
+		return
+	}
 	n.mu.Lock()
 	defer n.unlock()
 	if n.unsavedLocked() || n.overtakenLocked(s) || n.mu.leaving || v.isMoving(n) || !v.table.RemoveAt(n.node, path) {

@@ -203,7 +203,7 @@ func (v *Volume) share(ctx context.Context, n *Inode, home, at string) (second l
 	if o.view || v.keys.Synthetic(home) {
 		return second, ErrPermission
 	}
-	if isPointer(o) {
+	if v.isPointer(o) {
 		v.names.Forget(home)
 		return second, ErrStale // it has got several names meanwhile: the next lookup finds the file
 	}
@@ -332,11 +332,6 @@ func (o object) pointer() (ptr links.Pointer, ok bool) {
 		return ptr, false
 	}
 	return links.ParsePointer(o.info.Meta)
-}
-
-func isPointer(o object) bool {
-	_, ok := o.pointer()
-	return ok
 }
 
 // hidden reports whether a name is where shared files are kept.

@@ -215,7 +215,7 @@ func (v *Volume) lockPlaces(ctx context.Context, lock func(context.Context, ...s
 			return nil, nil, err
 		}
 		now, err := v.placePaths(places)
-		if err == nil && slices.Equal(now, paths) {
+		if err == nil && slices.Equal(now, paths) && len(v.goingBackTo(paths)) == 0 {
 			return paths, unlock, nil
 		}
 		unlock()

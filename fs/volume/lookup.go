@@ -49,7 +49,7 @@ func (v *Volume) lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 			unlock()
 			continue
 		}
-		if _, shared := o.pointer(); shared && err == nil {
+		if err == nil && v.isPointer(o) {
 			n, st, err := v.lookupShared(ctx, p, path, o, s)
 			if errors.Is(err, errAgain) {
 				continue
@@ -61,6 +61,11 @@ func (v *Volume) lookup(ctx context.Context, dir *Inode, name string) (*Inode, S
 				v.detach(n, path, s)
 			}
 			return nil, Stat{}, err
+		}
+		if n := v.child(p); n != nil && v.isGoingBack(n, o) {
+			if err := v.finishBack(ctx, n); err != nil {
+				return nil, Stat{}, err
+			}
 		}
 		if n := v.found(p, path, o, s); n != nil {
 			v.bindAhead(path, n)
@@ -81,7 +86,7 @@ func (v *Volume) found(p place, path string, o object, s tree.Stamp) *Inode {
 	if pub := v.published.peek(p); pub != nil {
 		return pub.n
 	}
-	if n := v.child(p); n != nil && v.back.has(n, o.info) {
+	if n := v.child(p); n != nil && v.isGoingBack(n, o) {
 		return n
 	}
 	n := v.inodeAsOf(p, typeOf(o), s)

@@ -82,6 +82,31 @@ func TestLastNameMeetsAnotherClient(t *testing.T) {
 	}
 }
 
+// In the moment between the end of a file with several names and the removal of what says so, nobody takes that for the file.
+func TestOpenAtTheEndOfAFile(t *testing.T) {
+	linking(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.put("a", "old")
+		m.ok(m.link("a", "b"))
+		other := mountOn(t, m.mem.Another(), m.clock)
+		n, _, err := other.walk("b")
+		m.ok(err)
+		opened := false
+		m.once(func(op, _ string) bool { return op == s3client.OpDeleteMany }, func() {
+			opened = true
+			_, err := other.Open(ctx, n, readOnly)
+			other.want(err, volume.ErrStale) // the kernel looks it up again
+			if got := other.get("b"); got != "old" {
+				t.Errorf("b holds %q", got)
+			}
+		})
+		m.ok(m.unlink("a"))
+		if !opened {
+			t.Error("there was no such moment")
+		}
+	})
+}
+
 // Bytes that are too many to pass through this machine move in parts, and only over the name that was there.
 func TestLastNameOfALargeFile(t *testing.T) {
 	big := strings.Repeat("0123456789abcdef", 6<<16)

@@ -52,6 +52,9 @@ func (v *Volume) readNames(ctx context.Context, ptr links.Pointer) (list links.N
 // dropNameNow takes a name that is gone off its file's list, and brings the file up to date with that; also if an earlier
 // attempt has come as far as the list.
 func (v *Volume) dropNameNow(ctx context.Context, ptr links.Pointer, key string) error {
+	if err := v.finishFile(ctx, v.homeOf(ptr)); err != nil {
+		return err
+	}
 	n, err := v.shared(ctx, ptr)
 	if err != nil {
 		return err
@@ -91,7 +94,7 @@ func (v *Volume) unlist(ctx context.Context, ptr links.Pointer, key string) (lis
 		left = ""
 		for name := range l.Keys {
 			if len(l.Keys) == 1 && !v.elsewhere(ctx, l, links.Pointer{Key: ptr.Key, Name: name}, l.Keys[name]) {
-				l.Closed, left = true, name
+				l.Closed, l.Origins, left = true, true, name
 			}
 		}
 		return nil
@@ -117,7 +120,7 @@ func (v *Volume) recount(ctx context.Context, n *Inode, names int) error {
 	return v.count(ctx, n, names)
 }
 
-// What may be where a name should be.
+// What may be where a name should be. A copy of the file that says whose it is (links.Origin) is its name.
 const (
 	nothing = iota
 	anotherObject
@@ -127,7 +130,7 @@ const (
 // whatIs tells what the key of a name has.
 func (v *Volume) whatIs(ctx context.Context, key string, ptr links.Pointer) (int, s3client.ObjectInfo, error) {
 	info, err := v.client.Head(ctx, key)
-	switch there, ok := links.ParsePointer(info.Meta); {
+	switch there, ok := links.ParseName(info.Meta); {
 	case notFound(err):
 		return nothing, info, nil
 	case err != nil:
@@ -176,7 +179,8 @@ func (v *Volume) finish(ctx context.Context, n *Inode) error {
 }
 
 // unshare makes a file whose only name is listed and closed a plain object under that name. Where the name is not there
-// any more, the file stays as it is, and the list is opened again.
+// any more, as it or a directory above was renamed, or has no room for the metadata, the file stays as it is, and the list is
+// opened again.
 func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list links.Names, name string) error {
 	at, _, _ := v.keys.Path(list.Keys[name])
 	home, _ := v.table.Path(n.node)
@@ -196,7 +200,11 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 	if at == "" {
 		return v.reopen(ctx, n, ptr)
 	}
-	done, err := v.commitStill(ctx, n)
+	still := v.commitStill
+	if v.back.holds(n) { // it may be where nothing can be committed to any more
+		still = v.keepStill
+	}
+	done, err := still(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -204,18 +212,20 @@ func (v *Volume) unshare(ctx context.Context, n *Inode, ptr links.Pointer, list 
 	moved := v.moving(n)
 	o, from, err := v.moveBack(ctx, n, ptr, list.Keys[name])
 	if o.full {
+		v.returned.add(ptr.ID())
 		there := v.placeOf(at)
 		v.table.Unshare(n.node, there.dir.node, there.name)
 		v.movedBack(n, at, o, from)
 		v.names.SetAbsent(home, tree.Stamp{})
 	}
 	moved()
-	if o.full || errors.Is(err, errNoName) || errors.Is(err, ErrStale) && !errors.Is(err, errAgain) {
+	stays := errors.Is(err, errNoName) || errors.Is(err, errNoRoom)
+	if o.full || stays || errors.Is(err, ErrStale) && !errors.Is(err, errAgain) {
 		v.back.end(n)
 	}
 	switch {
-	case errors.Is(err, errNoName):
-		return v.reopen(ctx, n, ptr) // it, or a directory above, was renamed
+	case stays:
+		return v.reopen(ctx, n, ptr)
 	case err != nil:
 		v.names.Forget(at)
 		return err
@@ -269,15 +279,21 @@ func (v *Volume) sharedInode(home string, o object, s tree.Stamp) (*Inode, error
 // lookupShared returns the file that a name leads to; errAgain if the name has changed meanwhile. A name that leads
 // nowhere is a file that cannot be opened.
 func (v *Volume) lookupShared(ctx context.Context, p place, at string, name object, s tree.Stamp) (*Inode, Stat, error) {
-	ptr, _ := name.pointer()
+	ptr, _ := v.pointer(name)
 	home := v.homeOf(ptr)
+	if err := v.settleOrigin(ctx, name); err != nil {
+		return nil, Stat{}, err
+	}
+	if !v.isPointer(name) { // the file has come back to it
+		return nil, Stat{}, errAgain
+	}
 	o, t, err := v.resolve(ctx, home)
 	if errors.Is(err, ErrNotExist) { // removed, or a plain object again
 		now, t, err := v.fetch(ctx, at)
 		if err != nil {
 			return nil, Stat{}, err
 		}
-		if there, ok := now.pointer(); !ok || there != ptr {
+		if there, ok := v.pointer(now); !ok || there != ptr {
 			return nil, Stat{}, errAgain
 		}
 		return v.lookupBroken(p, at, now, t)
@@ -330,6 +346,10 @@ func (v *Volume) lookupBroken(p place, at string, name object, s tree.Stamp) (*I
 
 // leadsElsewhere reports whether o is a name of a file that is kept elsewhere, and that is there.
 func (v *Volume) leadsElsewhere(ctx context.Context, o object) bool {
+	if isOrigin(o) {
+		err := v.settleOrigin(ctx, o)
+		return err != nil || v.isPointer(o)
+	}
 	ptr, ok := o.pointer()
 	if !ok {
 		return false
@@ -349,7 +369,7 @@ func (v *Volume) homeOf(ptr links.Pointer) string {
 
 // named returns the inode of a name that o was found at.
 func (v *Volume) named(ctx context.Context, p place, o *object) (*Inode, error) {
-	if _, shared := o.pointer(); !shared {
+	if !v.isPointer(*o) {
 		return v.inode(p, o.mode()), nil
 	}
 	n, _, err := v.Lookup(ctx, p.dir, p.name)

@@ -61,6 +61,12 @@ func (v *Volume) attach(ctx context.Context, n *Inode, flags OpenFlags) (*Handle
 			return h, nil
 		}
 		h, err := v.attachStored(ctx, n, flags)
+		if errors.Is(err, ErrStale) && v.back.holds(n) { // it has gone back already
+			if err := v.finishBack(ctx, n); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if h != nil || err != nil {
 			return h, err
 		}
@@ -100,6 +106,9 @@ func (v *Volume) attachStored(ctx context.Context, n *Inode, flags OpenFlags) (*
 		s = v.names.Begin()
 		o, src, err = v.askVersion(ctx, n, path, flags)
 	}
+	if err == nil {
+		err = v.settleOrigin(ctx, o)
+	}
 	bytes := o.info.ETag // that src has
 	if o, s, err = v.validate(n, path, o, s, err); err == nil && o.view && flags.Write {
 		err = ErrPermission
@@ -134,7 +143,7 @@ func (v *Volume) validate(n *Inode, path string, o object, s tree.Stamp, err err
 		return object{}, s, nil
 	case err != nil:
 		return object{}, s, err
-	case typeOf(o) != attr.Regular || isPointer(o):
+	case typeOf(o) != attr.Regular || v.isPointer(o):
 		v.names.Forget(path)
 		v.detach(n, path, s)
 		return object{}, s, fmt.Errorf("%w: it is no regular file any more", ErrStale)

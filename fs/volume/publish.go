@@ -161,7 +161,7 @@ func (v *Volume) publish(ctx context.Context, n *Inode, second place, at string,
 		return false, err
 	}
 	o, err := v.current(ctx, n)
-	if err != nil || !o.sys || o.view || o.attr.Links > 0 || isPointer(o) || o.info.Size > v.publishAtMost() || v.keys.Synthetic(home) {
+	if err != nil || !o.sys || o.view || o.attr.Links > 0 || v.isPointer(o) || o.info.Size > v.publishAtMost() || v.keys.Synthetic(home) {
 		still()
 		return false, err
 	}

@@ -311,7 +311,7 @@ func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, erro
 	if file && !told {
 		return nil, Stat{}, ErrNotTold
 	}
-	if it == nil || it.stamp.Before(s) || isPointer(it.obj) { // something has happened since
+	if it == nil || it.stamp.Before(s) || v.isPointer(it.obj) { // something has happened since
 		return v.lookup(ctx, d.n, name)
 	}
 	if !v.complete(it.obj) {
@@ -331,7 +331,7 @@ func (d *DirHandle) found(ctx context.Context, at, name string, it *dirItem) (*I
 		return v.lookup(ctx, d.n, name)
 	}
 	arriving := v.isArriving(at)
-	if now, _ := v.childPath(d.n, name); arriving || now != at || isPointer(o) {
+	if now, _ := v.childPath(d.n, name); arriving || now != at || v.isPointer(o) {
 		return v.lookup(ctx, d.n, name)
 	}
 	n := v.found(place{d.n, name}, at, o, s)

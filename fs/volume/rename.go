@@ -154,7 +154,7 @@ func (v *Volume) renamed(ctx context.Context, m *move) (n, target *Inode, err er
 	case src.dir:
 		return nil, nil, ErrStale // since it was looked at first
 	}
-	if ptr, ok := src.pointer(); ok {
+	if ptr, ok := v.pointer(*src); ok {
 		m.name = &ptr
 	}
 	dst, err := v.exists(ctx, m.dst, m.to)
@@ -171,7 +171,7 @@ func (v *Volume) renamed(ctx context.Context, m *move) (n, target *Inode, err er
 	case dst.view:
 		return nil, nil, ErrPermission
 	}
-	if ptr, ok := dst.pointer(); ok {
+	if ptr, ok := v.pointer(*dst); ok {
 		m.over = &ptr
 	}
 	if n, err = v.named(ctx, m.src, src); err == nil {
@@ -193,7 +193,7 @@ func (v *Volume) moveObject(ctx context.Context, m *move) (object, error) {
 		if err != nil {
 			return object{}, err
 		}
-		if o.dir || isPointer(o) != (m.name != nil) {
+		if o.dir || v.isPointer(o) != (m.name != nil) {
 			return object{}, ErrStale
 		}
 		if m.name != nil && !v.caps.RenameObject {

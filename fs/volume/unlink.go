@@ -29,10 +29,10 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	}
 	at := paths[0]
 	o, err := v.exists(ctx, p, at)
-	if o != nil && err == nil && isPointer(*o) {
+	if o != nil && err == nil && v.isPointer(*o) {
 		err = v.unlinkName(ctx, p, at)
 		if unlock(); err == nil {
-			ptr, _ := o.pointer()
+			ptr, _ := v.pointer(*o)
 			v.dropName(ctx, ptr, o.info.Key)
 		}
 		return err
@@ -329,11 +329,14 @@ func (v *Volume) listedEmpty(ctx context.Context, key string) error {
 // known returns what kind of thing is at a path. The attributes of a directory may be missing; those of a file say
 // whether it is a name of one with several.
 func (v *Volume) known(ctx context.Context, at string) (object, error) {
-	if o, state, _ := v.names.Get(at); state == tree.Present && (o.dir || o.full) {
-		return o, nil
+	o, state, _ := v.names.Get(at)
+	if state != tree.Present || !o.dir && !o.full {
+		var err error
+		if o, _, err = v.resolve(ctx, at); err != nil {
+			return o, err
+		}
 	}
-	o, _, err := v.resolve(ctx, at)
-	return o, err
+	return o, v.settleOrigin(ctx, o)
 }
 
 // exists returns what a rename finds at a place; nil if nothing.

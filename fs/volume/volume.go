@@ -46,6 +46,7 @@ type Volume struct {
 
 	published published
 	back      goingBack
+	returned  returned
 	drops     drops
 
 	mu struct {
@@ -92,6 +93,7 @@ func New(opt Options) (*Volume, error) {
 	v.kept.init()
 	v.published.init()
 	v.back.init()
+	v.returned.init()
 	v.drops.init()
 	v.table = tree.NewTable(v.makeInode(attr.Dir))
 	if err := v.replay(context.Background()); err != nil {
