@@ -148,7 +148,7 @@ func TestActiveReplicas(t *testing.T) {
 
 // writeFresh is write for servers that all serve.
 func (r *replicas) writeFresh() {
-	r.writers = r.load.WriteFresh(6, 2*time.Second, objectSizes, r.clients()...)
+	r.writers = r.load.WriteFresh(6, 5*time.Second, objectSizes, r.clients()...)
 	r.t.Cleanup(r.writers.Halt)
 }
 

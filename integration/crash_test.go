@@ -49,7 +49,7 @@ func TestKillServerUnderLoad(t *testing.T) {
 // waitAcks returns after n further acknowledgements.
 func waitAcks(t *testing.T, l *load.Load, n int) {
 	t.Helper()
-	if !l.WaitAcks(n, time.Minute) {
+	if !l.WaitAcks(n, 2*time.Minute) {
 		t.Fatal("nothing is acknowledged")
 	}
 }

@@ -31,12 +31,15 @@ func TestMountThroughTakeover(t *testing.T) {
 		programs.Go(func() { program(ctx) })
 	}
 	owner := r.servers[0]
-	for how, end := range map[string]func(*harness.Server){"was killed": (*harness.Server).Kill, "got SIGTERM": func(s *harness.Server) { s.Stop(t) }} {
+	for _, end := range []struct {
+		how string
+		do  func(*harness.Server)
+	}{{"was killed", (*harness.Server).Kill}, {"got SIGTERM", func(s *harness.Server) { s.Stop(t) }}} {
 		w.waitLoops(3)
 		begin := time.Now()
-		end(owner)
+		end.do(owner)
 		w.waitLoops(1)
-		t.Logf("the loop went on %v after the owner %s", time.Since(begin).Round(time.Millisecond), how)
+		t.Logf("the loop went on %v after the owner %s", time.Since(begin).Round(time.Millisecond), end.how)
 		w.waitLoops(2)
 		owner.Restart(t)
 		owner = r.owner()
