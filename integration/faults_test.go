@@ -69,9 +69,7 @@ func (f *faultTest) run(fault harness.Fault) {
 	t, dir := f.t, strings.ReplaceAll(string(fault), " ", "-")
 	f.put(dir+"/old", 3000)
 	f.put(dir+"/cold", 3<<20)
-	if _, err := os.ReadDir(f.m.Path(dir)); err != nil {
-		t.Fatal(err)
-	}
+	f.eventually("", dir, func() error { _, err := os.ReadDir(f.m.Path(dir)); return err }) // a slow answer may be too late
 	f.proxy.Set(fault)
 	var calls sync.WaitGroup
 	writes := map[string][]byte{dir + "/new": f.data(2000), dir + "/old": f.data(4000), dir + "/large": f.data(9 << 20)}

@@ -26,7 +26,7 @@ import (
 func TestKillMountUnderLoad(t *testing.T) {
 	srv := harness.Serve(t, harness.ServerOptions{HTTP: true})
 	srv.Bucket(t, "bucket")
-	opt := harness.MountOptions{Options: []string{"writeback", "retries=1", "readwrite_timeout=2", "journal_dir=" + filepath.Join(t.TempDir(), "journal")}}
+	opt := harness.MountOptions{Options: []string{"writeback", "retries=1", "journal_dir=" + filepath.Join(t.TempDir(), "journal")}}
 	files := &written{acked: map[string]load.Content{}, sent: map[string][]load.Content{}}
 	for round := range 3 {
 		m := srv.Mount(t, "bucket", opt)
