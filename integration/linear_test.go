@@ -136,7 +136,7 @@ func (h *history) check(t *testing.T) {
 				unknown++
 			}
 		}
-		result, info := porcupine.CheckOperationsVerbose(register, list, time.Minute)
+		result, info := porcupine.CheckOperationsVerbose(register, list, 5*time.Minute)
 		if result == porcupine.Ok {
 			continue
 		}

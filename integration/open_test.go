@@ -61,7 +61,7 @@ func TestOpenFileKeepsItsVersion(t *testing.T) {
 		if err := os.WriteFile(other.Path("file"), now, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			if info, err := os.Stat(m.Path("file")); err == nil && info.Size() == int64(len(now)) {
 				break
 			}

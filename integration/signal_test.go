@@ -31,7 +31,7 @@ func TestSignalStoresOpenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	client, bucket, key := srv.Client(t), "bucket", "open"
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		out, err := client.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 		if err == nil {
 			got, err := io.ReadAll(out.Body)

@@ -63,7 +63,7 @@ func holdOpen(t *testing.T, path, text string) (done func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if info, err := os.Stat(path); err == nil && info.Size() == int64(len(text)) {
 			break
 		}

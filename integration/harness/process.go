@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds every wait for a process: generous, as the race detector and a busy machine slow it down.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // process is one pail process with its output kept.
 type process struct {
