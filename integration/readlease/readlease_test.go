@@ -310,16 +310,13 @@ func TestEndOfAHolder(t *testing.T) {
 // one.
 func (m *machine) leaseSoon(path string) (string, *volume.Inode) {
 	m.s.Helper()
-	for i := range 20 {
+	for i, deadline := 0, time.Now().Add(time.Minute); time.Now().Before(deadline); i++ {
 		at := fmt.Sprintf("%s-%d", path, i)
-		dir := m.lease(at)
+		dir := m.mkdir(at)
+		m.wantsLease(dir)
 		m.s.ok(m.Sync(ctx))
 		for range 50 {
-			asked := m.link.count.Load()
-			if _, err := m.load(dir, "never"); err != nil {
-				m.s.Error(err)
-			}
-			if asked == m.link.count.Load() {
+			if m.hasLease(dir) {
 				return at, dir
 			}
 		}
