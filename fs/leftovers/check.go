@@ -103,7 +103,7 @@ func (c *checker) copied(ctx context.Context, f *found) (map[string]bool, error)
 		if !ok {
 			continue
 		}
-		names, err := c.readList(ctx, list)
+		names, _, err := c.readList(ctx, list)
 		if err != nil {
 			return nil, err
 		}
@@ -198,7 +198,10 @@ func (c *checker) remove(ctx context.Context, f Finding, objects ...s3client.Obj
 
 // count corrects a list that has other names than there are, and the link count.
 func (c *checker) count(ctx context.Context, file, list s3client.ObjectInfo, names map[string]string) error {
-	listed, err := c.readList(ctx, list)
+	listed, broken, err := c.readList(ctx, list)
+	if err == nil && broken != nil {
+		return c.report(Finding{Key: list.Key, What: broken.Error()})
+	}
 	if err != nil || listed.Closed || slices.Equal(slices.Sorted(maps.Keys(listed.Keys)), slices.Sorted(maps.Keys(names))) {
 		return err
 	}
@@ -232,28 +235,28 @@ func (c *checker) storeCount(ctx context.Context, file s3client.ObjectInfo, name
 	return err
 }
 
-// readList reads a list. One that cannot be read, or is gone, is as if it were closed: it is left alone.
-func (c *checker) readList(ctx context.Context, info s3client.ObjectInfo) (links.Names, error) {
+// readList reads a list. One that cannot be read, for which broken says why, or is gone, is as if it were closed: it is left alone.
+func (c *checker) readList(ctx context.Context, info s3client.ObjectInfo) (names links.Names, broken, err error) {
 	closed := links.Names{Closed: true, Origins: true}
 	got, err := c.client.Get(ctx, info.Key, s3client.GetOptions{IfMatch: info.ETag})
 	if gone(err) || errors.Is(err, s3client.ErrPrecondition) {
-		return closed, nil
+		return closed, nil, nil
 	}
 	if err != nil {
-		return closed, err
+		return closed, nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(got.Body, links.MaxList))
 	if closeErr := got.Body.Close(); err == nil {
 		err = closeErr
 	}
 	if err != nil {
-		return closed, err
+		return closed, nil, err
 	}
-	names, err := links.ParseNames(body)
-	if err != nil {
-		return closed, c.report(Finding{Key: info.Key, What: err.Error()})
+	names, broken = links.ParseNames(body)
+	if broken != nil {
+		return closed, broken, nil
 	}
-	return names, nil
+	return names, nil, nil
 }
 
 func gone(err error) bool {

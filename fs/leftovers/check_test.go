@@ -210,3 +210,16 @@ func TestCopyAtTheLastNameKeepsItsFile(t *testing.T) {
 		})
 	}
 }
+
+// A list that cannot be read is told of once.
+func TestListThatCannotBeRead(t *testing.T) {
+	b := newBucket(t, memclient.Full())
+	ptr := links.Pointer{Key: links.Inode(id(1)), Name: "b"}
+	b.file("", ptr.ID(), nil, nil)
+	b.put(ptr.List(), []byte("no list"), nil)
+	b.put("b", ptr.Body(), ptr.Meta(nil))
+	b.now = b.now.Add(48 * time.Hour)
+	if said := b.check("", true); len(said) != 1 {
+		t.Errorf("it says %q", said)
+	}
+}
