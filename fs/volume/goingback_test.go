@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"pail/fs/volume"
@@ -144,6 +145,63 @@ func TestLastNameWithoutAnAnswerAndACrash(t *testing.T) {
 				}
 				m.faults.set(nil)
 				h.Release()
+			})
+		})
+	}
+}
+
+// What another mount makes of a file that was going back ends that here too: nothing waits for it any more.
+func TestMoveThatAnotherMountEnds(t *testing.T) {
+	for name, end := range map[string]func(other *mount){
+		"the list is opened again": func(other *mount) {
+			n, _, err := other.walk("b")
+			other.ok(err)
+			for size := 2000; other.Setxattr(ctx, n, "user.x", []byte(strings.Repeat("x", size)), 0) != nil; size -= 10 {
+			} // no room for more
+			other.ok(other.link("b", "c"))
+			other.ok(other.unlink("c"))
+		},
+		"the name is removed, and it dies": func(other *mount) {
+			other.faults.removals = true
+			listed := false
+			other.faults.set(func(op, key string) error {
+				if listed {
+					return errCut
+				}
+				listed = op == "after "+s3client.OpPut && strings.HasPrefix(key, ".pail/links/")
+				return nil
+			})
+			_ = other.unlink("b")
+			other.dead = true
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			linking(t, func(t *testing.T, caps s3client.Capabilities) {
+				m := newMount(t, caps, ttl(0))
+				m.put("a", "old")
+				m.ok(m.link("a", "b"))
+				m.faults.set(func(op, key string) error {
+					if op == s3client.OpPut && strings.HasPrefix(key, ".pail/inodes/") {
+						return errCut
+					}
+					return nil
+				})
+				m.ok(m.unlink("a"))
+				m.faults.set(nil)
+				end(m.second())
+				var requests atomic.Int64
+				m.faults.set(func(string, string) error {
+					if requests.Add(1) > 100 {
+						return errCut // it would ask again and again
+					}
+					return nil
+				})
+				m.put("new", "new")
+				m.ok(m.rename("new", "b"))
+				if got := m.second().get("b"); got != "new" {
+					t.Errorf("b holds %q", got)
+				}
+				m.faults.set(nil)
 			})
 		})
 	}

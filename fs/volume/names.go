@@ -165,10 +165,7 @@ func (v *Volume) finish(ctx context.Context, n *Inode) error {
 	defer cancel()
 	home, _ := v.table.Path(n.node)
 	ptr := links.Pointer{Key: v.keys.File(home)}
-	list, _, err := v.readNames(ctx, ptr)
-	if errors.Is(err, ErrNotExist) {
-		v.back.end(n)
-	}
+	list, err := v.listToFinish(ctx, n, ptr)
 	if err != nil || !list.Closed {
 		return err
 	}
@@ -176,6 +173,20 @@ func (v *Volume) finish(ctx context.Context, n *Inode) error {
 		return v.unshare(ctx, n, ptr, list, name)
 	}
 	return ErrNotExist
+}
+
+// listToFinish reads the list of a file that may be going back. Where another mount has come to another end, as it has opened the
+// list again or removed the last name, it is not going back any more. The gate is held, as this mount closes no list without it.
+func (v *Volume) listToFinish(ctx context.Context, n *Inode, ptr links.Pointer) (links.Names, error) {
+	if err := n.gate.lock(ctx); err != nil {
+		return links.Names{}, err
+	}
+	defer n.gate.unlock()
+	list, _, err := v.readNames(ctx, ptr)
+	if errors.Is(err, ErrNotExist) || err == nil && (!list.Closed || len(list.Keys) == 0) {
+		v.back.end(n)
+	}
+	return list, err
 }
 
 // unshare makes a file whose only name is listed and closed a plain object under that name. Where the name is not there
