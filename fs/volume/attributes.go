@@ -66,7 +66,10 @@ func (v *Volume) successor(ctx context.Context, n *Inode, key string) (object, e
 	if name, further := v.table.OtherPath(n.node); further && errors.Is(err, ErrNotExist) {
 		o, err = v.headObject(ctx, v.keys.File(name)) // it has one name again
 	}
-	if ptr, shared := o.pointer(); shared && err == nil {
+	if err == nil {
+		err = v.settleOrigin(ctx, o)
+	}
+	if ptr, shared := v.pointer(o); shared && err == nil {
 		o, err = v.headObject(ctx, v.keys.File(v.homeOf(ptr)))
 	}
 	if err == nil && typeOf(o) != n.typ {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pail/fs/links"
 	"pail/fs/volume"
 	"pail/s3client"
 )
@@ -83,5 +84,52 @@ func TestJournaledMetadataChangeOfARemovedFile(t *testing.T) {
 	m.missing("f")
 	if keys := m.mem.Keys(); len(keys) != 0 {
 		t.Errorf("the service has %q", keys)
+	}
+}
+
+// TestJournaledMetadataChangeMeetsACopyAtTheLastName has another client give the file a second name and remove that, and die
+// before the file under its ID has ended. Who has it open goes on writing there.
+func TestJournaledMetadataChangeMeetsACopyAtTheLastName(t *testing.T) {
+	m := newJournaled(t, conditional, ttl(0))
+	m.put("f", "old")
+	m.stored()
+	m.faults.set(func(op, _ string) error {
+		if op == s3client.OpCopy {
+			return errCut
+		}
+		return nil
+	})
+	n, _, err := m.walk("f")
+	m.ok(err)
+	mode := uint32(0o600)
+	_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+	m.ok(err)
+
+	mover, writer := m.second(), m.second()
+	mover.ok(mover.link("f", "g"))
+	h := writer.open("g", readWrite)
+	writer.writeAll(h, "mid", 0) // another ETag than that of the version that was changed
+	writer.ok(h.Flush(ctx))
+	mover.faults.set(func(op, key string) error {
+		if op == s3client.OpPut && strings.HasPrefix(key, ".pail/inodes/") {
+			return errCut
+		}
+		return nil
+	})
+	mover.ok(mover.unlink("g"))
+	mover.dead = true
+	if _, ok := links.ParseOrigin(m.meta("f")); !ok {
+		t.Fatal("f is no copy")
+	}
+	m.faults.set(nil)
+	m.stored()
+	if got := m.second().stat("f").Mode & 0o777; got != 0o600 {
+		t.Errorf("f has the mode %o", got)
+	}
+	writer.writeAll(h, "NEW", 0)
+	writer.ok(h.Flush(ctx))
+	h.Release()
+	if got := m.second().get("f"); got != "NEW" {
+		t.Errorf("f holds %q", got)
 	}
 }
