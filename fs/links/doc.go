@@ -59,6 +59,10 @@
 // beside. No order of requests, and no death or lost answer in between, makes a third case. A mount that has no answer to the request
 // of the end asks for the file under its ID, and until it knows stores nothing: the copy might not be in force yet.
 //
+// One case is left, where the ETag is that of the bytes alone: a mount that knows the file from before it had other names, and whose
+// bytes are the same, stores or changes it on the condition of that ETag, which the copy has too. Where the move was cut off, the
+// name then has another file, and what others go on writing to the one under the ID is in no name.
+//
 // What says so stays in the metadata of the copy, as a request to remove it would cost each unlink more than it costs those
 // mounts one that come to the file before it is changed. Every change leaves it out (attr.Encode). Mounts that do not know of it take
 // the copy for a file, as they always did. What they change keeps metadata that they do not know, but has another ctime than Origin
