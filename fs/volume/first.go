@@ -47,7 +47,7 @@ func (v *Volume) askVersion(ctx context.Context, n *Inode, path string, flags Op
 	known, _, _ := v.names.Get(path)
 	expected := known.info.Size // as far as anything was heard of it
 	if known.info.Key = key; !v.wantsBytes(n, known.info, flags) || len(key) > s3client.MaxKeyLength {
-		o, err = v.headObject(ctx, key)
+		o, err = v.askFile(ctx, path, key)
 		return o, nil, err
 	}
 	first := int64(firstPart)
@@ -73,6 +73,29 @@ func (v *Volume) askVersion(ctx context.Context, n *Inode, path string, flags Op
 	o = v.newObject(info)
 	o.sys = true
 	return o, src, nil
+}
+
+// askFile asks for the object of a file, and whether a directory has its name, where that is all that is missing for a lease for
+// reads to tell of it: else it would be asked for with every open, as answers that come more often than the TTL keep the cache from
+// asking for more.
+func (v *Volume) askFile(ctx context.Context, path, key string) (object, error) {
+	if !v.toldInPart(path) {
+		return v.headObject(ctx, key)
+	}
+	o, _, err := v.fetch(ctx, path)
+	return o, err
+}
+
+// toldInPart reports whether there is a lease for reads under which a path was heard of, which yet does not tell of it.
+func (v *Volume) toldInPart(path string) bool {
+	since, done, ok := v.useReads(path)
+	if !ok {
+		return false
+	}
+	defer done()
+	_, state := v.names.Sure(path, since)
+	_, _, at := v.names.Get(path)
+	return state == tree.Unknown && since.Before(at)
 }
 
 // isOpen reports whether there is content already, whose bytes may be here.

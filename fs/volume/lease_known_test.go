@@ -268,3 +268,30 @@ func TestFileMadeInADirectoryThatBecameAFile(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 }
+
+// A file that was looked up before the grant is asked for no more when it was opened a few times, however often it is opened.
+func TestFileThatIsOpenedAllTheTimeUnderALease(t *testing.T) {
+	m, _ := newReads(t, memclient.Full())
+	m.mkdir("d")
+	m.mkdir("d/sub")
+	m.put("d/sub/x", "data")
+	m.clock.advance(2 * time.Second)
+	n, _, err := m.walk("d/sub/x")
+	m.ok(err)
+	m.crowd("d/crowd") // so that nothing is learned with the lease
+	m.lease("d")
+	var version s3client.ETag // that the kernel has
+	open := func(times int) {
+		for range times {
+			m.clock.advance(200 * time.Millisecond)
+			h, err := m.Open(ctx, n, volume.OpenFlags{Read: true, Cached: version})
+			m.ok(err)
+			version = h.Version()
+			m.close(h)
+		}
+	}
+	open(3)
+	m.mem.ResetCounts()
+	open(5)
+	m.requests(0, "further opens")
+}
