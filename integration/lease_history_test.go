@@ -437,17 +437,21 @@ var faults = map[string]func(w *witnesses){
 // opens, lists or asks for attributes sees what was acknowledged last, and a version is kept beside only where its writer was
 // told.
 func TestHistoryUnderLeases(t *testing.T) {
-	historyUnderLeases(t, scale(1, 20), 0, "attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink")
+	historyUnderLeases(t, everyFault, scale(1, 20), 0, "attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink")
 }
 
 // With what a mount and the kernel believe for a moment, a second each, both mounts see all that much later, and no later than
-// that.
+// that. What freezes and stalls is to caches what pauses is, and left to `make soak`.
 func TestHistoryUnderLeasesAndCaches(t *testing.T) {
-	historyUnderLeases(t, scale(1, 20), 2500*time.Millisecond, "stat_cache_expire=1")
+	names := scale([]string{"none", "cut", "pause", "kill", "restart"}, everyFault)
+	historyUnderLeases(t, names, scale(1, 20), 2500*time.Millisecond, "stat_cache_expire=1")
 }
 
-func historyUnderLeases(t *testing.T, rounds int, late time.Duration, options ...string) {
-	for _, name := range []string{"none", "freeze", "cut", "pause", "kill", "restart", "stall"} {
+// everyFault are the names of faults, and that of there being none.
+var everyFault = []string{"none", "freeze", "cut", "pause", "kill", "restart", "stall"}
+
+func historyUnderLeases(t *testing.T, names []string, rounds int, late time.Duration, options ...string) {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			srv := harness.Serve(t, harness.ServerOptions{HTTP: true})
 			srv.Bucket(t, "bucket")

@@ -21,13 +21,9 @@ import (
 // TestViewUnderALease compares what a mount with a lease for reads shows, once it believes nothing but what the lease assures,
 // with what there is: after random changes, by it and by others, before the grant and since, also of files that directories
 // hide and by inodes that the kernel has from long ago.
-func TestViewUnderALease(t *testing.T) { rapid.Check(t, func(t *rapid.T) { testView(t, false) }) }
+func TestViewUnderALease(t *testing.T) { rapid.Check(t, testView) }
 
-func TestViewUnderALeaseWithAJournal(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) { testView(t, true) })
-}
-
-func testView(t *rapid.T, withJournal bool) {
+func testView(t *rapid.T) {
 	c := newClock()
 	s := newLeaseService(c)
 	s.reads = true
@@ -35,7 +31,7 @@ func testView(t *rapid.T, withJournal bool) {
 	if rapid.Bool().Draw(t, "without times") {
 		change = append(change, withoutTimes)
 	}
-	if withJournal {
+	if rapid.Bool().Draw(t, "with a journal") {
 		change = append(change, journaled(t, journaltest.New()))
 	}
 	w := &viewer{mount: mountOn(t, newBucket(memclient.Full(), c), c, change...), s: s, held: map[string]*volume.Inode{}}
