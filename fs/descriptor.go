@@ -2,8 +2,6 @@ package fs
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +19,7 @@ func byDescriptor(ctx context.Context) bool {
 	if !ok {
 		return false
 	}
-	call, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", c.Pid&^lossBit))
+	call, err := readProc(c, "syscall")
 	return err == nil && setsByDescriptor(string(call))
 }
 

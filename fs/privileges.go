@@ -21,6 +21,9 @@ const lossBit = 1 << 31
 // withLoss notes that a request takes set-id bits away.
 func withLoss(in *fuse.InHeader) { in.Pid |= lossBit }
 
+// threadOf returns the number of the thread that a request comes from; 0: it is not known.
+func threadOf(c *fuse.Caller) uint32 { return c.Pid &^ lossBit }
+
 // losesSetID reports whether withLoss was called.
 func losesSetID(ctx context.Context) bool {
 	c, ok := fuse.FromContext(ctx)
@@ -57,9 +60,14 @@ type process struct {
 
 func (p process) can(capability uint) bool { return p.caps&(1<<capability) != 0 }
 
+// readProc reads a file of the kernel's list of processes about a caller.
+func readProc(c *fuse.Caller, name string) ([]byte, error) {
+	return os.ReadFile(fmt.Sprintf("/proc/%d/%s", threadOf(c), name))
+}
+
 // processOf returns what is known of a caller. One that cannot be found is in no further group, and root can do all.
 func processOf(c *fuse.Caller) process {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Pid&^lossBit))
+	status, err := readProc(c, "status")
 	if err != nil {
 		return process{caps: map[bool]uint64{true: ^uint64(0)}[c.Uid == 0]}
 	}

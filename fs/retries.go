@@ -55,7 +55,7 @@ func retryOf(ctx context.Context, v *volume.Inode) retry {
 	if !ok {
 		return retry{v: v}
 	}
-	return retry{c.Pid &^ lossBit, v}
+	return retry{threadOf(c), v}
 }
 
 func (r *retries) note(at retry, a *attempt) {

@@ -102,15 +102,22 @@ func (r *replaced) lookup() (uint64, *node) {
 	return 0, nil
 }
 
+// late returns what was found out of a version, and is not told yet.
+func (r *replaced) late() (uint64, *node, volume.Stat) {
+	r.Helper()
+	r.put(10)
+	id, n := r.lookup()
+	st, err := r.fs.vol.Getattr(context.Background(), n.v)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return id, n, st
+}
+
 // What was found out before a version was opened is not what the kernel is told after that.
 func TestLateAnswerTellsOfWhatIsOpen(t *testing.T) {
 	r := newReplaced(t)
-	r.put(10)
-	id, n := r.lookup()
-	late, err := r.fs.vol.Getattr(context.Background(), n.v)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id, n, late := r.late()
 	r.put(20)
 	r.mustOpen(id, 1, syscall.O_RDONLY)
 	if got := told(n, late); got != 20 {
@@ -121,12 +128,7 @@ func TestLateAnswerTellsOfWhatIsOpen(t *testing.T) {
 // The kernel may take the older of two answers that were both under way.
 func TestKernelMayHaveTakenTheOlderAnswer(t *testing.T) {
 	r := newReplaced(t)
-	r.put(10)
-	id, n := r.lookup()
-	late, err := r.fs.vol.Getattr(context.Background(), n.v)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id, n, late := r.late()
 	late.Size = 20
 	told(n, late)
 	r.put(20)

@@ -11,8 +11,9 @@ import (
 	"pail/s3client"
 )
 
-// Encode returns the metadata that holds a, in s3fs's format. Names in keep that pail does not know survive, but not what says of
-// what keep's version is a copy (links.Origin); keep itself is not changed. Permission bits of a symlink are written as 0777, as Linux and s3fs have them.
+// Encode returns the metadata that holds a, in s3fs's format. Names in keep that pail does not know survive, but not what
+// says of what keep's version is a copy (links.Origin); keep itself is not changed. Permission bits of a symlink are
+// written as 0777, as Linux and s3fs have them.
 func Encode(a Attr, keep s3client.Meta) s3client.Meta {
 	m := make(s3client.Meta, len(keep)+8)
 	maps.Copy(m, keep)

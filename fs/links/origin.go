@@ -33,7 +33,11 @@ func (o Origin) Meta(of s3client.Meta) s3client.Meta {
 // ParseOrigin reads metadata. ok is false where it is not that of a copy, or of one that was changed since: whoever changes a
 // file and keeps metadata that he does not know, as older mounts do, gives it another ctime.
 func ParseOrigin(meta s3client.Meta) (o Origin, ok bool) {
-	fields := strings.Split(meta[OriginName], " ")
+	said, ok := meta[OriginName]
+	if !ok { // as with nearly all files
+		return Origin{}, false
+	}
+	fields := strings.Split(said, " ")
 	if len(fields) != 4 || fields[1] == "" || fields[3] != meta[metaCtime] {
 		return Origin{}, false
 	}

@@ -29,22 +29,18 @@ func (r *recent) add(c change) {
 
 // since reports whether a change after seq may be about what is in a directory or below.
 func (r *recent) since(dir string, seq uint64) bool {
-	if r.lost > seq {
-		return true
-	}
-	for i := len(r.ring); i > 0; i-- {
-		switch c := r.ring[(r.next+i-1)%len(r.ring)]; {
-		case c.seq <= seq:
-			return false
-		case below(c.path, dir), !c.there && (c.path == dir || below(dir, c.path)):
-			return true
-		}
-	}
-	return false
+	return r.any(seq, func(c change) bool {
+		return below(c.path, dir) || !c.there && (c.path == dir || below(dir, c.path))
+	})
 }
 
 // in reports whether there may have been a change after seq of a path in a directory.
 func (r *recent) in(dir string, seq uint64) bool {
+	return r.any(seq, func(c change) bool { return c.path != "" && Dir(c.path) == dir })
+}
+
+// any reports whether there may have been a change after seq that is one of those.
+func (r *recent) any(seq uint64, those func(change) bool) bool {
 	if r.lost > seq {
 		return true
 	}
@@ -53,7 +49,7 @@ func (r *recent) in(dir string, seq uint64) bool {
 		if c.seq <= seq {
 			return false
 		}
-		if c.path != "" && Dir(c.path) == dir {
+		if those(c) {
 			return true
 		}
 	}

@@ -20,12 +20,7 @@ func TestJournaledMetadataChangeMeetsAnotherClient(t *testing.T) {
 				m := newJournaled(t, conditional)
 				m.put("f", "old")
 				m.stored()
-				m.faults.set(func(op, _ string) error {
-					if op == s3client.OpCopy {
-						return errCut
-					}
-					return nil
-				})
+				m.failCopies()
 				n, _, err := m.walk("f")
 				m.ok(err)
 				mode, when := uint32(0o600), time.Unix(1e9, 5).UTC()
@@ -87,18 +82,23 @@ func TestJournaledMetadataChangeOfARemovedFile(t *testing.T) {
 	}
 }
 
-// TestJournaledMetadataChangeMeetsACopyAtTheLastName has another client give the file a second name and remove that, and die
-// before the file under its ID has ended. Who has it open goes on writing there.
-func TestJournaledMetadataChangeMeetsACopyAtTheLastName(t *testing.T) {
-	m := newJournaled(t, conditional, ttl(0))
-	m.put("f", "old")
-	m.stored()
+// failCopies cuts off all copies inside the service, which changes of attributes are.
+func (m *mount) failCopies() {
 	m.faults.set(func(op, _ string) error {
 		if op == s3client.OpCopy {
 			return errCut
 		}
 		return nil
 	})
+}
+
+// TestJournaledMetadataChangeMeetsACopyAtTheLastName has another client give the file a second name and remove that, and die
+// before the file under its ID has ended. Who has it open goes on writing there.
+func TestJournaledMetadataChangeMeetsACopyAtTheLastName(t *testing.T) {
+	m := newJournaled(t, conditional, ttl(0))
+	m.put("f", "old")
+	m.stored()
+	m.failCopies()
 	n, _, err := m.walk("f")
 	m.ok(err)
 	mode := uint32(0o600)

@@ -162,8 +162,8 @@ func (v *Volume) inodeAsOf(p place, typ uint32, s tree.Stamp) *Inode {
 
 // detach takes the name of an inode that had nothing, or something else, at its path when s was taken; unless it has
 // another path now, something has been or is being done to it here since, it is going back to its only name, or it has changes that
-// are not stored yet. Handles go on
-// reading the version that they have. Whoever is about to do something to it has its gate, or its mu.
+// are not stored yet. Handles go on reading the version that they have. Whoever is about to do something to it has its gate, or
+// its mu.
 func (v *Volume) detach(n *Inode, path string, s tree.Stamp) {
 	if !n.gate.tryLock() {
 		return

@@ -100,15 +100,21 @@ func TestDirectoryThatIsGoneSinceAListing(t *testing.T) {
 	m.missing("d/sub/gone")
 }
 
-// What is made in a directory that another client had removed before the grant is there, and so is the directory.
-func TestFileMadeInADirectoryThatWasGone(t *testing.T) {
+// inDirectoryThatGoes has another client remove the directory "d/x", which is in use here.
+func inDirectoryThatGoes(t *testing.T) (*mount, *volume.Inode) {
 	m, _ := newReads(t, memclient.Full())
 	m.mkdir("d")
 	m.foreign("d/x/old", "")
 	m.clock.advance(2 * time.Second)
-	dir, _, err := m.walk("d/x") // who is in it
+	dir, _, err := m.walk("d/x")
 	m.ok(err)
 	m.foreignDelete("d/x/old")
+	return m, dir
+}
+
+// What is made in a directory that another client had removed before the grant is there, and so is the directory.
+func TestFileMadeInADirectoryThatWasGone(t *testing.T) {
+	m, dir := inDirectoryThatGoes(t)
 	m.lease("d")
 	m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
 	_, h, _, err := m.Create(ctx, dir, "f", 0o640, volume.OpenFlags{Write: true}, who)
@@ -250,13 +256,7 @@ func TestFileThatADirectoryHides(t *testing.T) {
 // What is made in a directory that another client has put a file in the place of, before the grant, is there, and so is the
 // directory again.
 func TestFileMadeInADirectoryThatBecameAFile(t *testing.T) {
-	m, _ := newReads(t, memclient.Full())
-	m.mkdir("d")
-	m.foreign("d/x/old", "")
-	m.clock.advance(2 * time.Second)
-	dir, _, err := m.walk("d/x") // who is in it
-	m.ok(err)
-	m.foreignDelete("d/x/old")
+	m, dir := inDirectoryThatGoes(t)
 	m.foreign("d/x", "file")
 	m.lease("d")
 	_, h, _, err := m.Create(ctx, dir, "f", 0o640, volume.OpenFlags{Write: true}, who)

@@ -328,7 +328,7 @@ func (v *Volume) putPointer(ctx context.Context, key string, ptr links.Pointer, 
 
 // pointer returns where the name o leads to; ok is false where it is no name of a file with several.
 func (o object) pointer() (ptr links.Pointer, ok bool) {
-	if !o.full || o.dir || o.view {
+	if isBare(o) {
 		return ptr, false
 	}
 	return links.ParsePointer(o.info.Meta)

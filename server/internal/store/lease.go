@@ -220,7 +220,8 @@ func (x *tx) Delete(key []byte) error {
 	return x.Txn.Delete(key)
 }
 
-// awaitLease waits for the end of the leases that err is about, of all at once. It reports false when there is none, or when ctx has ended.
+// awaitLease waits for the end of the leases that err is about, of all at once. It reports false when there is none, or when
+// ctx has ended.
 func (s *Store) awaitLease(ctx context.Context, err error) (bool, error) {
 	var leased *leasedError
 	if !errors.As(err, &leased) {
