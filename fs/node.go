@@ -49,6 +49,15 @@ type node struct {
 // OnForget implements fusefs.NodeOnForgetter.
 func (n *node) OnForget() { n.fs.nodes.forgotten(n) }
 
+// up returns the number of the directory that n is in; 0: it is not known.
+func (n *node) up() uint64 {
+	_, parent := n.Parent()
+	if parent == nil {
+		return 0
+	}
+	return parent.StableAttr().Ino
+}
+
 // Statfs implements fusefs.NodeStatfser.
 func (n *node) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
 	ctx, end := interruptible(ctx)

@@ -34,6 +34,9 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 	if err != nil {
 		return nil, n.fs.errno("lookup", n.v, err)
 	}
+	if v.Mode()&syscall.S_IFMT != syscall.S_IFDIR {
+		n.fs.interest.shown(n.v.Ino(), name)
+	}
 	return n.entry(ctx, v, st, out), 0
 }
 

@@ -20,6 +20,7 @@ type filesystem struct {
 	attrTimeout time.Duration
 	atime       atime
 	nodes       nodes
+	interest    *interest
 	backings    atomic.Pointer[backings] // nil: the kernel reads no files itself
 }
 
@@ -43,7 +44,7 @@ type nodes struct {
 }
 
 func newFilesystem(vol *volume.Volume, opt Options) *filesystem {
-	f := &filesystem{vol: vol, log: opt.Log, attrTimeout: opt.AttrTimeout, atime: newAtime(opt)}
+	f := &filesystem{vol: vol, log: opt.Log, attrTimeout: opt.AttrTimeout, atime: newAtime(opt), interest: newInterest()}
 	f.nodes.forget = vol.Forget
 	f.nodes.mu.byInode = map[*volume.Inode]*node{}
 	f.nodes.mu.held = map[<-chan struct{}][]*node{}

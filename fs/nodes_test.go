@@ -48,7 +48,7 @@ func unmountedOver(t *testing.T, client *memclient.Client) (*requests, *filesyst
 	opt := Options{}.withDefaults()
 	f := newFilesystem(vol, opt)
 	root := &node{fs: f, v: vol.Root()}
-	return &requests{RawFileSystem: fusefs.NewNodeFS(root, opt.node(root)), nodes: &f.nodes}, f
+	return &requests{RawFileSystem: fusefs.NewNodeFS(root, opt.node(root)), fs: f, nodes: &f.nodes}, f
 }
 
 // known returns the number of nodes that the kernel may know.

@@ -26,6 +26,9 @@ type dirHandle struct {
 	d     *volume.DirHandle
 	flags uint32 // of open(2)
 	read  bool   // since it was opened or rewound
+
+	reader *reader // who has begun to read
+	last   uint32  // the type of the entry that was read last
 }
 
 // OpendirHandle implements fusefs.NodeOpendirHandler.
@@ -49,22 +52,27 @@ func (d *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 	}
 	if !d.read {
 		d.n.fs.atime.listed(d.n.fs.vol, d.n.v, d.flags)
+		d.reader = d.n.fs.interest.begins(ctx, d.n.v.Ino(), d.n.up())
 		d.read = true
 	}
 	if !more {
 		return nil, 0
 	}
+	d.last = e.Mode
 	return &fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off}, 0
 }
 
 // Lookup implements fusefs.FileLookuper for READDIRPLUS, which the kernel sends first of all whether anybody wants
 // attributes or not. An error leaves the entry without them, and the kernel asks when somebody does.
 func (d *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	if d.last != syscall.S_IFDIR && !d.n.fs.interest.wants(d.reader, d.n.v.Ino(), name, func() bool { return d.n.GetChild(name) != nil }) {
+		return nil, syscall.EAGAIN // as any error, and no news
+	}
 	work, end := interruptible(ctx)
 	defer end()
 	v, st, err := d.d.Lookup(work, name)
 	if errors.Is(err, volume.ErrNotTold) {
-		return nil, syscall.EAGAIN // as any error, and no news
+		return nil, syscall.EAGAIN
 	}
 	if err != nil {
 		return nil, d.n.fs.errno("lookup", d.n.v, err)

@@ -175,6 +175,9 @@ func parseAWSTime(s string) (time.Time, bool) {
 // Go's own base 0 would also take underscores, 0b and 0o.
 func parseUint(s string, base int, limit uint64) (uint64, bool) {
 	s = strings.TrimSpace(s)
+	if s == "" {
+		return 0, false // strconv makes an error of it, which costs more than all the rest
+	}
 	if base == 0 {
 		base = 10
 		switch {

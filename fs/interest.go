@@ -1,0 +1,128 @@
+package fs
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	maxReaders   = 128 // threads whose interest is remembered
+	mostPatience = 64  // directories
+)
+
+// interest tells who wants the attributes of the files in the directories that he lists. The kernel asks for them with the
+// names of a directory, in READDIRPLUS, before anybody can know, and makes an inode of each file then: for a program such as
+// find, which needs no more than names and types, that is most of the work.
+//
+// What the kernel was told it does not ask for again, so one file of a directory, the probe, is left without attributes. Who
+// wants them looks it up. A thread that goes on to another directory without having done so gets only names there, and in
+// those that follow, until it looks a file of them up. Each such error makes it take more directories to come to that
+// conclusion, and each probe that is looked up makes probes rarer. The first directory that a thread lists has none, as most
+// programs list no other.
+type interest struct {
+	mu struct {
+		sync.Mutex
+		readers *simplelru.LRU[uint32, *reader] // by thread
+		watched map[uint64][]*reader            // by the number of the directory
+	}
+}
+
+// reader is a thread that lists directories. Guarded by interest.mu.
+type reader struct {
+	dir       uint64 // where its interest is going to show, by number; 0: nowhere
+	probe     string // by what; "": by nothing yet, or by any file if it gets names only
+	namesOnly bool
+
+	ignored int // probes in a row that it did not look up
+	enough  int // of these, to give it names only
+	pause   int // directories without a probe after the next one that it looks up
+	rest    int // of these
+}
+
+func newInterest() *interest {
+	i := &interest{}
+	i.mu.readers, _ = simplelru.NewLRU(maxReaders, func(_ uint32, r *reader) { i.watchLocked(r, 0) }) // the only error is about a size below 1
+	i.mu.watched = map[uint64][]*reader{}
+	return i
+}
+
+// begins notes that the thread of a request begins to list a directory, and returns it; nil if it is not known. up is the
+// number of the directory above.
+func (i *interest) begins(ctx context.Context, dir, up uint64) *reader {
+	c, ok := fuse.FromContext(ctx)
+	if !ok || threadOf(c) == 0 {
+		return nil
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	r, ok := i.mu.readers.Get(threadOf(c))
+	if !ok {
+		r = &reader{enough: 1, rest: 1}
+		i.mu.readers.Add(threadOf(c), r)
+	}
+	if r.dir != up && r.probe != "" { // from a directory below it comes back to the files
+		r.pause, r.ignored = 0, r.ignored+1
+		r.namesOnly = r.ignored >= r.enough
+	}
+	if r.rest > 0 {
+		r.rest--
+		dir = 0
+	}
+	i.watchLocked(r, dir)
+	return r
+}
+
+// watchLocked lets the interest of a reader show in a directory, and nowhere else.
+func (i *interest) watchLocked(r *reader, dir uint64) {
+	if r.dir != 0 {
+		left := slices.DeleteFunc(i.mu.watched[r.dir], func(other *reader) bool { return other == r })
+		if i.mu.watched[r.dir] = left; len(left) == 0 {
+			delete(i.mu.watched, r.dir)
+		}
+	}
+	if r.dir, r.probe = dir, ""; dir != 0 {
+		i.mu.watched[dir] = append(i.mu.watched[dir], r)
+	}
+}
+
+// wants reports whether a file in a directory that a reader lists is to be told with its attributes. known is whether the
+// kernel has them already.
+func (i *interest) wants(r *reader, dir uint64, name string, known func() bool) bool {
+	if r == nil {
+		return true
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case r.dir != dir:
+		return true
+	case r.namesOnly:
+		return false
+	case r.probe == "" && !known():
+		r.probe = name
+	}
+	return r.probe != name
+}
+
+// shown notes that a file was looked up.
+func (i *interest) shown(dir uint64, name string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, r := range slices.Clone(i.mu.watched[dir]) {
+		switch {
+		case r.namesOnly:
+			r.namesOnly, r.enough = false, min(2*r.enough, mostPatience)
+		case r.probe == name:
+			r.pause = min(max(2*r.pause, 1), mostPatience)
+			r.rest = r.pause
+		default:
+			continue
+		}
+		r.ignored = 0
+		i.watchLocked(r, 0)
+	}
+}
