@@ -3,7 +3,8 @@
 //
 // One node type stands for every inode, whatever its kind, and one handle type for every open file. The kernel knows an
 // inode by the number that volume gave it, so two lookups that lead to one volume.Inode give one go-fuse Inode
-// (nodes.go). Directory handles answer READDIRPLUS from the listing that they walk (readdir.go).
+// (nodes.go). Directory handles answer READDIRPLUS from the listing that they walk (readdir.go), with attributes for those who
+// want them (interest.go).
 //
 // # Time and interrupts
 //
@@ -30,9 +31,9 @@
 //
 // # Locks
 //
-// Acquire left before right: go-fuse's own locks < nodes.mu < retries.mu < node.mu < backings.mu. No volume call is made under a
-// lock of this package, but those that borrow a file of the cache and ask what is open, and nothing here waits for the network while it
-// holds one. The kernel is told under one that attributes are out of date, for which it takes no lock that anybody holds who
+// Acquire left before right: go-fuse's own locks < nodes.mu < retries.mu < node.mu < backings.mu. Under interest.mu only go-fuse
+// is asked for a child. No volume call is made under a lock of this package, but those that borrow a file of the cache and ask
+// what is open, and nothing here waits for the network while it holds one. The kernel is told under one that attributes are out of date, for which it takes no lock that anybody holds who
 // waits for us. It is never told so of a name: it would wait for the directory, which is locked by who looks another name up in
 // it, and a mount that is killed while it waits in the kernel never ends, nor does who waits for it.
 //
