@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -40,6 +41,7 @@ const (
 	cacheEnv = "PAIL_TEST_CACHE" // a directory: mount read-only, with a cache on disk there
 	readsEnv = "PAIL_TEST_READS" // bytes of memory for what is read
 	ttlEnv   = "PAIL_TEST_TTL"   // for how long the volume believes what it has heard; "": a second
+	keptEnv  = "PAIL_TEST_KEPT"  // a key that the service does not let the mount remove
 )
 
 func TestMain(m *testing.M) {
@@ -88,7 +90,7 @@ func serveBucket(dir string) error {
 			return err
 		}
 	}
-	vol, err := newVolume(ctx, own, log, cache, &lent)
+	vol, err := newVolume(ctx, keeping{own, os.Getenv(keptEnv)}, log, cache, &lent)
 	if err != nil {
 		return err
 	}
@@ -124,6 +126,29 @@ func serveBucket(dir string) error {
 		err = errors.Join(err, session.Detach())
 	}
 	return errors.Join(err, session.Close(ctx))
+}
+
+// keeping is a client of a service that does not remove one key.
+type keeping struct {
+	s3client.Client
+	key string
+}
+
+func (c keeping) Delete(ctx context.Context, keys ...string) error {
+	others := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return key == c.key })
+	err := c.Client.Delete(ctx, others...)
+	if len(others) < len(keys) {
+		err = errors.Join(err, &s3client.Error{Op: s3client.OpDelete, Key: c.key, Err: s3client.ErrAccess})
+	}
+	return err
+}
+
+func (c keeping) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	keys := s3client.KeysOf(list)
+	if !slices.Contains(keys, c.key) {
+		return s3client.DeleteVersions(ctx, c.Client, list...)
+	}
+	return c.Delete(ctx, keys...)
 }
 
 func newVolume(ctx context.Context, client s3client.Client, log *slog.Logger, cache *blockcache.Cache, lent *atomic.Int64) (*volume.Volume, error) {

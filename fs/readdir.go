@@ -91,8 +91,13 @@ func (d *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
 	return 0
 }
 
-// Fsyncdir implements fusefs.FileFsyncdirer: a directory is on the service as soon as it is changed.
-func (d *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }
+// Fsyncdir implements fusefs.FileFsyncdirer.
+func (d *dirHandle) Fsyncdir(ctx context.Context, _ uint32) syscall.Errno {
+	if err := d.n.fs.vol.SyncDir(detached(ctx), d.n.v); err != nil {
+		return d.n.fs.errno("fsync", d.n.v, err)
+	}
+	return 0
+}
 
 // Releasedir implements fusefs.FileReleasedirer.
 func (d *dirHandle) Releasedir(context.Context, uint32) { d.d.Close() }

@@ -2,6 +2,7 @@ package fs_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strings"
 	"syscall"
@@ -120,4 +121,30 @@ func TestMountChecksPermissions(t *testing.T) {
 		}
 	}
 	t.Error("not in the mount table")
+}
+
+// fsync(2) of a directory waits for the removals in it that are sent later, and tells of one that has failed, once.
+func TestFsyncOfADirectoryTellsOfRemovals(t *testing.T) {
+	m := newMount(t, keptEnv+"=d/kept")
+	must(t, os.Mkdir(m.path("d"), 0o755))
+	for later := false; !later; {
+		for _, name := range []string{"a", "b", "kept"} {
+			must(t, os.WriteFile(m.path("d", name), []byte("x"), 0o644))
+		}
+		must(t, os.Remove(m.path("d", "a")))
+		must(t, os.Remove(m.path("d", "b")))
+		later = os.Remove(m.path("d", "kept")) == nil // else that was a second later
+	}
+	dir, err := os.Open(m.path("d"))
+	must(t, err)
+	defer dir.Close()
+	if err := dir.Sync(); !errors.Is(err, syscall.EACCES) {
+		t.Errorf("fsync: %v", err)
+	}
+	if err := dir.Sync(); err != nil {
+		t.Errorf("another fsync: %v", err)
+	}
+	if _, err := os.ReadFile(m.path("d", "kept")); err != nil {
+		t.Error(err)
+	}
 }
