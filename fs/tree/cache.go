@@ -158,7 +158,8 @@ func (c *Cache[E]) young(s Stamp, ttl time.Duration) bool { return c.opt.Now().S
 // Age returns how long ago a stamp was taken.
 func (c *Cache[E]) Age(s Stamp) time.Duration { return c.opt.Now().Sub(s.at) }
 
-// Put says that path existed at s. It reports false, and does nothing, if something later is known.
+// Put says that path existed at s. It reports false, and does nothing, if something later is known, or if this says that path is
+// no directory, and something below may have been changed since.
 func (c *Cache[E]) Put(path string, value E, s Stamp) bool {
 	return c.put(path, entry[E]{stamp: s, since: s.seq, state: Present, value: value})
 }
@@ -210,9 +211,14 @@ func (c *Cache[E]) addLocked(path string, e entry[E]) {
 	c.noteLocked(path, e)
 }
 
+// noDir reports whether an entry tells that there is no directory.
+func (c *Cache[E]) noDir(e entry[E]) bool {
+	return e.state == Absent || e.state == Present && c.opt.Yields != nil && c.opt.Yields(e.value)
+}
+
 // yields reports whether something else may have the name of what an entry tells.
 func (c *Cache[E]) yields(e entry[E]) bool {
-	return c.opt.Yields != nil && (e.state == Absent || e.state == Present && c.opt.Yields(e.value))
+	return c.opt.Yields != nil && c.noDir(e)
 }
 
 // aloneLocked returns the sequence of a stamp not before that of what was asked to find out that nothing has a path that others
@@ -283,6 +289,9 @@ func (c *Cache[E]) put(path string, e entry[E]) bool {
 	}
 	if c.overtakenLocked(path, e.stamp) {
 		c.forgetLocked(path) // what is known is older still
+		return false
+	}
+	if c.noDir(e) && c.mu.recent.below(path, e.stamp.seq) { // it may be a directory again since
 		return false
 	}
 	c.addLocked(path, e)
@@ -409,17 +418,32 @@ func (c *Cache[E]) Children(dir string, since Stamp) (names []string, ok bool) {
 }
 
 // EndListing says that the listing begun at s is over and all that it brought was put: what it did not bring did not
-// exist at asOf, which is not after s. That is not believed if an entry was evicted meanwhile, or another listing has
-// begun.
+// exist at asOf, which is not after s. That is not believed if an entry was evicted meanwhile, another listing has
+// begun, or something was made since in a directory there that it lacks.
 func (c *Cache[E]) EndListing(dir string, s, asOf Stamp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l, ok := c.listingLocked(dir); ok && l.doing == s && !c.overtakenLocked(dir, asOf) {
+	if l, ok := c.listingLocked(dir); ok && l.doing == s && !c.overtakenLocked(dir, asOf) && !c.lacksLocked(dir, asOf) {
 		if l.done, l.doing = asOf, (Stamp{}); asOf.Before(l.noting) {
 			l.names = nil
 		}
 		c.mu.dirs.Add(dir, l)
 	}
+}
+
+// lacksLocked reports whether there may have been a change since asOf below a directory in dir of which nothing was heard since.
+func (c *Cache[E]) lacksLocked(dir string, asOf Stamp) bool {
+	return c.mu.recent.any(asOf.seq, func(made change) bool {
+		if !below(made.path, dir) || Dir(made.path) == dir {
+			return false
+		}
+		child := made.path
+		for up := Dir(child); up != dir; up = Dir(up) {
+			child = up
+		}
+		e, _ := c.entryLocked(child)
+		return e.stamp.Before(asOf)
+	})
 }
 
 // Sure returns what is known of path from after since, however old that is: for those who know that nobody else has changed

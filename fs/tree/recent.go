@@ -34,6 +34,11 @@ func (r *recent) since(dir string, seq uint64) bool {
 	})
 }
 
+// below reports whether there may have been a change after seq of a path below another.
+func (r *recent) below(path string, seq uint64) bool {
+	return r.any(seq, func(c change) bool { return below(c.path, path) })
+}
+
 // in reports whether there may have been a change after seq of a path in a directory.
 func (r *recent) in(dir string, seq uint64) bool {
 	return r.any(seq, func(c change) bool { return c.path != "" && Dir(c.path) == dir })

@@ -234,18 +234,22 @@ func (v *Volume) committed(n *Inode, c *content, snap *stage.Snapshot, next vers
 }
 
 // present says that this mount has made what is at a path, by a request that began after since; the zero Stamp if that has
-// not decided all that o says. A directory above that was thought not to exist, or to be a file, as another client or a
-// rename had removed it, does so now.
+// not decided all that o says.
 func (v *Volume) present(path string, o object, since tree.Stamp) tree.Stamp {
 	s := v.names.Set(path, o, since)
-	for dir := path; dir != ""; {
-		dir = tree.Dir(dir)
-		if !v.names.WasNoDir(dir) {
-			break
-		}
-		v.names.Forget(dir)
-	}
+	v.presentAbove(path)
 	return s
+}
+
+// presentAbove says that there is something at a path that this mount has made, and that the cache has been told of: a directory
+// above that was thought not to exist, or to be a file, as another client or a rename had removed it, does so now. What is
+// heard of it later, but was asked before, the cache does not take.
+func (v *Volume) presentAbove(path string) {
+	for dir := path; dir != ""; {
+		if dir = tree.Dir(dir); v.names.WasNoDir(dir) {
+			v.names.Forget(dir)
+		}
+	}
 }
 
 // rebaseFrom is rebase for an o that was made of the version from, be that what n is based on or not. What was changed here on

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -294,4 +296,136 @@ func TestFileThatIsOpenedAllTheTimeUnderALease(t *testing.T) {
 	m.mem.ResetCounts()
 	open(5)
 	m.requests(0, "further opens")
+}
+
+// heldAnswers is a client whose first answers about what is at a path, and to a listing of the directory above, come when they
+// are let.
+type heldAnswers struct {
+	s3client.Client
+	held         map[string]bool // operations and keys
+	mu           sync.Mutex
+	done, answer chan struct{}
+}
+
+func (c *heldAnswers) hold(what string) {
+	c.mu.Lock()
+	held := c.held[what]
+	delete(c.held, what)
+	c.mu.Unlock()
+	if held {
+		c.done <- struct{}{}
+		<-c.answer
+	}
+}
+
+func (c *heldAnswers) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
+	info, err := c.Client.Head(ctx, key)
+	c.hold("head " + key)
+	return info, err
+}
+
+func (c *heldAnswers) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {
+	page, err := c.Client.List(ctx, q)
+	c.hold("list " + q.Prefix)
+	return page, err
+}
+
+// A directory that this mount makes something in is there, also where the answer to a question from before, when another client had
+// removed it or put a file in its place, comes afterwards: with a lease, and without.
+func TestLateAnswerAboutADirectoryThatWasGone(t *testing.T) {
+	makeFile := func(m *mount, dir *volume.Inode) {
+		_, h, _, err := m.Create(ctx, dir, "f", 0o640, volume.OpenFlags{Write: true}, who)
+		m.ok(err)
+		m.writeAll(h, "data", 0)
+		m.close(h)
+	}
+	moveDir := func(m *mount, dir *volume.Inode) {
+		from, _, err := m.walk("d/sub")
+		m.ok(err)
+		m.ok(m.Rename(ctx, from, "moved", dir, "f", volume.RenameFlags{}))
+	}
+	lookUp := func(m *mount, d *volume.Inode) { _, _, _ = m.Lookup(ctx, d, "x") }
+	list := func(m *mount, d *volume.Inode) {
+		listing, err := m.OpenDir(ctx, d)
+		m.ok(err)
+		defer listing.Close()
+		for more := true; more && err == nil; {
+			_, more, err = listing.Next(ctx)
+		}
+		m.ok(err)
+	}
+	for name, test := range map[string]struct {
+		file bool
+		held []string
+		ask  func(*mount, *volume.Inode)
+		make func(*mount, *volume.Inode)
+		want string // what is there then
+	}{
+		"lookup, gone":            {false, []string{"head d/x", "list d/x/"}, lookUp, makeFile, "d/x/f"},
+		"lookup, a file":          {true, []string{"head d/x", "list d/x/"}, lookUp, makeFile, "d/x/f"},
+		"listing, gone":           {false, []string{"list d/"}, list, makeFile, "d/x/f"},
+		"listing, a file":         {true, []string{"list d/"}, list, makeFile, "d/x/f"},
+		"lookup, gone, a rename":  {false, []string{"head d/x", "list d/x/"}, lookUp, moveDir, "d/x/f/g"},
+		"lookup, file, a rename":  {true, []string{"head d/x", "list d/x/"}, lookUp, moveDir, "d/x/f/g"},
+		"listing, gone, a rename": {false, []string{"list d/"}, list, moveDir, "d/x/f/g"},
+		"listing, file, a rename": {true, []string{"list d/"}, list, moveDir, "d/x/f/g"},
+		"listed before, a rename": {true, nil, list, moveDir, "d/x/f/g"},
+	} {
+		for _, leased := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, leased %v", name, leased), func(t *testing.T) {
+				c := &heldAnswers{held: map[string]bool{}, done: make(chan struct{}, 2), answer: make(chan struct{})}
+				m, _ := newReads(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) {
+					c.Client, o.Client = o.Client, c
+					o.NegativeTTL = 0 // so that nobody lists a directory to look up
+				})
+				m.mkdir("d")
+				m.mkdir("d/sub")
+				m.mkdir("d/sub/moved")
+				m.put("d/sub/moved/g", "data")
+				m.foreign("d/x/old", "")
+				m.clock.advance(2 * time.Second)
+				dir, _, err := m.walk("d/x")
+				m.ok(err)
+				d, _, err := m.walk("d")
+				m.ok(err)
+				m.foreignDelete("d/x/old")
+				if test.file {
+					m.foreign("d/x", "file")
+				}
+				m.crowd("d/crowd") // so that nothing is learned with the lease
+				if leased {
+					m.lease("d/sub")
+				}
+				m.clock.advance(2 * time.Second)
+				c.mu.Lock()
+				for _, what := range test.held {
+					c.held[what] = true
+				}
+				c.mu.Unlock()
+				over := make(chan struct{})
+				go func() {
+					defer close(over)
+					test.ask(m, d)
+				}()
+				for range test.held {
+					<-c.done
+				}
+				if test.held == nil {
+					<-over
+				}
+				test.make(m, dir)
+				close(c.answer)
+				<-over
+				if leased {
+					m.clock.advance(2 * time.Second) // nothing is believed but what the lease assures
+				}
+				if got := m.get(test.want); got != "data" {
+					t.Errorf("read %q", got)
+				}
+				if got := m.list("d"); !slices.Contains(got, "x") {
+					t.Errorf("listed %q", got)
+				}
+			})
+		}
+	}
 }

@@ -59,6 +59,7 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	if err != nil {
 		return err
 	}
+	v.presentAbove(m.to)
 	v.dirMoved()
 	n.mu.Lock()
 	n.mu.renamed = v.opt.Now()
