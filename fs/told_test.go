@@ -256,3 +256,17 @@ func TestOpenThatIsNotRepeatedIsClosed(t *testing.T) {
 		r.mustOpen(id, 2, syscall.O_RDONLY)
 	})
 }
+
+// TestCloseOfAReaderIsNoRequest: the kernel sends no FLUSH for who cannot have written.
+func TestCloseOfAReaderIsNoRequest(t *testing.T) {
+	r := newReplaced(t)
+	r.put(1)
+	node, _ := r.lookup()
+	for flags, want := range map[uint32]bool{syscall.O_RDONLY: true, syscall.O_WRONLY: false, syscall.O_RDWR: false} {
+		out := r.mustOpen(node, 7, flags)
+		if got := out.OpenFlags&fuse.FOPEN_NOFLUSH != 0; got != want {
+			t.Errorf("opened with %#x, the kernel leaves FLUSH out: %v, want %v", flags, got, want)
+		}
+		r.r.Release(make(chan struct{}), &fuse.ReleaseIn{InHeader: fuse.InHeader{NodeId: node}, Fh: out.Fh})
+	}
+}
