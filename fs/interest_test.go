@@ -149,6 +149,15 @@ func TestWhoStepsDownComesBackToTheFiles(t *testing.T) {
 	w.lists("abc", "2")      // but of its directory
 }
 
+func TestListingAgainIsNotGoingOn(t *testing.T) {
+	w := walkers(t, 3)(7)
+	w.lists("", "0")
+	for range 3 {
+		w.lists("a", "1")
+	}
+	w.lists("abc", "2")
+}
+
 func TestOtherThreadsHaveTheirOwnInterest(t *testing.T) {
 	thread := walkers(t, 6)
 	find, other, unknown := thread(7), thread(8), thread(0)
