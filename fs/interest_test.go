@@ -62,32 +62,39 @@ func (w *walker) lookup(name string) uint64 {
 // list lists the directory and returns the entries that came without attributes, one letter each.
 func (w *walker) list() (bare string) {
 	w.t.Helper()
+	w.read(w.t, make([]byte, 4096), func(name string, node uint64) {
+		if node == 0 && name != "." && name != ".." {
+			bare += name[:1]
+		}
+	})
+	return bare
+}
+
+// read reads the directory, as READDIRPLUS, and calls entry for each entry; node is 0 where it came without attributes.
+func (w *walker) read(t testing.TB, buf []byte, entry func(name string, node uint64)) {
+	t.Helper()
 	var opened fuse.OpenOut
 	if status := w.r.OpenDir(make(chan struct{}), &fuse.OpenIn{InHeader: w.InHeader}, &opened); !status.Ok() {
-		w.t.Fatal(status)
+		t.Fatal(status)
 	}
 	defer w.r.ReleaseDir(&fuse.ReleaseIn{InHeader: w.InHeader, Fh: opened.Fh})
 	for off := uint64(0); ; {
-		buf := make([]byte, 4096)
+		clear(buf)
 		in := &fuse.ReadIn{InHeader: w.InHeader, Fh: opened.Fh, Offset: off, Size: uint32(len(buf))}
 		if status := w.r.ReadDirPlus(make(chan struct{}), in, fuse.NewDirEntryList(buf, off)); !status.Ok() {
-			w.t.Fatal(status)
+			t.Fatal(status)
 		}
-		entries := 0
+		before := off
 		// struct fuse_direntplus of linux/fuse.h: the attributes, then number, offset, length of the name, type and the name.
 		const head = int(unsafe.Sizeof(fuse.EntryOut{}))
-		for at := 0; at+head+24 <= len(buf) && binary.NativeEndian.Uint32(buf[at+head+16:]) > 0; entries++ {
-			node := binary.NativeEndian.Uint64(buf[at:])
+		for at := 0; at+head+24 <= len(buf) && binary.NativeEndian.Uint32(buf[at+head+16:]) > 0; {
 			off = binary.NativeEndian.Uint64(buf[at+head+8:])
 			n := int(binary.NativeEndian.Uint32(buf[at+head+16:]))
-			name := string(buf[at+head+24:][:n])
-			if node == 0 && name != "." && name != ".." {
-				bare += name[:1]
-			}
+			entry(string(buf[at+head+24:][:n]), binary.NativeEndian.Uint64(buf[at:]))
 			at += head + (24+n+7)&^7
 		}
-		if entries == 0 {
-			return bare
+		if off == before {
+			return
 		}
 	}
 }

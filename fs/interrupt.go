@@ -12,14 +12,16 @@ const interruptGrace = time.Second
 // patient is the context of an interruptible request: cancelled a grace after the kernel's INTERRUPT. It starts to
 // watch only when somebody asks for Done, as most requests are answered from memory.
 type patient struct {
-	context.Context // the values; never cancelled
-	interrupt       <-chan struct{}
+	context.Context // the request's, for its values and the interrupt
 	grace           time.Duration
 
-	watch sync.Once
-	done  chan struct{}
-	ended chan struct{}
+	mu    sync.Mutex
+	over  bool          // end was called
+	done  chan struct{} // nil: nobody has asked
+	ended chan struct{} // nil: nobody watches
 }
+
+var _ context.Context = (*patient)(nil)
 
 // interruptible returns a context for a request that changes nothing. The caller calls end when the request is over.
 func interruptible(ctx context.Context) (_ context.Context, end func()) {
@@ -31,45 +33,59 @@ func interruptible(ctx context.Context) (_ context.Context, end func()) {
 func detached(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 func newPatient(ctx context.Context, grace time.Duration) *patient {
-	return &patient{
-		Context:   context.WithoutCancel(ctx),
-		interrupt: ctx.Done(),
-		grace:     grace,
-		done:      make(chan struct{}),
-		ended:     make(chan struct{}),
-	}
+	return &patient{Context: ctx, grace: grace}
 }
+
+// Deadline implements context.Context: there is none.
+func (p *patient) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
 // Done implements context.Context.
 func (p *patient) Done() <-chan struct{} {
-	p.watch.Do(func() { go p.wait() })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done == nil {
+		p.done = make(chan struct{})
+		if !p.over {
+			p.ended = make(chan struct{})
+			go p.wait(p.done, p.ended)
+		}
+	}
 	return p.done
 }
 
 // Err implements context.Context.
 func (p *patient) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	select {
 	case <-p.done:
 		return context.Canceled
-	default:
+	default: // also if nobody has asked for it
 		return nil
 	}
 }
 
 // wait closes done a grace after the interrupt, unless the request ends before.
-func (p *patient) wait() {
+func (p *patient) wait(done chan<- struct{}, ended <-chan struct{}) {
 	select {
-	case <-p.ended:
+	case <-ended:
 		return
-	case <-p.interrupt:
+	case <-p.Context.Done():
 	}
 	timer := time.NewTimer(p.grace)
 	defer timer.Stop()
 	select {
-	case <-p.ended:
+	case <-ended:
 	case <-timer.C:
-		close(p.done)
+		close(done)
 	}
 }
 
-func (p *patient) end() { close(p.ended) }
+func (p *patient) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	if p.ended != nil {
+		close(p.ended)
+	}
+}

@@ -33,7 +33,7 @@ func unmounted(t *testing.T, n int) (*requests, *filesystem) {
 	return unmountedOver(t, client)
 }
 
-func unmountedOver(t *testing.T, client *memclient.Client) (*requests, *filesystem) {
+func unmountedOver(t testing.TB, client *memclient.Client) (*requests, *filesystem) {
 	t.Helper()
 	area, err := stage.New(stage.Options{Dir: t.TempDir()})
 	if err != nil {

@@ -137,8 +137,8 @@ func (r reader) linkTarget() (string, bool) {
 func parseTime(s string) (time.Time, bool) {
 	s = strings.TrimSpace(s)
 	whole, fraction, _ := strings.Cut(s, ".")
-	sec, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
+	sec, ok := parseInt(whole)
+	if !ok {
 		return time.Time{}, false
 	}
 	if len(fraction) > 9 {
@@ -164,19 +164,28 @@ func parseTime(s string) (time.Time, bool) {
 func parseAWSTime(s string) (time.Time, bool) {
 	s = strings.TrimSpace(s)
 	if digits, ok := strings.CutSuffix(s, "ns"); ok {
-		n, err := strconv.ParseInt(digits, 10, 64)
-		return time.Unix(0, n).UTC(), err == nil
+		n, ok := parseInt(digits)
+		return time.Unix(0, n).UTC(), ok
 	}
-	n, err := strconv.ParseInt(strings.TrimSuffix(s, "ms"), 10, 64)
-	return time.UnixMilli(n).UTC(), err == nil
+	n, ok := parseInt(strings.TrimSuffix(s, "ms"))
+	return time.UnixMilli(n).UTC(), ok
+}
+
+// parseInt reads a decimal number. Most attributes that may be there are not, of which strconv would make an error each.
+func parseInt(s string) (int64, bool) {
+	if s == "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
 }
 
 // parseUint reads a whole number of at most limit. Base 0 means C's strtol: 0x is hexadecimal, a leading 0 octal.
 // Go's own base 0 would also take underscores, 0b and 0o.
 func parseUint(s string, base int, limit uint64) (uint64, bool) {
 	s = strings.TrimSpace(s)
-	if s == "" {
-		return 0, false // strconv makes an error of it, which costs more than all the rest
+	if s == "" { // as in parseInt
+		return 0, false
 	}
 	if base == 0 {
 		base = 10

@@ -201,7 +201,7 @@ func (v *Volume) bindAhead(path string, n *Inode) {
 	if f == nil || f.n != nil {
 		return
 	}
-	if _, state, s := v.names.Get(path); state == tree.Present && s == f.stamp {
+	if state, s := v.names.State(path); state == tree.Present && s == f.stamp {
 		f.n, f.bound = n, now
 	}
 }

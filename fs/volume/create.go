@@ -149,7 +149,7 @@ func (v *Volume) mustBeAbsent(ctx context.Context, p place, at string, excl bool
 	if p.dir.alone() {
 		return nil
 	}
-	_, state, s := v.names.Get(at)
+	state, s := v.names.State(at)
 	ask := v.resolve
 	if excl && !v.caps.Exclusive() {
 		ask, state = v.fetch, tree.Unknown

@@ -94,7 +94,7 @@ func (v *Volume) toldInPart(path string) bool {
 	}
 	defer done()
 	_, state := v.names.Sure(path, since)
-	_, _, at := v.names.Get(path)
+	_, at := v.names.State(path)
 	return state == tree.Unknown && since.Before(at)
 }
 

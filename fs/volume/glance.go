@@ -76,7 +76,7 @@ func (v *Volume) glance(ctx context.Context, path string) bool {
 			return false // the request that comes next says so
 		}
 		step = v.glances.next(run)
-		if _, state, _ := v.names.Get(path); state == tree.Present || state == tree.Absent {
+		if state, _ := v.names.State(path); state == tree.Present || state == tree.Absent {
 			return true
 		}
 	}
@@ -143,7 +143,7 @@ func (v *Volume) forgetLater(items []dirItem) {
 	case <-v.glances.ctx.Done():
 	}
 	for _, it := range items {
-		if _, _, s := v.names.Get(it.name); s == it.stamp {
+		if _, s := v.names.State(it.name); s == it.stamp {
 			v.names.Forget(it.name)
 		}
 	}

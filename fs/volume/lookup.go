@@ -96,7 +96,7 @@ func (v *Volume) found(p place, path string, o object, s tree.Stamp) *Inode {
 	}
 	// A removal first says that the name is gone and then looks for such an inode: either it finds this one, or it is
 	// seen here.
-	if _, state, t := v.names.Get(path); s.Before(t) && (state == tree.Absent || state == tree.WasAbsent) {
+	if state, t := v.names.State(path); s.Before(t) && (state == tree.Absent || state == tree.WasAbsent) {
 		return nil
 	}
 	n.adopt(o, s)

@@ -319,7 +319,7 @@ func (v *Volume) lookupShared(ctx context.Context, p place, at string, name obje
 	if !v.linkFound(n, p) {
 		return nil, Stat{}, errAgain
 	}
-	if _, state, t := v.names.Get(at); s.Before(t) && (state == tree.Absent || state == tree.WasAbsent) {
+	if state, t := v.names.State(at); s.Before(t) && (state == tree.Absent || state == tree.WasAbsent) {
 		v.table.Unlink(p.dir.node, p.name)
 		return nil, Stat{}, errAgain
 	}

@@ -26,6 +26,12 @@ func (c names) Get(path string) (object, tree.State, tree.Stamp) {
 	return p.unpack(), state, s
 }
 
+// State is Get without the object.
+func (c names) State(path string) (tree.State, tree.Stamp) {
+	_, state, s := c.Cache.Get(path)
+	return state, s
+}
+
 // Put is tree.Cache.Put.
 func (c names) Put(path string, o object, s tree.Stamp) bool { return c.Cache.Put(path, pack(o), s) }
 

@@ -109,7 +109,7 @@ func (d *DirHandle) entry(it *dirItem) (DirEntry, bool) {
 	}
 	v := d.n.v
 	if at, err := v.childPath(d.n, it.name); err == nil {
-		if _, state, s := v.names.Get(at); state == tree.Absent && it.stamp.Before(s) && it.fixed == 0 {
+		if state, s := v.names.State(at); state == tree.Absent && it.stamp.Before(s) && it.fixed == 0 {
 			return e, false
 		}
 	}
