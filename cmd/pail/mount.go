@@ -132,7 +132,11 @@ func (b *bucket) serve(ctx context.Context, dir string, child *daemon.Child, log
 	signals, stop := notify()
 	defer stop()
 	b.volume.ReadRoot() // beside what the kernel asks for first; so there are two connections, too
-	session, err := fuse.Mount(ctx, dir, b.volume, b.mountOptions(logs.log))
+	var session *fuse.Session
+	err = withSpareProcessors(func() (err error) {
+		session, err = fuse.Mount(ctx, dir, b.volume, b.mountOptions(logs.log))
+		return err
+	})
 	if err != nil {
 		return err
 	}
