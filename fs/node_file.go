@@ -53,7 +53,7 @@ func (n *node) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint3
 	if seen {
 		kind &^= fuse.FOPEN_KEEP_CACHE // the kernel does not say when it reads what it has
 	}
-	if flags&syscall.O_ACCMODE == syscall.O_RDONLY {
+	if !f.h.Writes() {
 		kind |= fuse.FOPEN_NOFLUSH // its Flush has nothing to do, and close(2) would wait for it
 	}
 	return f, kind, 0

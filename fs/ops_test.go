@@ -58,6 +58,19 @@ func wantErrno(t *testing.T, err error, want syscall.Errno) {
 	}
 }
 
+// TestTruncatedByAReader: open(2) with O_TRUNC changes a file that is opened for reading only, and close(2) stores that.
+func TestTruncatedByAReader(t *testing.T) {
+	m := newMount(t)
+	for i := range 20 {
+		name := fmt.Sprint("file", i)
+		write(t, m.path(name), "hello world")
+		must(t, open(t, m.path(name), os.O_RDONLY|os.O_TRUNC).Close())
+		if got := m.stored(name); got != "" {
+			t.Fatalf("close returned before the file was truncated: the object holds %q", got)
+		}
+	}
+}
+
 func TestFileContents(t *testing.T) {
 	m := newMount(t)
 	f := m.path("file")

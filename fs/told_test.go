@@ -257,12 +257,14 @@ func TestOpenThatIsNotRepeatedIsClosed(t *testing.T) {
 	})
 }
 
-// TestCloseOfAReaderIsNoRequest: the kernel sends no FLUSH for who cannot have written.
+// TestCloseOfAReaderIsNoRequest: the kernel sends no FLUSH for who has nothing to store.
 func TestCloseOfAReaderIsNoRequest(t *testing.T) {
 	r := newReplaced(t)
 	r.put(1)
 	node, _ := r.lookup()
-	for flags, want := range map[uint32]bool{syscall.O_RDONLY: true, syscall.O_WRONLY: false, syscall.O_RDWR: false} {
+	for flags, want := range map[uint32]bool{
+		syscall.O_RDONLY: true, syscall.O_WRONLY: false, syscall.O_RDWR: false, syscall.O_RDONLY | syscall.O_TRUNC: false,
+	} {
 		out := r.mustOpen(node, 7, flags)
 		if got := out.OpenFlags&fuse.FOPEN_NOFLUSH != 0; got != want {
 			t.Errorf("opened with %#x, the kernel leaves FLUSH out: %v, want %v", flags, got, want)

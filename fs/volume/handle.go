@@ -311,10 +311,14 @@ func (h *Handle) change() (*stage.File, error) {
 	return h.c.forWriting(h.n.v), nil
 }
 
+// Writes reports whether the handle may have anything to store: it may be written to, or has made or truncated its file.
+// Flush of any other does nothing.
+func (h *Handle) Writes() bool { return h.flags.Write || h.made }
+
 // Flush is called for every close(2). It stores what is not stored yet, and returns nil only when the service has it, or
 // the journal where there is one. After an error the data is kept and stored at the next opportunity.
 func (h *Handle) Flush(ctx context.Context) error {
-	if !h.flags.Write && !h.made {
+	if !h.Writes() {
 		return nil
 	}
 	h.n.mu.Lock()
@@ -356,7 +360,7 @@ func (h *Handle) Fsync(ctx context.Context) error {
 func (h *Handle) Release() {
 	h.once.Do(func() {
 		n, v := h.n, h.n.v
-		if (h.flags.Write || h.made) && h.stores() {
+		if h.Writes() && h.stores() {
 			if err := v.secure(context.Background(), n); err != nil {
 				path, _ := v.table.Path(n.node)
 				v.log.Error("a closed file is not stored; it is kept, and will be tried again", "path", path, "error", err)
