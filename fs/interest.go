@@ -11,6 +11,7 @@ import (
 
 const (
 	maxReaders   = 128 // threads whose interest is remembered
+	maxEarlier   = 16  // directories that a thread got names of only, in which it may still show
 	mostPatience = 64  // directories
 )
 
@@ -19,10 +20,10 @@ const (
 // find, which needs no more than names and types, that is most of the work.
 //
 // What the kernel was told it does not ask for again, so one file of a directory, the probe, is left without attributes. Who
-// wants them looks it up. A thread that goes on to another directory without having done so gets only names there, and in
-// those that follow, until it looks a file of them up. Each such error makes it take more directories to come to that
-// conclusion, and each probe that is looked up makes probes rarer. The first directory that a thread lists has none, as most
-// programs list no other.
+// wants them looks it up, or another thread for him. A thread that goes on to another directory without that gets only names
+// there, and in those that follow, until a file of one of the last of them is looked up. Each such error makes it take more
+// directories to come to that conclusion, and each probe that is looked up makes probes rarer. The first directory that a
+// thread lists has none, as most programs list no other.
 type interest struct {
 	mu struct {
 		sync.Mutex
@@ -36,6 +37,7 @@ type reader struct {
 	dir       uint64 // where its interest is going to show, by number; 0: nowhere
 	probe     string // by what; "": by nothing yet, or by any file if it gets names only
 	namesOnly bool
+	earlier   []uint64 // directories of which it got names only, where interest may show too
 
 	ignored int // probes in a row that it did not look up
 	enough  int // of these, to give it names only
@@ -45,7 +47,7 @@ type reader struct {
 
 func newInterest() *interest {
 	i := &interest{}
-	i.mu.readers, _ = simplelru.NewLRU(maxReaders, func(_ uint32, r *reader) { i.watchLocked(r, 0) }) // the only error is about a size below 1
+	i.mu.readers, _ = simplelru.NewLRU(maxReaders, func(_ uint32, r *reader) { i.leaveLocked(r) }) // the only error is about a size below 1
 	i.mu.watched = map[uint64][]*reader{}
 	return i
 }
@@ -76,17 +78,49 @@ func (i *interest) begins(ctx context.Context, dir, up uint64) *reader {
 	return r
 }
 
-// watchLocked lets the interest of a reader show in a directory, and nowhere else.
+// watchLocked lets the interest of a reader show in a directory; 0: in none. Of those before it only a reader of names still
+// has the last.
 func (i *interest) watchLocked(r *reader, dir uint64) {
-	if r.dir != 0 {
-		left := slices.DeleteFunc(i.mu.watched[r.dir], func(other *reader) bool { return other == r })
-		if i.mu.watched[r.dir] = left; len(left) == 0 {
-			delete(i.mu.watched, r.dir)
+	if r.namesOnly && r.dir != 0 && r.probe == "" {
+		r.earlier = append(r.earlier, r.dir)
+		if len(r.earlier) > maxEarlier {
+			i.unwatchLocked(r, r.earlier[0])
+			r.earlier = r.earlier[1:]
 		}
+	} else {
+		i.unwatchLocked(r, r.dir)
 	}
 	if r.dir, r.probe = dir, ""; dir != 0 {
 		i.mu.watched[dir] = append(i.mu.watched[dir], r)
 	}
+}
+
+// leaveLocked lets it show nowhere.
+func (i *interest) leaveLocked(r *reader) {
+	for _, dir := range append(r.earlier, r.dir) {
+		i.unwatchLocked(r, dir)
+	}
+	r.dir, r.probe, r.earlier = 0, "", nil
+}
+
+// unwatchLocked ends one watch of a directory, if it is one.
+func (i *interest) unwatchLocked(r *reader, dir uint64) {
+	if at := slices.Index(i.mu.watched[dir], r); at >= 0 {
+		i.mu.watched[dir] = slices.Delete(i.mu.watched[dir], at, at+1)
+	}
+	if len(i.mu.watched[dir]) == 0 {
+		delete(i.mu.watched, dir)
+	}
+}
+
+// leave notes that nothing can be concluded from the directory that a reader is in.
+func (i *interest) leave(r *reader) {
+	if r == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.leaveLocked(r)
 }
 
 // wants reports whether a file in a directory that a reader lists is to be told with its attributes. known is whether the
@@ -123,6 +157,6 @@ func (i *interest) shown(dir uint64, name string) {
 			continue
 		}
 		r.ignored = 0
-		i.watchLocked(r, 0)
+		i.leaveLocked(r)
 	}
 }

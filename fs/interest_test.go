@@ -156,6 +156,44 @@ func TestWhoStepsDownComesBackToTheFiles(t *testing.T) {
 	w.lists("abc", "2")      // but of its directory
 }
 
+// TestFilesThatAnotherThreadLooksUpLater: one thread lists ahead of those that work on what it has found.
+func TestFilesThatAnotherThreadLooksUpLater(t *testing.T) {
+	const dirs = 200
+	thread := walkers(t, dirs)
+	lister, worker := thread(7), thread(8)
+	bare := 0
+	for d := range dirs {
+		bare += len(lister.in(fmt.Sprint(d)).list())
+		if d > 2 {
+			for _, name := range []string{"a", "b", "c"} {
+				worker.in(fmt.Sprint(d - 3)).lookup(name)
+			}
+		}
+	}
+	if bare > 3*dirs/2 { // a third are probes
+		t.Errorf("%d of %d files came without attributes", bare, 3*dirs)
+	}
+}
+
+// TestWhatIsReadAgainTellsNothing: the kernel asks again for entries that did not fit where it put them.
+func TestWhatIsReadAgainTellsNothing(t *testing.T) {
+	w := walkers(t, 4)(7)
+	w.lists("", "0")
+	there := w.in("1")
+	var opened fuse.OpenOut
+	if status := w.r.OpenDir(make(chan struct{}), &fuse.OpenIn{InHeader: there.InHeader}, &opened); !status.Ok() {
+		t.Fatal(status)
+	}
+	for _, off := range []uint64{0, 2} { // behind "." and ".."
+		in := &fuse.ReadIn{InHeader: there.InHeader, Fh: opened.Fh, Offset: off, Size: 4096}
+		if status := w.r.ReadDirPlus(make(chan struct{}), in, fuse.NewDirEntryList(make([]byte, 4096), off)); !status.Ok() {
+			t.Fatal(status)
+		}
+	}
+	w.r.ReleaseDir(&fuse.ReleaseIn{InHeader: there.InHeader, Fh: opened.Fh})
+	w.lists("a", "2") // a probe, as the one before was told at last
+}
+
 func TestListingAgainIsNotGoingOn(t *testing.T) {
 	w := walkers(t, 3)(7)
 	w.lists("", "0")

@@ -28,7 +28,7 @@ type dirHandle struct {
 	read  bool   // since it was opened or rewound
 
 	reader *reader // who has begun to read
-	last   uint32  // the type of the entry that was read last
+	last   fuse.DirEntry
 }
 
 // OpendirHandle implements fusefs.NodeOpendirHandler.
@@ -58,14 +58,15 @@ func (d *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 	if !more {
 		return nil, 0
 	}
-	d.last = e.Mode
-	return &fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off}, 0
+	d.last = fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off}
+	last := d.last
+	return &last, 0
 }
 
 // Lookup implements fusefs.FileLookuper for READDIRPLUS, which the kernel sends first of all whether anybody wants
 // attributes or not. An error leaves the entry without them, and the kernel asks when somebody does.
 func (d *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	if d.last != syscall.S_IFDIR && !d.n.fs.interest.wants(d.reader, d.n.v.Ino(), name, func() bool { return d.n.GetChild(name) != nil }) {
+	if !d.wanted(name) {
 		return nil, syscall.EAGAIN // as any error, and no news
 	}
 	work, end := interruptible(ctx)
@@ -78,6 +79,16 @@ func (d *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut)
 		return nil, d.n.fs.errno("lookup", d.n.v, err)
 	}
 	return d.n.entry(ctx, v, st, out), 0
+}
+
+// wanted reports whether an entry is to be told with its attributes. Directories always are, as they are stepped into.
+func (d *dirHandle) wanted(name string) bool {
+	i := d.n.fs.interest
+	if d.last.Name != name { // go-fuse repeats what the kernel has not taken
+		i.leave(d.reader)
+		d.reader = nil
+	}
+	return d.last.Mode == syscall.S_IFDIR || i.wants(d.reader, d.n.v.Ino(), name, func() bool { return d.n.GetChild(name) != nil })
 }
 
 // Seekdir implements fusefs.FileSeekdirer.
