@@ -7,25 +7,31 @@ import (
 )
 
 func TestProcessorsAreSpared(t *testing.T) {
-	before := runtime.GOMAXPROCS(0)
+	cpus, before := runtime.NumCPU(), runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(before)
 	failed := errors.New("failed")
-	for _, c := range []struct{ all, want int }{{1, 4}, {2, 4}, {3, 4}, {4, 4}, {16, 16}} {
-		runtime.GOMAXPROCS(c.all)
+	mounts := func(with int) (meanwhile, after int) {
+		t.Helper()
+		runtime.GOMAXPROCS(with)
 		err := withSpareProcessors(func() error {
-			if now := runtime.GOMAXPROCS(0); now != waitingThreads {
-				t.Errorf("mounted with %d processors", now)
-			}
+			meanwhile = runtime.GOMAXPROCS(0)
 			return failed
 		})
-		if now := runtime.GOMAXPROCS(0); now != c.want || !errors.Is(err, failed) {
-			t.Errorf("%d processors of %d, want %d; error %v", now, c.all, c.want, err)
+		if !errors.Is(err, failed) {
+			t.Error(err)
 		}
+		return meanwhile, runtime.GOMAXPROCS(0)
+	}
+	t.Setenv("GOMAXPROCS", "")
+	meanwhile, after := mounts(cpus)
+	if small := cpus < waitingThreads+2; small && (meanwhile != waitingThreads || after <= waitingThreads+1) || !small && after != cpus {
+		t.Errorf("on %d CPUs: %d processors, then %d", cpus, meanwhile, after)
+	}
+	if meanwhile, after := mounts(cpus + 1); meanwhile != cpus+1 || after != cpus+1 {
+		t.Errorf("with a number that is not that of the CPUs: %d, then %d", meanwhile, after)
 	}
 	t.Setenv("GOMAXPROCS", "3")
-	runtime.GOMAXPROCS(3)
-	err := withSpareProcessors(func() error { return nil })
-	if now := runtime.GOMAXPROCS(0); now != 3 || err != nil {
-		t.Errorf("%d processors, although 3 are set; error %v", now, err)
+	if meanwhile, after := mounts(cpus); meanwhile != cpus || after != cpus {
+		t.Errorf("although the number is set: %d, then %d", meanwhile, after)
 	}
 }
