@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	guessedBytes = 256 << 10 // that count as seen before there is anything to see
+	guessedBytes = 64 << 10  // that count as seen before there is anything to see: less than one read, whose rate may be chance
 	guessedRate  = 100 << 20 // bytes per second, at which they came
 	recentBytes  = 64 << 20  // older ones count half, the older the less
 	pacedBytes   = 64 << 10  // smaller bodies tell nothing of the rate

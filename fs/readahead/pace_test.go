@@ -3,6 +3,7 @@ package readahead
 import (
 	"context"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,5 +50,31 @@ func TestPaceOfRequestsAtTheSameTime(t *testing.T) {
 	alone := int64(size * linkLatency / taken)
 	if within := p.within(); within < alone*9/10 || within > alone*11/10 {
 		t.Errorf("%d bytes come in the time of an answer, want %d", within, alone)
+	}
+}
+
+// What a few reads have shown of a fast link counts for more than what was guessed before, and one read whose bytes had all
+// come when its answer was seen, as on a busy machine, does not make a slow link look like one.
+func TestPaceOfTheFirstReads(t *testing.T) {
+	const object = 256 * mib
+	cost := func(taken ...time.Duration) time.Duration {
+		p := newPace(time.Now)
+		for _, d := range taken {
+			p.answered(linkLatency)
+			p.came(chunkSize, chunkSize, d)
+		}
+		return p.cost(object, p.within(), wholeAtOnce)
+	}
+	second := time.Second.Nanoseconds()
+	atOnce, slow := time.Duration(chunkSize*second>>30), time.Duration(chunkSize*second/(4<<20))
+	real := time.Duration(object * second >> 30)
+	if c := cost(slices.Repeat([]time.Duration{atOnce}, 8)...); c > 2*real {
+		t.Errorf("%v after 8 reads of a link that needs %v", c, real)
+	}
+	if c := cost(0); time.Duration(leastProof*float64(c)) < 2*linkLatency {
+		t.Errorf("%v after one read at no time: its wait is proof enough", c)
+	}
+	if c := cost(0, slow); c < object/(10<<20)*time.Second {
+		t.Errorf("%v after one read at no time and one at 4 MiB/s", c)
 	}
 }

@@ -131,7 +131,7 @@ func (s *source) use(ctx context.Context, off, n int64, random bool) (use, error
 	}
 	b.pins++
 	done := func() {}
-	if random && b.demanded {
+	if random && (b.demanded || b.whole) {
 		done = s.waitsLocked()
 	}
 	err := s.waitLocked(ctx, b, min(off-b.off+n, b.size))
@@ -244,6 +244,9 @@ func (s *source) demandNextLocked(st *stream, off, n int64) *block {
 // demandLocked makes a block for a read of [off, off+n), where no block is at off: as much of it as may be, at least
 // the byte at off.
 func (s *source) demandLocked(off, n int64) *block {
+	if b := s.fetchPartHereLocked(off, n); b != nil {
+		return b
+	}
 	from, to := s.gapAt(off)
 	lo, hi := s.demandRange(off, n)
 	lo = max(lo, from)

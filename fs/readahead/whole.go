@@ -3,6 +3,7 @@ package readahead
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"pail/s3client"
@@ -22,7 +23,7 @@ const (
 //	counting -> fetching -> over
 type whole struct {
 	state  wholeState
-	waited stopwatch // by random reads for requests of their own
+	waited stopwatch // by random reads, for requests of their own and for parts
 	rest   int64     // bytes that the keeper does not have; 0: nobody has asked it yet
 
 	missing []s3client.Range // still to be asked for
@@ -142,9 +143,7 @@ func (s *source) fetchWholeLocked() {
 		if chunks == nil {
 			break
 		}
-		s.startLocked(&block{off: r.Off, size: size, chunks: chunks, ahead: len(chunks), whole: true, keep: keep})
-		s.pool.mu.whole = s
-		w.flying.start(s.pool.pace.now())
+		s.startPartLocked(&block{off: r.Off, size: size, chunks: chunks, keep: keep})
 		r.Off, r.Len = r.Off+size, r.Len-size
 	}
 	if w.state == fetching && w.flying.n == 0 && len(w.missing) == 0 {
@@ -153,6 +152,41 @@ func (s *source) fetchWholeLocked() {
 	if w.flying.n == 0 && s.pool.mu.whole == s {
 		s.pool.mu.whole = nil
 	}
+}
+
+// fetchPartHereLocked asks for the part that begins with the chunk which a read at off waits for, in place of a request for
+// it alone, and returns its block; nil where that may not be. Should the part fail, the read is as it would be without.
+func (s *source) fetchPartHereLocked(off, n int64) *block {
+	w := &s.whole
+	from, to := s.gapAt(off)
+	lo := alignDown(off)
+	i := slices.IndexFunc(w.missing, func(r s3client.Range) bool { return r.Off <= lo && lo < r.Off+r.Len })
+	if !s.mayFetchLocked() || !s.paidLocked() || i < 0 || from > lo {
+		return nil
+	}
+	if to < s.id.Size {
+		to = alignDown(to)
+	}
+	r := w.missing[i]
+	hi := min(lo+max(w.part, alignUp(off+n)-lo), lo+s.pool.blockSize, to, r.Off+r.Len)
+	if hi <= off {
+		return nil
+	}
+	chunks, keep := s.partLocked(hi - lo)
+	if chunks == nil {
+		return nil
+	}
+	w.missing = slices.Replace(w.missing, i, i+1,
+		s3client.Range{Off: r.Off, Len: lo - r.Off}, s3client.Range{Off: hi, Len: r.Off + r.Len - hi})
+	return s.startPartLocked(&block{off: lo, size: hi - lo, chunks: chunks, keep: keep})
+}
+
+// startPartLocked starts the fetch of a part.
+func (s *source) startPartLocked(b *block) *block {
+	b.whole, b.ahead = true, len(b.chunks)
+	s.pool.mu.whole = s
+	s.whole.flying.start(s.pool.pace.now())
+	return s.startLocked(b)
 }
 
 // mayFetchLocked reports whether one more request for a part may be under way.

@@ -157,11 +157,11 @@ func TestRandomReadsOfASlowLinkWaitLonger(t *testing.T) {
 	l := newLink(64 * mib)
 	l.rate = 4 << 20
 	_, s := l.open(t, openShelf(t))
-	n := l.readRandomly(t, s, 1000)
+	n := l.readRandomly(t, s, 1500)
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	// Less than a chunk comes while a request waits, and 64 MiB take 16 s.
-	if w := s.whole.waited.sum; w < 15*time.Second || w > 18*time.Second || n == 1000 {
+	if w := s.whole.waited.sum; w < 15*time.Second || w > 18*time.Second || n == 1500 {
 		t.Errorf("the rest is fetched after %d reads that waited %v", n, w)
 	}
 }
@@ -315,6 +315,57 @@ func TestPartThatFailsCostsNoRead(t *testing.T) {
 	if n := len(l.parts()); n != parts || n > wholeAtOnce {
 		t.Errorf("%d parts, then %d", parts, n)
 	}
+}
+
+// A read that finds nothing while parts are fetched begins one, and waits for its first bytes only. Its waiting counts.
+func TestReadBeginsThePartThatItNeeds(t *testing.T) {
+	l := newLink(64 * mib)
+	_, s := l.open(t, openShelf(t))
+	asked, answer := make(chan s3client.Range, 64), make(chan struct{})
+	l.hook = func(ctx context.Context, r s3client.Range) error {
+		asked <- r
+		select {
+		case <-answer:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}
+	s.pool.mu.Lock()
+	w := &s.whole
+	w.state, w.part, w.rest = fetching, mib, l.size
+	w.missing = []s3client.Range{{Len: 8 * mib}, {Off: 16 * mib, Len: l.size - 16*mib}}
+	w.waited.sum = time.Millisecond // no time has passed since, so all are paid for
+	s.pool.mu.whole = s
+	s.pool.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		read(t, s, 40*mib+300*kib+5, 4096)
+	}()
+	var parts []s3client.Range
+	for range wholeAtOnce {
+		parts = append(parts, <-asked)
+	}
+	if here := (s3client.Range{Off: 40*mib + 256*kib, Len: mib}); !slices.Contains(parts, here) {
+		t.Errorf("%v are asked for, and not %v", parts, here)
+	}
+	waits := func() bool {
+		s.pool.mu.Lock()
+		defer s.pool.mu.Unlock()
+		return w.waited.n == 1
+	}
+	waitFor(t, "the read to wait", waits)
+	close(answer)
+	<-done
+	waitFor(t, "all to be kept", func() bool {
+		s.pool.mu.Lock()
+		w.waited.sum = time.Hour
+		s.fetchWholeLocked()
+		s.pool.mu.Unlock()
+		missing := s3client.TotalLen(s.pool.keeper.to.Missing(s.id))
+		return missing == 8*mib // which nobody has asked for
+	})
+	checkOnce(t, l.requests())
 }
 
 // Reads are served from parts that still come in, and of other places at once.
