@@ -54,7 +54,7 @@ rgw: build deps ## mounts on Ceph's RGW, with the tests of calls and programs; a
 	CI=1 PAIL_HA=2m $(GO) test -count=1 -timeout 60m -v -run TestRGW ./integration/ha
 
 soak: build deps ## programs, limits and histories at full size: 100,000 files, a directory of a million; takes two hours
-	PAIL_SOAK=1 $(GO) test -timeout 3h -v -count 1 -run '^Test(Program|Limit|BigFile|History)' ./integration
+	PAIL_SOAK=1 $(GO) test -timeout 3h -v -count 1 -run '^Test(Program|Limit|BigFile|History|TwoMounts)' ./integration
 
 lint: ## gofmt, vet, staticcheck
 	@fmt=$$(gofmt -l cmd fs s3client server integration); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }

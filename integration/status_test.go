@@ -44,7 +44,12 @@ type mountStatus struct {
 
 func askStatus(t *testing.T, m *harness.Mount) (s mountStatus) {
 	t.Helper()
-	out := harness.Command{}.Run(t, harness.Binary(t), "status", m.Dir, "--json")
+	return askStatusBy(t, harness.Binary(t), m)
+}
+
+func askStatusBy(t *testing.T, binary string, m *harness.Mount) (s mountStatus) {
+	t.Helper()
+	out := harness.Command{}.Run(t, binary, "status", m.Dir, "--json")
 	if err := json.Unmarshal([]byte(out), &s); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -171,3 +171,30 @@ func (r Remount) Compare(before, after state) error {
 	}
 	return nil
 }
+
+// Shows says in what a view of the same tree by another mount is different, but for what each mount has of its own: inode
+// numbers, link counts of directories, and times that no script has set.
+func (s state) Shows(other state) error {
+	numbers, back := map[uint64]uint64{}, map[uint64]uint64{}
+	for _, path := range slices.Sorted(maps.Keys(s)) {
+		want, got := s[path], other[path]
+		if got.what != want.what {
+			return fmt.Errorf("%.80s is\n\t%q, not\n\t%q", path, got.what, want.what)
+		}
+		there, ok := numbers[want.ino]
+		here, known := back[got.ino]
+		if ok != known || ok && (there != got.ino || here != want.ino) {
+			return fmt.Errorf("%.80s is the same file as another name on one side only", path)
+		}
+		numbers[want.ino], back[got.ino] = got.ino, want.ino
+		if explicit(want.mtime) && !want.isDir() && got.mtime != want.mtime {
+			return fmt.Errorf("mtime of %.80s is %v, not %v", path, got.mtime, want.mtime)
+		}
+	}
+	for path := range other {
+		if _, ok := s[path]; !ok {
+			return fmt.Errorf("%.80s is there", path)
+		}
+	}
+	return nil
+}
