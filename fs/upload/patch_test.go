@@ -124,8 +124,9 @@ func TestRefusedPatchIsSentOtherwise(t *testing.T) {
 			t.Errorf("%v: %v, %v", refusal, requests, err)
 		}
 	}
+	old = random(2 * mib)
 	for _, failure := range []error{s3client.ErrPrecondition, s3client.ErrNotFound, s3client.ErrUnavailable, s3client.ErrNoSpace, context.Canceled} {
-		_, requests, err := commitPatch(t, newEnv(t), Options{}, old, map[int64]string{10 * mib: "x"}, failure)
+		_, requests, err := commitPatch(t, newEnv(t), Options{}, old, map[int64]string{mib: "x"}, failure)
 		if !errors.Is(err, failure) || len(requests) != 0 {
 			t.Errorf("%v: %v, %v", failure, requests, err)
 		}
