@@ -158,7 +158,7 @@ func (n *node) CopyFileRange(ctx context.Context, from fusefs.FileHandle, fromOf
 	return uint32(copied), 0
 }
 
-// Fsync implements fusefs.NodeFsyncer for handles of files.
+// Fsync implements fusefs.NodeFsyncer for handles of files, and of directories, which have no Fsyncdir of their own.
 func (n *node) Fsync(ctx context.Context, f fusefs.FileHandle, _ uint32) syscall.Errno {
 	h, ok := f.(*handle)
 	if !ok {

@@ -16,7 +16,6 @@ var (
 	_ fusefs.FileReaddirenter   = (*dirHandle)(nil)
 	_ fusefs.FileLookuper       = (*dirHandle)(nil)
 	_ fusefs.FileSeekdirer      = (*dirHandle)(nil)
-	_ fusefs.FileFsyncdirer     = (*dirHandle)(nil)
 	_ fusefs.FileReleasedirer   = (*dirHandle)(nil)
 )
 
@@ -27,8 +26,8 @@ type dirHandle struct {
 	flags uint32 // of open(2)
 	read  bool   // since it was opened or rewound
 
-	reader *reader // who has begun to read
-	last   fuse.DirEntry
+	reader *reader       // who has begun to read
+	last   fuse.DirEntry // that was read
 }
 
 // OpendirHandle implements fusefs.NodeOpendirHandler.
@@ -58,9 +57,9 @@ func (d *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 	if !more {
 		return nil, 0
 	}
-	d.last = fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off}
-	last := d.last
-	return &last, 0
+	entry := &fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off}
+	d.last = *entry
+	return entry, 0
 }
 
 // Lookup implements fusefs.FileLookuper for READDIRPLUS, which the kernel sends first of all whether anybody wants
@@ -99,14 +98,6 @@ func (d *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
 		return d.n.fs.errno("seekdir", d.n.v, err)
 	}
 	d.read = d.read && off > 0
-	return 0
-}
-
-// Fsyncdir implements fusefs.FileFsyncdirer.
-func (d *dirHandle) Fsyncdir(ctx context.Context, _ uint32) syscall.Errno {
-	if err := d.n.fs.vol.SyncDir(detached(ctx), d.n.v); err != nil {
-		return d.n.fs.errno("fsync", d.n.v, err)
-	}
 	return 0
 }
 

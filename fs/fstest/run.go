@@ -81,19 +81,16 @@ func (p *Pair) states() (local, mount state, err error) {
 // compare says what is different after a call.
 func (p *Pair) compare(localBefore, local, mountBefore, mount state) error {
 	was, is := localBefore.inodes(), mountBefore.inodes()
-	same, back := map[uint64]uint64{}, map[uint64]uint64{} // inode numbers of one side by those of the other
+	files := newPairing()
 	for _, path := range slices.Sorted(maps.Keys(local)) {
 		l, m := local[path], mount[path]
 		p.Compared += 2
 		if l.what != m.what {
 			return fmt.Errorf("%.80s is on the mount\n\t%q, locally\n\t%q", path, m.what, l.what)
 		}
-		there, ok := same[l.ino]
-		here, known := back[m.ino]
-		if ok != known || ok && (there != m.ino || here != l.ino) {
-			return fmt.Errorf("%.80s is the same file as another name on one side only", path)
+		if err := files.add(path, l, m); err != nil {
+			return err
 		}
-		same[l.ino], back[m.ino] = m.ino, l.ino
 		lb, lok := was[l.ino]
 		mb, mok := is[m.ino]
 		if want, got := changes(lb, l, lok), changes(mb, m, mok); got != want {
@@ -114,6 +111,22 @@ func (p *Pair) compare(localBefore, local, mountBefore, mount state) error {
 			return fmt.Errorf("%.80s is on the mount only", path)
 		}
 	}
+	return nil
+}
+
+// pairing is the inode numbers of each of two sides by those of the other.
+type pairing struct{ there, here map[uint64]uint64 }
+
+func newPairing() pairing { return pairing{map[uint64]uint64{}, map[uint64]uint64{}} }
+
+// add says in what a name, which both sides have, is that of another file as the names before.
+func (p pairing) add(path string, one, other node) error {
+	there, ok := p.there[one.ino]
+	here, known := p.here[other.ino]
+	if ok != known || ok && (there != other.ino || here != one.ino) {
+		return fmt.Errorf("%.80s is the same file as another name on one side only", path)
+	}
+	p.there[one.ino], p.here[other.ino] = other.ino, one.ino
 	return nil
 }
 
@@ -175,18 +188,15 @@ func (r Remount) Compare(before, after state) error {
 // Shows says in what a view of the same tree by another mount is different, but for what each mount has of its own: inode
 // numbers, link counts of directories, and times that no script has set.
 func (s state) Shows(other state) error {
-	numbers, back := map[uint64]uint64{}, map[uint64]uint64{}
+	files := newPairing()
 	for _, path := range slices.Sorted(maps.Keys(s)) {
 		want, got := s[path], other[path]
 		if got.what != want.what {
 			return fmt.Errorf("%.80s is\n\t%q, not\n\t%q", path, got.what, want.what)
 		}
-		there, ok := numbers[want.ino]
-		here, known := back[got.ino]
-		if ok != known || ok && (there != got.ino || here != want.ino) {
-			return fmt.Errorf("%.80s is the same file as another name on one side only", path)
+		if err := files.add(path, want, got); err != nil {
+			return err
 		}
-		numbers[want.ino], back[got.ino] = got.ino, want.ino
 		if explicit(want.mtime) && !want.isDir() && got.mtime != want.mtime {
 			return fmt.Errorf("mtime of %.80s is %v, not %v", path, got.mtime, want.mtime)
 		}

@@ -157,11 +157,14 @@ func (s *source) fetchWholeLocked() {
 // fetchPartHereLocked asks for the part that begins with the chunk which a read at off waits for, in place of a request for
 // it alone, and returns its block; nil where that may not be. Should the part fail, the read is as it would be without.
 func (s *source) fetchPartHereLocked(off, n int64) *block {
+	if !s.mayFetchLocked() || !s.paidLocked() {
+		return nil
+	}
 	w := &s.whole
 	from, to := s.gapAt(off)
 	lo := alignDown(off)
 	i := slices.IndexFunc(w.missing, func(r s3client.Range) bool { return r.Off <= lo && lo < r.Off+r.Len })
-	if !s.mayFetchLocked() || !s.paidLocked() || i < 0 || from > lo {
+	if i < 0 || from > lo {
 		return nil
 	}
 	if to < s.id.Size {
