@@ -69,6 +69,7 @@ func (f *faultTest) run(fault harness.Fault) {
 	t, dir := f.t, strings.ReplaceAll(string(fault), " ", "-")
 	f.put(dir+"/old", 3000)
 	f.put(dir+"/cold", 3<<20)
+	f.put(dir+"-interrupted/cold", 3<<20)
 	f.eventually("", dir, func() error { _, err := os.ReadDir(f.m.Path(dir)); return err }) // a slow answer may be too late
 	f.proxy.Set(fault)
 	var calls sync.WaitGroup
@@ -78,7 +79,7 @@ func (f *faultTest) run(fault harness.Fault) {
 	}
 	calls.Go(func() { f.read(fault, dir+"/cold") })
 	if fault == harness.Hang {
-		calls.Go(func() { f.interrupt(dir + "/cold") })
+		calls.Go(func() { f.interrupt(dir + "-interrupted/cold") })
 	}
 	calls.Wait()
 	if hits := f.proxy.Set(""); hits == 0 {
@@ -147,7 +148,8 @@ func (f *faultTest) ended(fault harness.Fault, what string, err error, begin tim
 	}
 }
 
-// interrupt ends a program that reads.
+// interrupt ends a program that reads. The file is in a directory of its own: the kernel holds a directory's lock while a
+// file is looked up to be created, and who waits for that lock takes no signal.
 func (f *faultTest) interrupt(path string) {
 	cmd := exec.Command("cat", f.m.Path(path))
 	if err := cmd.Start(); err != nil {
