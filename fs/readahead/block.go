@@ -3,6 +3,7 @@ package readahead
 import (
 	"container/list"
 	"context"
+	"time"
 )
 
 // block is a range of an object that one GET brings. Its life:
@@ -34,6 +35,9 @@ type block struct {
 	list    *list.List
 	elem    *list.Element
 	queued  *list.Element // its request in memory.queue, nil when there is none
+
+	lost     context.CancelFunc // while it waits for room to be kept: ends that
+	patience *time.Timer        // for lost
 }
 
 // waiter is a reader that needs the first need bytes of a block.

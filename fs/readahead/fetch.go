@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"pail/s3client"
 )
@@ -48,10 +49,40 @@ func (s *source) begin(ctx context.Context, b *block, r *request) (room, error) 
 			return 0, ctx.Err()
 		}
 	}
-	if b.whole {
+	switch {
+	case b.whole:
 		return b.keep, nil
+	case b.demanded:
+		return s.pool.keeper.reserve(b.size), nil
 	}
-	return s.pool.keeper.reserve(ctx, b.size, b.demanded)
+	defer s.pool.stopWaiting(b)
+	return s.pool.keeper.wait(ctx, b.size, func(lost context.CancelFunc) { s.pool.waitUntil(b, lost) })
+}
+
+// waitUntil says that the fetch of b waits for room to be kept, and what ends that.
+func (p *Pool) waitUntil(b *block, lost context.CancelFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b.lost = lost
+	if len(b.waiters) > 0 {
+		b.losePatienceLocked()
+	}
+}
+
+func (p *Pool) stopWaiting(b *block) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b.lost = nil
+	if b.patience != nil {
+		b.patience.Stop()
+	}
+}
+
+// losePatienceLocked has b wait for room no longer than keeperPatience from now on: a reader waits for it.
+func (b *block) losePatienceLocked() {
+	if b.lost != nil && b.patience == nil {
+		b.patience = time.AfterFunc(keeperPatience, b.lost)
+	}
 }
 
 // end ends the fetch of b, and has its bytes kept.

@@ -45,7 +45,7 @@ func (p *Pool) First(ctx context.Context, key string, n, expected int64) (s3clie
 	}
 	body := s.beginFirst(b, obj)
 	go func() {
-		keep, _ := p.keeper.reserve(work, b.size, true) // which does not wait
+		keep := p.keeper.reserve(b.size)
 		err := s.receive(b, body)
 		_ = body.Close() // all of it is here, or err says why not
 		s.end(b, keep, err)

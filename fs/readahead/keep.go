@@ -3,20 +3,28 @@ package readahead
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 )
 
 // keeper has blocks kept that were fetched. A fetch for one that is to be kept begins only when there is room for it among
 // those that are: so a Keeper that is slower than the service slows fetching ahead down, and its blocks leave memory for
-// demanded ones. These do not wait for room: without it they are not kept.
+// demanded ones. These do not wait for room: without it they are not kept. Nor does a block wait on that was fetched ahead and
+// that a reader has waited for as long as keeperPatience, lest a disk that hangs is one that nothing can be read beside.
 type keeper struct {
 	to     Keeper // nil: nothing is kept
 	room   *semaphore.Weighted
 	all    int64 // chunks that room has
 	one    sync.Mutex
 	blocks sync.WaitGroup // that are to be kept; Add only while a fetch of their source is under way
+	stuck  atomic.Bool    // a reader has lost patience, and no block has been kept since
 }
+
+// keeperPatience is how long a reader waits for room for its block among those to be kept: longer than a disk takes that
+// works.
+const keeperPatience = time.Second
 
 // room is what a block takes among those to be kept, in chunks; 0: it is not kept.
 type room int64
@@ -26,18 +34,31 @@ func newKeeper(to Keeper, limit int64) *keeper {
 	return &keeper{to: to, room: semaphore.NewWeighted(all), all: all}
 }
 
-// reserve makes room for a block of size bytes. The caller gives it back with free.
-func (k *keeper) reserve(ctx context.Context, size int64, demanded bool) (room, error) {
+// reserve makes room for a block of size bytes if there is some at once. The caller gives it back with free.
+func (k *keeper) reserve(size int64) room {
 	n := int64(chunksFor(size))
-	if k.to == nil || n > k.all {
-		return 0, nil
+	if k.to == nil || n > k.all || !k.room.TryAcquire(n) {
+		return 0
 	}
-	if !demanded {
-		if err := k.room.Acquire(ctx, n); err != nil {
-			return 0, err
-		}
-	} else if !k.room.TryAcquire(n) {
-		return 0, nil
+	k.blocks.Add(1)
+	return room(n)
+}
+
+// wait is reserve that waits for room. It fails with ctx, and gives up without an error where a Keeper is stuck or when no
+// reader has patience any more: patient is called with what ends the patience, before the wait.
+func (k *keeper) wait(ctx context.Context, size int64, patient func(lost context.CancelFunc)) (room, error) {
+	if r := k.reserve(size); r > 0 || k.to == nil || int64(chunksFor(size)) > k.all || k.stuck.Load() {
+		return r, nil
+	}
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	patient(func() {
+		k.stuck.Store(true)
+		cancel()
+	})
+	n := int64(chunksFor(size))
+	if err := k.room.Acquire(work, n); err != nil {
+		return 0, ctx.Err()
 	}
 	k.blocks.Add(1)
 	return room(n), nil
@@ -46,6 +67,7 @@ func (k *keeper) reserve(ctx context.Context, size int64, demanded bool) (room, 
 func (k *keeper) free(n room) {
 	if n > 0 {
 		k.room.Release(int64(n))
+		k.stuck.Store(false)
 		k.blocks.Done()
 	}
 }

@@ -147,6 +147,34 @@ func TestSlowKeeperLeavesMemoryForDemandedReads(t *testing.T) {
 	}
 }
 
+// A Keeper that hangs holds a reader up once, not for good and not for every block; when it goes on, blocks are kept again.
+func TestReadersDoNotWaitForAKeeperThatHangs(t *testing.T) {
+	f := &fake{size: 40 * mib, etag: "e"}
+	k := newShelf(t)
+	p := newPool(t, f, Options{Keeper: k, MemoryLimit: 16 * mib, BlockSize: mib})
+	s := p.Open(object(f))
+	for off := int64(0); off < f.size; off += mib {
+		read(t, s, off, mib)
+	}
+	if !p.keeper.stuck.Load() {
+		t.Error("no block has waited for the keeper")
+	}
+	s.Close()
+	close(k.open)
+	p.keeper.blocks.Wait()
+	s = p.Open(object(f))
+	for off := int64(0); off < f.size; off += mib {
+		read(t, s, off, mib)
+	}
+	s.Close()
+	if err := p.Close(); err != nil { // waits for what is being kept
+		t.Fatal(err)
+	}
+	if missing := k.Missing(object(f)); len(missing) > 0 {
+		t.Errorf("not kept: %v", missing)
+	}
+}
+
 // Wherever reads begin and end, what all of them together have read is kept, in whole chunks.
 func TestChunksThatAreReadInPiecesAreKept(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

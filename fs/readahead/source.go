@@ -181,6 +181,7 @@ func (s *source) waitLocked(ctx context.Context, b *block, need int64) error {
 	}
 	w := waiter{need, make(chan struct{})}
 	b.waiters = append(b.waiters, w)
+	b.losePatienceLocked()
 	s.pool.mu.Unlock()
 	defer s.pool.mu.Lock()
 	select {

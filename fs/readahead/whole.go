@@ -207,7 +207,7 @@ func (s *source) paidLocked() bool {
 // partLocked returns memory for a part, and room among the blocks that are to be kept; nil while there is not both. So
 // no read ever waits for a part that waits itself.
 func (s *source) partLocked(size int64) ([][]byte, room) {
-	keep, _ := s.pool.keeper.reserve(s.ctx, size, true) // which does not wait
+	keep := s.pool.keeper.reserve(size)
 	if keep == 0 {
 		return nil, 0
 	}
