@@ -101,7 +101,7 @@ func (n *Inode) attachLocked(c *content, flags OpenFlags) *Handle {
 			n.v.watchOpen()
 		}
 	}
-	return &Handle{n: n, c: c, flags: flags, seen: n.mu.lostSeq}
+	return &Handle{n: n, c: c, flags: flags, opened: n.mu.lostSeq, seen: n.mu.lostSeq}
 }
 
 // abandonLocked parts the inode from its content, if it has any, which lives on until its last handle closes. The caller

@@ -19,7 +19,8 @@ type Handle struct {
 	c     *content
 	flags OpenFlags
 
-	seen    int  // conflicts told; guarded by n.mu
+	opened  int  // conflicts before it was opened
+	seen    int  // conflicts that Fsync has told; guarded by n.mu
 	passing bool // leaves it to other writers to store what it changed
 	made    bool // has made the file, which its first Flush stores
 	flushed bool // with nothing written since, so that Release is likely to come next; guarded by n.mu
@@ -316,7 +317,8 @@ func (h *Handle) change() (*stage.File, error) {
 func (h *Handle) Writes() bool { return h.flags.Write || h.made }
 
 // Flush is called for every close(2). It stores what is not stored yet, and returns nil only when the service has it, or
-// the journal where there is one. After an error the data is kept and stored at the next opportunity.
+// the journal where there is one. After an error the data is kept and stored at the next opportunity. Each one tells of a
+// conflict: the first may be that of a child process, where it closes what it does not inherit, and nobody hears of that.
 func (h *Handle) Flush(ctx context.Context) error {
 	if !h.Writes() {
 		return nil
@@ -324,7 +326,7 @@ func (h *Handle) Flush(ctx context.Context) error {
 	h.n.mu.Lock()
 	h.flushedLocked(true) // what is written meanwhile says otherwise
 	h.n.mu.Unlock()
-	return h.Fsync(ctx)
+	return h.store(ctx, func() (told int) { return h.opened })
 }
 
 // flushedLocked notes whether a handle has been flushed since it was written to.
@@ -340,16 +342,21 @@ func (h *Handle) flushedLocked(flushed bool) {
 	h.flushed = flushed
 }
 
-// Fsync stores what is not stored yet, whoever wrote it.
+// Fsync stores what is not stored yet, whoever wrote it. It tells of a conflict once.
 func (h *Handle) Fsync(ctx context.Context) error {
+	return h.store(ctx, func() (told int) {
+		told, h.seen = h.seen, h.n.mu.lostSeq
+		return told
+	})
+}
+
+// store stores what is not stored yet, and says whether there were more conflicts than toldLocked.
+func (h *Handle) store(ctx context.Context, toldLocked func() int) error {
 	err := h.n.named(h.n.v.secure(ctx, h.n))
 	h.n.mu.Lock()
 	defer h.n.mu.Unlock()
-	if h.n.mu.lostSeq > h.seen && h.flags.Write {
-		h.seen = h.n.mu.lostSeq
-		if err == nil {
-			err = h.n.mu.lost
-		}
+	if told := toldLocked(); h.n.mu.lostSeq > told && h.flags.Write && err == nil {
+		err = h.n.mu.lost
 	}
 	return err
 }

@@ -50,8 +50,7 @@ func TestPatchMeetsAnotherClient(t *testing.T) {
 	m.writeAll(h, "changed", 500)
 	m.foreign("f", strings.Repeat("9876543210", 100))
 	m.want(h.Flush(ctx), volume.ErrStale)
-	m.ok(h.Flush(ctx))
-	m.close(h)
+	h.Release()
 	if got := m.object("f"); got != strings.Repeat("9876543210", 100) {
 		t.Errorf("the other client's became %q", got)
 	}
