@@ -95,6 +95,7 @@ func feed(c net.Conn, text string, times int, pause time.Duration) {
 
 // TestAbusedBodies: whatever a client does with a body, it gets S3's error soon, and nothing of it is stored.
 func TestAbusedBodies(t *testing.T) {
+	t.Parallel()
 	r := raw{newBucket(t, harness.Serve(t, harness.ServerOptions{HTTP: true, Args: []string{"--client-timeout", "1s"}}))}
 	t.Run("byte by byte", func(t *testing.T) {
 		c := r.begin("PUT", "/bucket/slow", "Content-Length: 1000000")
@@ -160,6 +161,7 @@ func TestAbusedBodies(t *testing.T) {
 
 // TestTenThousandIdleConnections: the server keeps as many as it has said, in bounded memory, and serves others.
 func TestTenThousandIdleConnections(t *testing.T) {
+	t.Parallel()
 	const connections, limit = 10_000, 4096
 	b := newBucket(t, harness.Serve(t, harness.ServerOptions{HTTP: true, Binary: harness.StaticBinary(t)}))
 	conns := make([]net.Conn, 0, connections)

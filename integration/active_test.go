@@ -39,6 +39,7 @@ func (r *replicas) clients() (list []*s3.Client) {
 
 // TestActiveReplicas uses three servers at once as if they were one.
 func TestActiveReplicas(t *testing.T) {
+	t.Parallel()
 	r := startActive(t, 3, pgtest.Start(t))
 	c := r.clients()
 	ctx := context.Background()
@@ -154,6 +155,7 @@ func (r *replicas) writeFresh() {
 
 // TestActiveReplicaKilled kills servers under load, again and again: the others go on, and nothing acknowledged is lost.
 func TestActiveReplicaKilled(t *testing.T) {
+	t.Parallel()
 	r := startActive(t, 3, pgtest.Start(t))
 	r.writeFresh()
 	for round := range 4 {
@@ -169,6 +171,7 @@ func TestActiveReplicaKilled(t *testing.T) {
 // TestDatabaseFailsOver kills the primary under load and promotes its synchronous standby: the servers find it by
 // themselves, and nothing acknowledged is lost.
 func TestDatabaseFailsOver(t *testing.T) {
+	t.Parallel()
 	db := startPair(t)
 	r := startActive(t, 3, db.primary, db.standby)
 	r.writeFresh()

@@ -11,6 +11,7 @@ import (
 
 // TestRestic keeps two snapshots in a repository on the server, checks every byte, restores both, and forgets the first.
 func TestRestic(t *testing.T) {
+	t.Parallel()
 	restic := harness.NeedProgram(t, "/usr/bin/restic", "restic")
 	c := newClient(t)
 	c.Env = append(c.Env, "AWS_ACCESS_KEY_ID="+harness.AccessKey, "AWS_SECRET_ACCESS_KEY="+harness.SecretKey, "RESTIC_PASSWORD=secret",
@@ -41,6 +42,7 @@ func TestRestic(t *testing.T) {
 
 // TestSyncRoundTrips syncs a tree up, again after changes and removals, and down to another place, with rclone and s3cmd.
 func TestSyncRoundTrips(t *testing.T) {
+	t.Parallel()
 	t.Run("rclone", func(t *testing.T) {
 		rclone := harness.NeedProgram(t, "/usr/bin/rclone", "rclone")
 		c := newClient(t)

@@ -92,6 +92,7 @@ func (b *script) sets() (full, incremental int) {
 // TestBackupScript runs examples/backup over three weeks: incremental backups between full ones, what becomes too old is
 // removed, and any day that is kept can be restored.
 func TestBackupScript(t *testing.T) {
+	t.Parallel()
 	b := newScript(t, harness.Serve(t, harness.ServerOptions{}))
 	b.Env = append(b.Env, "AWS_CA_BUNDLE="+b.server.CA)
 	b.config["FULL_EVERY"] = "10D"
@@ -136,6 +137,7 @@ func without(tree, name string) string {
 
 // TestBackupScriptSaysWhatIsWrong makes the mistakes of a first installation, and a second backup beside a running one.
 func TestBackupScriptSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true})
 	with := func(name, value string, status int, say string) {
 		t.Helper()

@@ -12,11 +12,13 @@ import (
 // TestS3FSChapter plays the S3FS section of the seed word for word: passwd file, HTTPS, s3cmd mb, the mount with that
 // very -o line, touch, mkdir, and what s3cmd ls -r must print.
 func TestS3FSChapter(t *testing.T) {
+	t.Parallel()
 	machine(t, "s3fs_chapter.sh", "chapter: passed")
 }
 
 // TestFstab mounts lines of type fuse.pail and fuse.s3fs by mount -a.
 func TestFstab(t *testing.T) {
+	t.Parallel()
 	machine(t, "fstab.sh", "fstab: passed")
 }
 

@@ -108,6 +108,7 @@ func (c *client) wantNames(text string, words ...string) {
 
 // TestS3cmd uses Debian's s3cmd with both signatures.
 func TestS3cmd(t *testing.T) {
+	t.Parallel()
 	s3cmd := harness.NeedProgram(t, "/usr/bin/s3cmd", "s3cmd")
 	c := newClient(t)
 	c.write(".s3cfg", []byte("[default]\naccess_key = "+harness.AccessKey+"\nsecret_key = "+harness.SecretKey+
@@ -149,6 +150,7 @@ func TestS3cmd(t *testing.T) {
 
 // TestAWSCLI uses Debian's aws: low-level calls, transfers and sync.
 func TestAWSCLI(t *testing.T) {
+	t.Parallel()
 	aws := harness.NeedProgram(t, "/usr/bin/aws", "awscli")
 	c := newClient(t)
 	c.Env = append(c.Env, "AWS_CA_BUNDLE="+c.CA, "AWS_ACCESS_KEY_ID="+harness.AccessKey, "AWS_SECRET_ACCESS_KEY="+harness.SecretKey,
@@ -179,6 +181,7 @@ func TestAWSCLI(t *testing.T) {
 
 // TestBoto3 runs a boto3 script of its own; see testdata/boto3_client.py.
 func TestBoto3(t *testing.T) {
+	t.Parallel()
 	python := harness.NeedProgram(t, "/usr/bin/python3", "python3-boto3")
 	c := newClient(t)
 	c.Env = append(c.Env, "AWS_CA_BUNDLE="+c.CA, "AWS_ACCESS_KEY_ID="+harness.AccessKey, "AWS_SECRET_ACCESS_KEY="+harness.SecretKey)
@@ -189,6 +192,7 @@ func TestBoto3(t *testing.T) {
 
 // TestRclone uses Debian's rclone: copy, check, sync, a link, purge.
 func TestRclone(t *testing.T) {
+	t.Parallel()
 	rclone := harness.NeedProgram(t, "/usr/bin/rclone", "rclone")
 	c := newClient(t)
 	c.Env = append(c.Env, "RCLONE_CONFIG=/dev/null", "RCLONE_CONFIG_PAIL_TYPE=s3", "RCLONE_CONFIG_PAIL_PROVIDER=Other", "RCLONE_CONFIG_PAIL_ENDPOINT="+c.URL,

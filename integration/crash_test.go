@@ -19,6 +19,7 @@ import (
 // delete, and make and remove versions; it starts the server again, and looks for all that was acknowledged: objects
 // whole, versions too, and nothing that was removed. At the end the server's own check finds nothing.
 func TestKillServerUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true})
 	s.Bucket(t, "bucket")
 	s.Bucket(t, "versions")

@@ -101,6 +101,7 @@ func (b *bucket) fsck(want int) (report struct {
 // TestDiskFull fills the server's disk with large and with small objects: 507 and InsufficientStorage, nothing that was
 // stored is hurt, deleting works, and then writing again.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	harness.NeedRoot(t)
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=480m"); err != nil {
@@ -157,6 +158,7 @@ func TestDiskFull(t *testing.T) {
 
 // TestReadOnlyDisk has the data directory become read-only, as the kernel does with a failing disk.
 func TestReadOnlyDisk(t *testing.T) {
+	t.Parallel()
 	harness.NeedRoot(t)
 	b := newBucket(t, harness.Serve(t, harness.ServerOptions{HTTP: true}))
 	content := load.RandomBytes(33, 1<<20)
@@ -180,6 +182,7 @@ func TestReadOnlyDisk(t *testing.T) {
 // TestBitRot flips a bit in the file of a large object and in the database where a small one lies: each is an error to
 // read and never other data, all others are well, and fsck names the two.
 func TestBitRot(t *testing.T) {
+	t.Parallel()
 	b := newBucket(t, harness.Serve(t, harness.ServerOptions{HTTP: true}))
 	large, small := load.RandomBytes(34, 3<<20), load.RandomBytes(35, 40_000)
 	b.must(b.put("large/rotten", large))

@@ -204,6 +204,7 @@ func keys(t *testing.T, s *harness.Server, bucket string) (list []string) {
 
 // TestDuplicity plays the life of a backup over each way that Debian's duplicity has to an S3 server, and onto a mount.
 func TestDuplicity(t *testing.T) {
+	t.Parallel()
 	harness.NeedFile(t, "/usr/lib/python3/dist-packages/boto", "python3-boto")
 	t.Run("boto3 http plain", func(t *testing.T) {
 		s := harness.Serve(t, harness.ServerOptions{HTTP: true})
@@ -263,6 +264,7 @@ func (d *duplicity) boto(lines string) {
 
 // TestDuplicityMultipart backs up volumes that boto3 sends as multipart uploads.
 func TestDuplicityMultipart(t *testing.T) {
+	t.Parallel()
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true, Binary: harness.StaticBinary(t)})
 	s.Bucket(t, "bucket")
 	d := newDuplicity(t)
@@ -286,6 +288,7 @@ func TestDuplicityMultipart(t *testing.T) {
 // TestDuplicityResumes kills the server in the middle of a full backup, which fails then, and starts it again: the same
 // command goes on where the first had to stop.
 func TestDuplicityResumes(t *testing.T) {
+	t.Parallel()
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true})
 	s.Bucket(t, "bucket")
 	d := newDuplicity(t)
@@ -330,6 +333,7 @@ func TestDuplicityResumes(t *testing.T) {
 
 // TestDuplicityChapter plays the Duplicity section of the seed word for word: /etc/boto.cfg, port 8000, the command.
 func TestDuplicityChapter(t *testing.T) {
+	t.Parallel()
 	harness.NeedProgram(t, "/usr/bin/duplicity", "duplicity")
 	harness.NeedFile(t, "/usr/lib/python3/dist-packages/boto", "python3-boto")
 	machine(t, "duplicity_chapter.sh", "chapter: passed")

@@ -139,6 +139,7 @@ func (e *encrypted) wantKind(t *testing.T, key, kind string) {
 
 // TestEncryptingClients uses Debian's awscli and boto3 with keys of customers and of KMS; see testdata/boto3_encryption.py.
 func TestEncryptingClients(t *testing.T) {
+	t.Parallel()
 	cli := harness.NeedProgram(t, "/usr/bin/aws", "awscli")
 	python := harness.NeedProgram(t, "/usr/bin/python3", "python3-boto3")
 	e := newEncrypted(t)

@@ -21,6 +21,7 @@ import (
 // TestOrderlyHandover ends the owner with SIGTERM while clients write. The request that is under way, whose client is slow,
 // is answered; then the standby owns the directories, where a multipart upload that was begun before goes on.
 func TestOrderlyHandover(t *testing.T) {
+	t.Parallel()
 	r := startReplicas(t, 2, harness.ServerOptions{})
 	r.write()
 	owner, next := r.servers[0], r.servers[1]

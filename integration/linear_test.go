@@ -332,6 +332,7 @@ func (r *replicas) killOrPause(paused time.Duration) {
 
 // TestActiveReplicasAreLinearizable kills and stops servers that share a database while clients use all of them.
 func TestActiveReplicasAreLinearizable(t *testing.T) {
+	t.Parallel()
 	r := startActive(t, 3, pgtest.Start(t))
 	r.linear(6*time.Second, func() { r.killOrPause(time.Duration(rand.IntN(1500)) * time.Millisecond) })
 }
@@ -374,6 +375,7 @@ func (p *pair) mend() {
 // TestDatabaseFailoverIsLinearizable kills the primary of servers that share a database, and promotes its synchronous
 // standby, while servers are killed and stopped: one is stopped over the failover, in the midst of what it has under way.
 func TestDatabaseFailoverIsLinearizable(t *testing.T) {
+	t.Parallel()
 	db := startPair(t)
 	r := startActive(t, 3, db.primary, db.standby)
 	faults := 0
@@ -395,6 +397,7 @@ func TestDatabaseFailoverIsLinearizable(t *testing.T) {
 
 // TestStandbysAreLinearizable does the same with an owner and its standbys: an owner is stopped for longer than they wait.
 func TestStandbysAreLinearizable(t *testing.T) {
+	t.Parallel()
 	r := startReplicas(t, 3, harness.ServerOptions{Args: []string{"--patience", "3s"}})
 	r.linear(6*time.Second, func() { r.killOrPause(3500 * time.Millisecond) })
 }

@@ -19,6 +19,7 @@ import (
 // TestMemoryDoesNotGrowWithObjects: the server needs no more memory for a large object, and for one of many parts, than it
 // needed for a small one.
 func TestMemoryDoesNotGrowWithObjects(t *testing.T) {
+	t.Parallel()
 	const small, large, parts, slack = 16 << 20, 192 << 20, 300, 64
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true})
 	s.Bucket(t, "bucket")

@@ -73,6 +73,7 @@ func (r *replicas) fsck() {
 // TestTakeoverAfterKill kills the owner of shared directories again and again while clients write: a standby serves long before
 // its patience ends, nothing acknowledged is lost, and nothing is half there.
 func TestTakeoverAfterKill(t *testing.T) {
+	t.Parallel()
 	r := startReplicas(t, 3, harness.ServerOptions{Args: []string{"--patience", "1h"}})
 	r.write()
 	owner := r.servers[0]
@@ -118,6 +119,7 @@ func status(url string) int {
 // way, and lets it go on when another one owns the directories: it acknowledges nothing and reads nothing more, and what
 // it still writes damages nothing.
 func TestTakeoverFromPausedOwner(t *testing.T) {
+	t.Parallel()
 	r := startReplicas(t, 2, harness.ServerOptions{Args: []string{"--patience", "6s"}}) // no owner that runs is silent for so long
 	r.write()
 	zombie, next := r.servers[0], r.servers[1]

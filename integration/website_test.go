@@ -13,6 +13,7 @@ import (
 
 // TestS3cmdWebsite makes a website with s3cmd and visits it.
 func TestS3cmdWebsite(t *testing.T) {
+	t.Parallel()
 	s3cmd := harness.NeedProgram(t, "/usr/bin/s3cmd", "s3cmd")
 	s := harness.Serve(t, harness.ServerOptions{HTTP: true, Args: []string{"--website-domain", "web.pail.test"}})
 	dir := t.TempDir()

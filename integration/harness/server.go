@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"pail/server/pgtest"
 )
 
 // The seed's credentials.
@@ -66,7 +69,11 @@ func Serve(t testing.TB, opt ServerOptions) *Server {
 		s.args = append(s.args, "--tls-self-signed", "127.0.0.1,localhost")
 		s.CA = filepath.Join(s.Dir, "metadata", "tls", "ca.crt")
 	}
-	s.start(t, "127.0.0.1:0")
+	port, err := pgtest.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.start(t, fmt.Sprintf("127.0.0.1:%d", port))
 	return s
 }
 

@@ -2,6 +2,9 @@
 # Needs PAIL, the binary under test, and LAB, an empty directory; $lab there is a private tmpfs.
 set -eu
 
+# What other tests have mounted would stay mounted here when they unmount it.
+awk '$3 == "fuse.pail" || $3 == "fuse.s3fs" { print $2 }' /proc/self/mounts | while read -r dir; do umount -l "$dir"; done
+
 lab=$LAB
 mount -t tmpfs tmpfs "$lab"
 layer() { # layer DIR: changes below DIR are seen in this namespace only

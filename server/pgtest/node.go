@@ -109,7 +109,7 @@ func (n *Node) Promote() error { return program("pg_ctl", "promote", "-D", n.dir
 // configure appends settings and starts the server, on a free port the first time.
 func (n *Node) configure(settings ...string) error {
 	if n.Port == 0 {
-		port, err := freePort()
+		port, err := FreePort()
 		if err != nil {
 			return err
 		}
@@ -127,9 +127,9 @@ func (n *Node) configure(settings ...string) error {
 	return n.Start()
 }
 
-// freePort gives a port below those that the kernel gives to whoever wants any: nobody gets it before the server starts, nor
-// while a test has stopped it.
-func freePort() (port int, err error) {
+// FreePort gives a port of 127.0.0.1 below those that the kernel gives to whoever wants any: nobody gets it before a server
+// starts on it, nor while a test has stopped that server.
+func FreePort() (port int, err error) {
 	for range 100 {
 		port = 10_000 + rand.IntN(20_000)
 		var l net.Listener
