@@ -5,7 +5,7 @@ GO          ?= go
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -s -w -X main.version=$(VERSION)
-TESTFLAGS   ?= -race -parallel 4
+TESTFLAGS   ?= -race -p 3 -parallel 4
 PREFIX      ?= /usr/local
 DESTDIR     ?=
 
@@ -34,7 +34,7 @@ deps: ## install the packages that the tests use
 	@packaging/deps.sh test
 
 test: build deps ## every test, with the race detector, on real mounts and real clients
-	$(GO) test $(TESTFLAGS) -timeout 30m ./...
+	$(GO) test $(TESTFLAGS) -timeout 30m ./integration ./... # the longest first
 	CGO_ENABLED=0 $(GO) test -trimpath -run PowerLoss -timeout 5m ./server/internal/store # 2100 power cuts; with the race detector an eighth of them
 
 unit: ## the tests that need no mount and no other program

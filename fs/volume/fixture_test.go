@@ -397,7 +397,8 @@ func (m *mount) object(key string) string {
 	m.t.Helper()
 	o, err := m.mem.Another().Get(ctx, key, s3client.GetOptions{})
 	m.ok(err)
-	data, err := io.ReadAll(o.Body)
+	data := make([]byte, o.Info.Size)
+	_, err = io.ReadFull(o.Body, data)
 	m.ok(err)
 	return string(data)
 }
