@@ -15,7 +15,7 @@
 // First opens whatever version is in place, and brings its first bytes with the answer, if there is memory to spare.
 //
 // Blocks that came whole are handed to Options.Keeper, one after the other, while readers use them already; so what keeps
-// them costs readers no time, and writes large pieces.
+// them costs readers no time, and writes large pieces. Where that hangs they are not kept (keep.go).
 //
 // Where there is a Keeper, random reads of one version may lead to all of it (whole.go): when they have waited for a quarter
 // of the time that it takes to fetch what the keeper does not have, by what fetches of this mount have cost lately (pace.go),
