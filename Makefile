@@ -34,7 +34,7 @@ deps: ## install the packages that the tests use
 	@packaging/deps.sh test
 
 test: build deps ## every test, with the race detector, on real mounts and real clients
-	$(GO) test $(TESTFLAGS) -timeout 30m ./integration ./... # the longest first
+	$(GO) test $(TESTFLAGS) -timeout 30m ./integration/... ./... # the longest first
 	CGO_ENABLED=0 $(GO) test -trimpath -run PowerLoss -timeout 5m ./server/internal/store # 2100 power cuts; with the race detector an eighth of them
 
 unit: ## the tests that need no mount and no other program
@@ -54,7 +54,7 @@ rgw: build deps ## mounts on Ceph's RGW, with the tests of calls and programs; a
 	CI=1 PAIL_HA=2m $(GO) test -count=1 -timeout 60m -v -run TestRGW ./integration/ha
 
 soak: build deps ## programs, limits and histories at full size: 100,000 files, a directory of a million; takes two hours
-	PAIL_SOAK=1 $(GO) test -timeout 3h -v -count 1 -run '^Test(Program|Limit|BigFile|History|TwoMounts)' ./integration
+	PAIL_SOAK=1 $(GO) test -timeout 3h -v -count 1 -p 1 -run '^Test(Program|Limit|BigFile|History|TwoMounts)' ./integration ./integration/mounts
 
 lint: ## gofmt, vet, staticcheck; with what `make build` compiles anyway
 	@fmt=$$(gofmt -l cmd fs s3client server integration); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }

@@ -15,7 +15,7 @@ import (
 const rssBudget = 300 << 20
 
 // bigFile is the size of TestBigFile's file, several times rssBudget.
-func bigFile() int64 { return scale[int64](1<<30, 3<<30) }
+func bigFile() int64 { return harness.Scale[int64](1<<30, 3<<30) }
 
 // TestBigFile writes a file of 1 to 3 GB through the mount, reads it back through a second mount and through s3cmd, and
 // holds server and mounts to their memory.

@@ -29,8 +29,8 @@ func TestProgramFio(t *testing.T) {
 			t.Helper()
 			for _, job := range fioJobs {
 				args := strings.Fields("--name=" + job.name + " --directory=" + dir + " --fallocate=truncate --verify=crc32c --verify_fatal=1 --verify_state_save=0 " +
-					"--size=" + scale("2m", "64m") + " " + job.args + more)
-				out, stderr, err := harness.Command{Timeout: scale(5*time.Minute, 20*time.Minute)}.Try(program, args...)
+					"--size=" + harness.Scale("2m", "64m") + " " + job.args + more)
+				out, stderr, err := harness.Command{Timeout: harness.Scale(5*time.Minute, 20*time.Minute)}.Try(program, args...)
 				if err != nil || strings.Contains(out+stderr, "verify: bad") {
 					t.Errorf("fio%s, %s: %v\n%s%s", more, job.name, err, out, stderr)
 				}

@@ -15,7 +15,7 @@ import (
 func TestProgramGit(t *testing.T) {
 	harness.NeedProgram(t, "/usr/bin/git", "git")
 	source := t.TempDir()
-	commits := scale(3, 60)
+	commits := harness.Scale(3, 60)
 	origin := worktree{t, source}
 	origin.git("init", "-q")
 	for i := range commits {

@@ -26,7 +26,7 @@ const memoryLimit, mountBudget = "64M", 320 << 20
 // TestLimitManyFiles creates and closes many files, and opens, reads and closes all of them, from several threads. The mount
 // keeps to its memory, and has no file open and no goroutine running for them in the end.
 func TestLimitManyFiles(t *testing.T) {
-	count, workers := scale(4_000, 100_000), 8
+	count, workers := harness.Scale(4_000, 100_000), 8
 	eachLimit(t, func(t *testing.T, l *limits) {
 		name := func(i int) string { return l.Path(fmt.Sprintf("d%d", i%100), fmt.Sprint(i)) }
 		text := func(i int) string { return strings.Repeat(fmt.Sprintln("file", i), i%50) }
@@ -78,7 +78,7 @@ func TestLimitManyHandles(t *testing.T) {
 // TestLimitLargeDirectory lists a directory of very many files with programs: all are there, none twice, within the
 // memory of the mount.
 func TestLimitLargeDirectory(t *testing.T) {
-	count := scale(20_000, 1_000_000)
+	count := harness.Scale(20_000, 1_000_000)
 	bin := harness.StaticBinary(t)
 	srv := harness.Serve(t, harness.ServerOptions{HTTP: true, Binary: bin})
 	seed(t, srv, "bucket", count)
@@ -136,9 +136,9 @@ func (l *limits) nothingLeft() {
 	if rss > mountBudget {
 		l.t.Errorf("the mount used %d MiB, more than %d", rss>>20, mountBudget>>20)
 	}
-	for deadline := time.Now().Add(5 * time.Minute); askStatus(l.t, l.Mount).Report.Open > 0; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); l.Status(l.t, harness.Binary(l.t)).Report.Open > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			l.t.Fatalf("the mount says %+v", askStatus(l.t, l.Mount))
+			l.t.Fatalf("the mount says %+v", l.Status(l.t, harness.Binary(l.t)))
 		}
 	}
 	const connections = 64 // to the server, which are kept for a while

@@ -72,14 +72,3 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 		}
 	}
 }
-
-// soaking reports whether `make soak` runs the tests: for as long and as large as it takes, not as CI can wait for.
-func soaking() bool { return os.Getenv("PAIL_SOAK") != "" }
-
-// scale is short in `make test` and long in `make soak`.
-func scale[T any](short, long T) T {
-	if soaking() {
-		return long
-	}
-	return short
-}

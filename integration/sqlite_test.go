@@ -44,7 +44,7 @@ type database struct {
 }
 
 // transactions are those of each writer, rows those of one that is too large for sqlite's memory.
-var transactions, rows = scale(5, 200), scale(400, 4000)
+var transactions, rows = harness.Scale(5, 200), harness.Scale(400, 4000)
 
 func (d *database) query(sql string) string {
 	d.t.Helper()

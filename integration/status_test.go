@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"strings"
@@ -17,7 +16,7 @@ func TestStatus(t *testing.T) {
 	srv.Bucket(t, "bucket")
 	m := srv.Mount(t, "bucket", harness.MountOptions{})
 	done := holdOpen(t, m.Path("open"), "not sent")
-	ask := func() mountStatus { return askStatus(t, m) }
+	ask := func() harness.MountStatus { return m.Status(t, harness.Binary(t)) }
 	s := ask()
 	if s.Mountpoint != m.Dir || s.Source != "bucket" || s.State != "mounted" || s.PID != m.PID() || s.Report.Unsent != 1 || s.Report.Bytes != 8 {
 		t.Errorf("while a file is written: %+v", s)
@@ -29,31 +28,6 @@ func TestStatus(t *testing.T) {
 	if out := (harness.Command{}).Run(t, harness.Binary(t), "status"); !strings.Contains(out, m.Dir) {
 		t.Errorf("the list of mounts lacks it:\n%s", out)
 	}
-}
-
-// mountStatus is what `pail status --json` says of a mount.
-type mountStatus struct {
-	Mountpoint, Source, State string
-	PID                       int
-	Report                    struct {
-		Open   int   `json:"open_files"`
-		Unsent int   `json:"unsent_files"`
-		Bytes  int64 `json:"unsent_bytes"`
-	}
-}
-
-func askStatus(t *testing.T, m *harness.Mount) (s mountStatus) {
-	t.Helper()
-	return askStatusBy(t, harness.Binary(t), m)
-}
-
-func askStatusBy(t *testing.T, binary string, m *harness.Mount) (s mountStatus) {
-	t.Helper()
-	out := harness.Command{}.Run(t, binary, "status", m.Dir, "--json")
-	if err := json.Unmarshal([]byte(out), &s); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return s
 }
 
 // holdOpen has another process write a file and keep it open. Starting a program closes the copies that it gets of our own

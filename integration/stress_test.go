@@ -21,10 +21,10 @@ func TestProgramStressNG(t *testing.T) {
 	inAllModes(t, func(t *testing.T, s *site) {
 		dir := s.mkdir("stress")
 		names := slices.DeleteFunc(slices.Clone(stressors), func(name string) bool { return name == "link" && !s.srv.Extended() })
-		for group := range slices.Chunk(names, scale(12, 1)) { // those of a group run at once
-			args := []string{"--timeout", scale("1", "20"), "--verify", "--temp-path", dir}
+		for group := range slices.Chunk(names, harness.Scale(12, 1)) { // those of a group run at once
+			args := []string{"--timeout", harness.Scale("1", "20"), "--verify", "--temp-path", dir}
 			for _, name := range group {
-				args = append(args, "--"+name, scale("1", "2"), "--"+name+"-ops", scale("20", "100000"))
+				args = append(args, "--"+name, harness.Scale("1", "2"), "--"+name+"-ops", harness.Scale("20", "100000"))
 			}
 			out, stderr, err := harness.Command{}.Try(program, args...)
 			if err != nil || strings.Contains(out+stderr, "fail:") {

@@ -1,4 +1,4 @@
-package integration
+package mounts
 
 import (
 	"context"
@@ -437,14 +437,14 @@ var faults = map[string]func(w *witnesses){
 // opens, lists or asks for attributes sees what was acknowledged last, and a version is kept beside only where its writer was
 // told.
 func TestHistoryUnderLeases(t *testing.T) {
-	historyUnderLeases(t, everyFault, scale(1, 20), 0, "attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink")
+	historyUnderLeases(t, everyFault, harness.Scale(1, 20), 0, "attr_timeout=0", "entry_timeout=0", "negative_timeout=0", "stat_cache_expire=0", "sync_unlink")
 }
 
 // With what a mount and the kernel believe for a moment, a second each, both mounts see all that much later, and no later than
 // that. What freezes and stalls is to caches what pauses is, and left to `make soak`.
 func TestHistoryUnderLeasesAndCaches(t *testing.T) {
-	names := scale([]string{"none", "cut", "pause", "kill", "restart"}, everyFault)
-	historyUnderLeases(t, names, scale(1, 20), 2500*time.Millisecond, "stat_cache_expire=1")
+	names := harness.Scale([]string{"none", "cut", "pause", "kill", "restart"}, everyFault)
+	historyUnderLeases(t, names, harness.Scale(1, 20), 2500*time.Millisecond, "stat_cache_expire=1")
 }
 
 // everyFault are the names of faults, and that of there being none.

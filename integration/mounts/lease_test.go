@@ -1,4 +1,4 @@
-package integration
+package mounts
 
 import (
 	"context"
@@ -309,8 +309,9 @@ func TestHolderThatWasKilled(t *testing.T) {
 // A server that takes over from one that was killed knows of no leases. Whoever is first then has the name, and nothing is
 // replaced.
 func TestServerDiesUnderAHolder(t *testing.T) {
-	r := startReplicas(t, 2, harness.ServerOptions{HTTP: true})
-	first, second := r.servers[0], r.servers[1]
+	first := harness.Serve(t, harness.ServerOptions{HTTP: true})
+	second := harness.Serve(t, harness.ServerOptions{HTTP: true, Dir: first.Dir, Passwd: first.Passwd})
+	first.Bucket(t, "bucket")
 	first.Others = []string{second.URL}
 	a := mounted{first.Mount(t, "bucket", harness.MountOptions{})}
 	s := &leaseScene{T: t, server: first, a: a, client: plainClient{first.Client(t)}}

@@ -1,4 +1,4 @@
-package integration
+package mounts
 
 import (
 	"bytes"
@@ -34,13 +34,13 @@ import (
 // in place of one with the race detector.
 func TestTwoMountsAgree(t *testing.T) {
 	harness.NeedRoot(t)
-	seed, cases := envNumber(t, "PAIL_AGREE_SEED", 1), envNumber(t, "PAIL_AGREE_CASES", scale(2, 1000))
+	seed, cases := envNumber(t, "PAIL_AGREE_SEED", 1), envNumber(t, "PAIL_AGREE_CASES", harness.Scale(2, 1000))
 	for _, s := range agreeSettings {
-		if only := os.Getenv("PAIL_AGREE_SETTING"); only != s.name && (only != "" || s.control && !soaking()) {
+		if only := os.Getenv("PAIL_AGREE_SETTING"); only != s.name && (only != "" || s.control && !harness.Soaking()) {
 			continue
 		}
 		cases := cases
-		if (s.wait > 0 || s.journal) && !soaking() {
+		if (s.wait > 0 || s.journal) && !harness.Soaking() {
 			cases = (cases + 2) / 3 // which take longer
 		}
 		t.Run(s.name, func(t *testing.T) {
@@ -285,7 +285,7 @@ func (c *agreeCase) drain() error {
 	}
 	m := c.p.mounts[c.turn]
 	for deadline := time.Now().Add(time.Minute); c.p.set.journal; time.Sleep(time.Millisecond) {
-		s := askStatusBy(c.p.T, c.p.binary, m)
+		s := m.Status(c.p.T, c.p.binary)
 		if s.Report.Unsent == 0 {
 			break
 		}

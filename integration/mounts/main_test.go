@@ -1,0 +1,9 @@
+package mounts
+
+import (
+	"testing"
+
+	"pail/integration/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
