@@ -3,6 +3,7 @@ package readahead
 import (
 	"context"
 	"io"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func TestPaceOfTheFirstReads(t *testing.T) {
 	if c := cost(slices.Repeat([]time.Duration{atOnce}, 8)...); c > 2*real {
 		t.Errorf("%v after 8 reads of a link that needs %v", c, real)
 	}
-	if c := cost(0); time.Duration(leastProof*float64(c)) < 2*linkLatency {
+	if c := cost(0); time.Duration(proof(math.MaxInt64)*float64(c)) < 2*linkLatency {
 		t.Errorf("%v after one read at no time: its wait is proof enough", c)
 	}
 	if c := cost(0, slow); c < object/(10<<20)*time.Second {

@@ -13,7 +13,6 @@ const (
 	largestWhole = 1 << 30   // objects that are fetched whole because of random reads
 	wholeAtOnce  = 8         // requests for one
 	smallestPart = 512 << 10 // of one
-	leastProof   = 0.25      // of what it takes to fetch the whole, to be waited for before
 )
 
 // whole decides, for random reads of one object version, between waiting for each and fetching all that is missing, once.
@@ -113,13 +112,18 @@ func (s *source) wholeDueLocked() bool {
 // proof returns for which part of the time that it takes to fetch a whole random reads have to have waited before, where so
 // many bytes come in the time that a request waits for its answer. Reads that share the link with all parts are slower
 // meanwhile. Where that is up to twice, the parts that are here already make up for it, and a program that ends in the middle
-// has lost nothing; where it is more, it would have: so there the reads have to wait for as long as the whole takes.
+// has lost nothing; the less slow they are, the sooner it is worth it. Where it is more, it would have lost: so there the reads
+// have to wait for as long as the whole takes.
 func proof(within int64) float64 {
 	chunks := float64(within) / chunkSize
-	if slower := (chunks + wholeAtOnce + 1) / (chunks + 1); slower > 2 {
+	switch slower := (chunks + wholeAtOnce + 1) / (chunks + 1); {
+	case slower > 2:
 		return 1
+	case slower > 1.25:
+		return 1. / 4
+	default:
+		return 1. / 8
 	}
-	return leastProof
 }
 
 // partOfWhole returns the size of a request for a part of a whole object: one that takes about as long as it waits for its

@@ -127,6 +127,15 @@ func TestRandomReadsThatWaitedLongEnoughFetchTheRest(t *testing.T) {
 	}
 }
 
+// The more comes while a request waits for its answer, the less parts are in the way of reads, and the sooner they are worth it.
+func TestProofIsLessOnAFastLink(t *testing.T) {
+	for within, want := range map[int64]float64{64 << 10: 1, 640 << 10: 1, mib: 1. / 4, 3 * mib: 1. / 4, 5 * mib: 1. / 8, 100 * mib: 1. / 8} {
+		if got := proof(within); got != want {
+			t.Errorf("%d bytes within the wait: %v, want %v", within, got, want)
+		}
+	}
+}
+
 // Parts that are kept make room first, before memory is mapped that was never used.
 func TestPartsThatAreKeptMakeRoomFirst(t *testing.T) {
 	l := newLink(16 * mib)
