@@ -15,6 +15,7 @@ const (
 	guessedRate  = 100 << 20 // bytes per second, at which they came
 	recentBytes  = 64 << 20  // older ones count half, the older the less
 	pacedBytes   = 64 << 10  // smaller bodies tell nothing of the rate
+	sureBytes    = 512 << 10 // and larger ones enough to forget what smaller ones told before
 )
 
 // pace is what fetches from the service have cost lately: the time until an answer begins, and the rates at which bytes
@@ -29,13 +30,18 @@ type pace struct {
 		bytes    float64
 		together float64       // bytes and what came of others at the same time
 		taken    time.Duration // for bytes
+		sure     bool          // a body of sureBytes has come
 	}
 }
 
 func newPace(now func() time.Time) *pace {
 	p := &pace{now: now}
-	p.mu.bytes, p.mu.together, p.mu.taken = guessedBytes, guessedBytes, time.Second*guessedBytes/guessedRate
+	p.guessLocked()
 	return p
+}
+
+func (p *pace) guessLocked() {
+	p.mu.bytes, p.mu.together, p.mu.taken = guessedBytes, guessedBytes, time.Second*guessedBytes/guessedRate
 }
 
 // answered notes that an answer has begun.
@@ -55,10 +61,28 @@ func (p *pace) came(n, together int64, taken time.Duration) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if n >= sureBytes && !p.mu.sure {
+		p.mu.sure = true
+		p.guessLocked()
+	}
 	p.mu.bytes, p.mu.together, p.mu.taken = p.mu.bytes+float64(n), p.mu.together+float64(together), p.mu.taken+taken
 	if p.mu.bytes > recentBytes {
 		p.mu.bytes, p.mu.together, p.mu.taken = p.mu.bytes/2, p.mu.together/2, p.mu.taken/2
 	}
+}
+
+// answer returns how long a request waits for its answer.
+func (p *pace) answer() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.latency
+}
+
+// unsure reports whether nothing has come that tells the rate well.
+func (p *pace) unsure() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.mu.sure
 }
 
 // within returns how many bytes of one request come in the time that it waits for its answer.

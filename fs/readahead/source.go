@@ -250,6 +250,9 @@ func (s *source) demandLocked(off, n int64) *block {
 	}
 	from, to := s.gapAt(off)
 	lo, hi := s.demandRange(off, n)
+	if s.probeLocked() {
+		hi = min(max(hi, lo+probe), s.id.Size)
+	}
 	lo = max(lo, from)
 	hi = min(hi, to, lo+s.pool.blockSize)
 	chunks := s.pool.mu.take(chunksFor(hi-lo), false)

@@ -13,11 +13,13 @@ const (
 	largestWhole = 1 << 30   // objects that are fetched whole because of random reads
 	wholeAtOnce  = 8         // requests for one
 	smallestPart = 512 << 10 // of one
+	probeAfter   = 4         // answers waited for, a random read may ask for more to learn the rate
+	probe        = 1 << 20   // bytes that it asks for then
 )
 
 // whole decides, for random reads of one object version, between waiting for each and fetching all that is missing, once.
 // That begins when they have waited for a share of what it is going to take, see proof, and goes on while it has not taken
-// longer than they have waited. Guarded by Pool.mu.
+// longer than they have waited, or would have without it. Guarded by Pool.mu.
 //
 //	counting -> fetching -> over
 type whole struct {
@@ -64,11 +66,17 @@ const (
 	over
 )
 
-// waitsLocked counts the time from now on until the returned function is called, which needs the lock too.
+// waitsLocked counts the time from now on until the returned function is called, which needs the lock too; while the whole is
+// fetched, no less than a request takes to be answered: what a read finds has spared it that.
 func (s *source) waitsLocked() (done func()) {
-	s.whole.waited.start(s.pool.pace.now())
+	w, begun := &s.whole, s.pool.pace.now()
+	w.waited.start(begun)
 	return func() {
-		s.whole.waited.stop(s.pool.pace.now())
+		now := s.pool.pace.now()
+		if w.state == fetching && w.waited.n == 1 {
+			w.waited.sum += max(s.pool.pace.answer()-now.Sub(begun), 0)
+		}
+		w.waited.stop(now)
 		s.fetchWholeLocked()
 	}
 }
@@ -97,6 +105,17 @@ func (s *source) considerWhole() {
 		w.state, w.missing, w.part = fetching, missing, p.partOfWhole()
 		s.fetchWholeLocked()
 	}
+}
+
+// probeLocked reports whether a random read is to ask for more than it needs, once, as what came so far was too little to tell
+// what the whole would take.
+func (s *source) probeLocked() bool {
+	p, w := s.pool, &s.whole
+	if p.keeper.to == nil || w.state != counting || s.id.Size > largestWhole || !p.pace.unsure() {
+		return false
+	}
+	waited := w.waited.total(p.pace.now())
+	return waited > 0 && waited >= probeAfter*p.pace.answer()
 }
 
 // wholeDueLocked reports whether to go on with what considerWhole does.

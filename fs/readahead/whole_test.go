@@ -176,6 +176,17 @@ func TestRandomReadsOfASlowLinkWaitLonger(t *testing.T) {
 }
 
 // Nothing is fetched for longer than reads have waited.
+// Reads that find what parts have brought would have waited without: that pays for further parts as waiting does.
+func TestReadsThatFindPartsPayForMore(t *testing.T) {
+	l := newLink(64 * mib)
+	_, s := l.open(t, openShelf(t))
+	l.readRandomly(t, s, 1000)
+	waitFor(t, "all to be kept", func() bool {
+		read(t, s, l.parts()[0].Off, 4096)
+		return len(s.pool.keeper.to.Missing(s.id)) == 0
+	})
+}
+
 func TestPartsAreBegunAsLongAsReadsHaveWaited(t *testing.T) {
 	l := newLink(64 * mib)
 	_, s := l.open(t, openShelf(t))
@@ -240,7 +251,7 @@ func TestRestIsNotFetched(t *testing.T) {
 	t.Run("of what the keeper does not want", func(t *testing.T) {
 		l := newLink(64 * mib)
 		_, s := l.open(t, unwilling{openShelf(t)})
-		if l.readRandomly(t, s, 1000); len(l.parts()) > 0 || s.whole.state != over {
+		if l.readRandomly(t, s, 1000); sum(l.parts()) > probe || s.whole.state != over {
 			t.Errorf("parts %v", l.parts())
 		}
 	})
@@ -274,6 +285,27 @@ func (s *source) due() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	s.whole.waited.sum = time.Hour
+	s.pool.pace.mu.Lock()
+	defer s.pool.pace.mu.Unlock()
+	s.pool.pace.mu.sure = true // there is nothing to learn from a larger read
+}
+
+// What small reads say of the rate is chance: so the rate is learned from one larger read, before it is relied on.
+func TestRateIsLearnedFromOneLargerRead(t *testing.T) {
+	l := newLink(256 * mib)
+	p, s := l.open(t, openShelf(t))
+	l.readRandomly(t, s, 12)
+	large := l.parts()
+	if len(large) != 1 || large[0].Len != probe {
+		t.Errorf("larger reads: %v", large)
+	}
+	if g := l.requests(); !slices.Equal(g[probeAfter:probeAfter+1], large) {
+		t.Errorf("the reads ask for %v", g)
+	}
+	l.readRandomly(t, p.Open(object(l.fake)).(*source), 12) // the mount knows it by now
+	if n := len(l.parts()); n != 1 {
+		t.Errorf("%d larger reads", n)
+	}
 }
 
 func TestCloseEndsFetchingTheRest(t *testing.T) {
