@@ -15,20 +15,20 @@
 // First opens whatever version is in place, and brings its first bytes with the answer, if there is memory to spare.
 //
 // Blocks that came whole are handed to Options.Keeper, one after the other, while readers use them already; so what keeps
-// them costs readers no time, and writes large pieces. Where that hangs they are not kept (keep.go).
+// them costs readers no time, and writes large pieces. Where that takes too long they are not kept (keep.go).
 //
 // Where there is a Keeper, random reads of one version may lead to all of it (whole.go): when they have waited for an eighth
 // of the time that it takes to fetch what the keeper does not have, by what fetches of this mount have cost lately (pace.go;
-// where none was large, the fifth read asks for 1 MiB to learn it), for a quarter where parts are in their way, that is
-// fetched in parallel parts, once, of one version at a time, as long as the parts have not been under way for longer than
-// reads have waited, for requests of their own or for parts, or would have waited where they found what parts had brought.
-// So at no time have they used the link for longer than the reads would have, whose waiting is the proof that it pays; a
-// program that reads on has all after little more time than it takes to fetch. A read that finds nothing begins the part
-// that it needs with the chunk that it waits for, if one is paid for. Where parts make reads even more than twice as slow,
-// as on a link that brings little while a request waits, these have to wait for as long as the whole takes before, so that a
-// program that ends soon has not lost more than it waited. Parts are asked for only while there is memory to fetch ahead and
-// room to keep them, and give it back to all others once they are kept; so random reads cost at most the object on top of
-// what they have asked for.
+// where none was large, one read after the fourth asks for 1 MiB to learn it), for a quarter where parts are in their way,
+// that is fetched in parallel parts, once, of one version at a time, as long as the parts have not been under way for longer
+// than reads have waited, for requests of their own or for parts, or would have waited, one after the other, where they
+// found what parts had brought. So the time that reads wait, or are spared to, is the proof that it pays; a program that
+// reads on has all after little more time than it takes to fetch. A read that finds nothing begins the part that it needs
+// with the chunk that it waits for, if one is paid for. Where parts make reads even more than twice as slow, as on a link
+// that brings little while a request waits, these have to wait for as long as the whole takes before, so that a program that
+// ends soon has not lost more than it waited. Parts are asked for only while there is memory to fetch ahead and room to keep
+// them, and give it back to all others once they are kept; so random reads cost at most the object on top of what they have
+// asked for.
 // Without a Keeper they never get more than they ask for, in whole chunks, or one chunk where these would be two. With one
 // it is always whole chunks, as others are not kept.
 //

@@ -78,9 +78,14 @@ func (p *Pool) stopWaiting(b *block) {
 	}
 }
 
-// losePatienceLocked has b wait for room no longer than keeperPatience from now on: a reader waits for it.
+// losePatienceLocked has b wait for room no longer than keeperPatience from now on, as a reader waits for it; and not at all
+// where a reader has lost patience before.
 func (b *block) losePatienceLocked() {
-	if b.lost != nil && b.patience == nil {
+	switch {
+	case b.lost == nil || b.patience != nil:
+	case b.src.pool.keeper.stuck.Load():
+		b.lost()
+	default:
 		b.patience = time.AfterFunc(keeperPatience, b.lost)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 // keeper has blocks kept that were fetched. A fetch for one that is to be kept begins only when there is room for it among
 // those that are: so a Keeper that is slower than the service slows fetching ahead down, and its blocks leave memory for
-// demanded ones. These do not wait for room: without it they are not kept. Nor does a block wait on that was fetched ahead and
-// that a reader has waited for as long as keeperPatience, lest a disk that hangs is one that nothing can be read beside.
+// demanded ones. These do not wait for room: without it they are not kept. Nor does a block wait on that is fetched ahead and
+// that a reader has waited for as long as keeperPatience, lest nothing can be read beside a Keep that does not return.
 type keeper struct {
 	to     Keeper // nil: nothing is kept
 	room   *semaphore.Weighted
@@ -22,8 +22,8 @@ type keeper struct {
 	stuck  atomic.Bool    // a reader has lost patience, and no block has been kept since
 }
 
-// keeperPatience is how long a reader waits for room for its block among those to be kept: longer than a disk takes that
-// works.
+// keeperPatience is how long a reader waits for room for its block among those to be kept: longer than a disk takes that keeps
+// up with reads.
 const keeperPatience = time.Second
 
 // room is what a block takes among those to be kept, in chunks; 0: it is not kept.
@@ -67,7 +67,6 @@ func (k *keeper) wait(ctx context.Context, size int64, patient func(lost context
 func (k *keeper) free(n room) {
 	if n > 0 {
 		k.room.Release(int64(n))
-		k.stuck.Store(false)
 		k.blocks.Done()
 	}
 }
@@ -81,4 +80,5 @@ func (k *keeper) keep(id ObjectID, b *block, chunks [][]byte) {
 	k.one.Lock()
 	defer k.one.Unlock()
 	k.to.Keep(id, b.off, data)
+	k.stuck.Store(false)
 }

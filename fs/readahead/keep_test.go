@@ -167,11 +167,27 @@ func TestReadersDoNotWaitForAKeeperThatHangs(t *testing.T) {
 		read(t, s, off, mib)
 	}
 	s.Close()
-	if err := p.Close(); err != nil { // waits for what is being kept
-		t.Fatal(err)
+	p.keeper.blocks.Wait()
+	if k.mu.Lock(); p.keeper.stuck.Load() || len(k.bytes) < 20 {
+		t.Errorf("kept: %v", k.bytes)
 	}
-	if missing := k.Missing(object(f)); len(missing) > 0 {
-		t.Errorf("not kept: %v", missing)
+	k.mu.Unlock()
+}
+
+// A fetch that fails, and room that is given back unused, do not make a Keeper one that goes on.
+func TestKeeperThatHangsIsRemembered(t *testing.T) {
+	f := &fake{size: 40 * mib, etag: "e"}
+	k := newShelf(t)
+	p := newPool(t, f, Options{Keeper: k, MemoryLimit: 16 * mib, BlockSize: mib})
+	defer close(k.open)
+	p.keeper.stuck.Store(true)
+	p.keeper.free(p.keeper.reserve(mib))
+	s := p.Open(object(f))
+	for off := int64(0); off < f.size; off += mib {
+		read(t, s, off, mib)
+	}
+	if !p.keeper.stuck.Load() {
+		t.Error("nothing was kept, but it is forgotten")
 	}
 }
 

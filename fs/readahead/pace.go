@@ -31,6 +31,7 @@ type pace struct {
 		together float64       // bytes and what came of others at the same time
 		taken    time.Duration // for bytes
 		sure     bool          // a body of sureBytes has come
+		probed   bool          // one was asked for
 	}
 }
 
@@ -78,11 +79,18 @@ func (p *pace) answer() time.Duration {
 	return p.mu.latency
 }
 
-// unsure reports whether nothing has come that tells the rate well.
+// unsure reports whether nothing has come that tells the rate well, and nothing was asked for to learn it.
 func (p *pace) unsure() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.mu.sure
+	return !p.mu.sure && !p.mu.probed
+}
+
+// probes notes that something is asked for to learn the rate.
+func (p *pace) probes() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.probed = true
 }
 
 // within returns how many bytes of one request come in the time that it waits for its answer.

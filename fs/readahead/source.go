@@ -126,13 +126,14 @@ func (s *source) use(ctx context.Context, off, n int64, random bool) (use, error
 		return use{}, s.errClosed()
 	}
 	b := s.blockAt(off)
+	own := b != nil && !b.whole // by an earlier read
 	if b == nil {
 		b = s.demandLocked(off, n)
 	}
 	b.pins++
 	done := func() {}
 	if random && (b.demanded || b.whole) {
-		done = s.waitsLocked()
+		done = s.waitsLocked(own)
 	}
 	err := s.waitLocked(ctx, b, min(off-b.off+n, b.size))
 	done()
@@ -250,11 +251,11 @@ func (s *source) demandLocked(off, n int64) *block {
 	}
 	from, to := s.gapAt(off)
 	lo, hi := s.demandRange(off, n)
-	if s.probeLocked() {
-		hi = min(max(hi, lo+probe), s.id.Size)
-	}
 	lo = max(lo, from)
 	hi = min(hi, to, lo+s.pool.blockSize)
+	if b := s.probeLocked(lo, min(max(hi, lo+probe), to, lo+s.pool.blockSize)); b != nil {
+		return b
+	}
 	chunks := s.pool.mu.take(chunksFor(hi-lo), false)
 	if chunks == nil { // it waits for a single one
 		lo = max(lo, alignDown(off))

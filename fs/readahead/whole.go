@@ -19,7 +19,7 @@ const (
 
 // whole decides, for random reads of one object version, between waiting for each and fetching all that is missing, once.
 // That begins when they have waited for a share of what it is going to take, see proof, and goes on while it has not taken
-// longer than they have waited, or would have without it. Guarded by Pool.mu.
+// longer than they have waited, or would have without it, one after the other. Guarded by Pool.mu.
 //
 //	counting -> fetching -> over
 type whole struct {
@@ -67,13 +67,13 @@ const (
 )
 
 // waitsLocked counts the time from now on until the returned function is called, which needs the lock too; while the whole is
-// fetched, no less than a request takes to be answered: what a read finds has spared it that.
-func (s *source) waitsLocked() (done func()) {
+// fetched, no less than a request takes to be answered, unless the bytes are a read's own: parts have spared it that.
+func (s *source) waitsLocked(own bool) (done func()) {
 	w, begun := &s.whole, s.pool.pace.now()
 	w.waited.start(begun)
 	return func() {
 		now := s.pool.pace.now()
-		if w.state == fetching && w.waited.n == 1 {
+		if w.state == fetching && w.waited.n == 1 && !own {
 			w.waited.sum += max(s.pool.pace.answer()-now.Sub(begun), 0)
 		}
 		w.waited.stop(now)
@@ -107,15 +107,23 @@ func (s *source) considerWhole() {
 	}
 }
 
-// probeLocked reports whether a random read is to ask for more than it needs, once, as what came so far was too little to tell
-// what the whole would take.
-func (s *source) probeLocked() bool {
+// probeLocked has a random read ask for [lo, hi), which is more than it needs, and returns the block; nil where that may not
+// be. A mount does that once, when what came so far was too little to tell what a whole would take.
+func (s *source) probeLocked(lo, hi int64) *block {
 	p, w := s.pool, &s.whole
-	if p.keeper.to == nil || w.state != counting || s.id.Size > largestWhole || !p.pace.unsure() {
-		return false
+	if p.keeper.to == nil || w.state != counting || s.id.Size > largestWhole || hi-lo < sureBytes || !p.pace.unsure() {
+		return nil
 	}
-	waited := w.waited.total(p.pace.now())
-	return waited > 0 && waited >= probeAfter*p.pace.answer()
+	answer := p.pace.answer()
+	if answer == 0 || w.waited.total(p.pace.now()) < probeAfter*answer {
+		return nil
+	}
+	chunks := p.mu.take(chunksFor(hi-lo), true)
+	if chunks == nil {
+		return nil
+	}
+	p.pace.probes()
+	return s.startLocked(&block{off: lo, size: hi - lo, chunks: chunks, demanded: true})
 }
 
 // wholeDueLocked reports whether to go on with what considerWhole does.

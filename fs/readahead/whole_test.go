@@ -175,18 +175,23 @@ func TestRandomReadsOfASlowLinkWaitLonger(t *testing.T) {
 	}
 }
 
-// Nothing is fetched for longer than reads have waited.
 // Reads that find what parts have brought would have waited without: that pays for further parts as waiting does.
 func TestReadsThatFindPartsPayForMore(t *testing.T) {
 	l := newLink(64 * mib)
 	_, s := l.open(t, openShelf(t))
 	l.readRandomly(t, s, 1000)
+	rnd := rand.New(rand.NewPCG(5, 6))
 	waitFor(t, "all to be kept", func() bool {
-		read(t, s, l.parts()[0].Off, 4096)
-		return len(s.pool.keeper.to.Missing(s.id)) == 0
+		missing := s.pool.keeper.to.Missing(s.id)
+		off := rnd.Int64N(l.size/4096) * 4096
+		if !slices.ContainsFunc(missing, func(r s3client.Range) bool { return r.Off <= off && off < r.Off+r.Len }) {
+			read(t, s, off, 4096) // and nothing else is read
+		}
+		return len(missing) == 0
 	})
 }
 
+// Nothing is fetched for longer than reads have waited.
 func TestPartsAreBegunAsLongAsReadsHaveWaited(t *testing.T) {
 	l := newLink(64 * mib)
 	_, s := l.open(t, openShelf(t))
@@ -222,7 +227,7 @@ func TestWaitsAtTheSameTimeCountOnce(t *testing.T) {
 	s.pool.mu.Lock()
 	var ends []func()
 	for range 100 {
-		ends = append(ends, s.waitsLocked())
+		ends = append(ends, s.waitsLocked(true))
 	}
 	l.now.Add(int64(time.Second))
 	for _, end := range ends {
@@ -299,7 +304,7 @@ func TestRateIsLearnedFromOneLargerRead(t *testing.T) {
 	if len(large) != 1 || large[0].Len != probe {
 		t.Errorf("larger reads: %v", large)
 	}
-	if g := l.requests(); !slices.Equal(g[probeAfter:probeAfter+1], large) {
+	if g := l.requests(); sum(g[:probeAfter]) > probeAfter*2*chunkSize {
 		t.Errorf("the reads ask for %v", g)
 	}
 	l.readRandomly(t, p.Open(object(l.fake)).(*source), 12) // the mount knows it by now

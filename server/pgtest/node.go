@@ -128,7 +128,7 @@ func (n *Node) configure(settings ...string) error {
 }
 
 // FreePort gives a port of 127.0.0.1 below those that the kernel gives to whoever wants any: nobody gets it before a server
-// starts on it, nor while a test has stopped that server.
+// starts on it, nor while a test has stopped that server, but who asks here at the same time.
 func FreePort() (port int, err error) {
 	for range 100 {
 		port = 10_000 + rand.IntN(20_000)
