@@ -12,7 +12,7 @@ import (
 var documented = map[string]string{
 	"fs": ".", "fstest": "fstest", "volume": "volume", "tree": "tree", "stage": "stage", "readahead": "readahead", "upload": "upload",
 	"attr": "attr", "keymap": "keymap", "leftovers": "leftovers", "blockcache": "blockcache", "journal": "journal", "retry": "../s3client/retry", "awss3": "../s3client/awss3",
-	"lease": "lease", "daemon": "../cmd/internal/daemon", "opt": "../cmd/internal/opt", "pail": "../cmd/pail", "integration": "../integration", "readlease": "../integration/readlease",
+	"lease": "lease", "daemon": "../cmd/internal/daemon", "opt": "../cmd/internal/opt", "pail": "../cmd/pail", "integration": "../integration", "readlease": "../integration/readlease", "mounts": "../integration/mounts",
 }
 
 var testName = regexp.MustCompile("`([a-z0-9]+)\\.(Test[A-Za-z0-9]+)`")
