@@ -5,6 +5,7 @@ GO          ?= go
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LDFLAGS     := -s -w -X main.version=$(VERSION)
+STATIC      := CGO_ENABLED=0 GOFLAGS="$$GOFLAGS -trimpath"
 TESTFLAGS   ?= -race -p 3 -parallel 4
 PREFIX      ?= /usr/local
 DESTDIR     ?=
@@ -15,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the static binary bin/pail
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/pail ./cmd/pail
+	$(STATIC) $(GO) build -ldflags '$(LDFLAGS)' -o bin/pail ./cmd/pail
 
 image: build ## container image "pail", FROM scratch
 	rm -rf bin/image && mkdir -p bin/image/app/localData bin/image/app/localMetadata
@@ -35,7 +36,7 @@ deps: ## install the packages that the tests use
 
 test: build deps ## every test, with the race detector, on real mounts and real clients
 	$(GO) test $(TESTFLAGS) -timeout 30m ./integration/... ./... # the longest first
-	CGO_ENABLED=0 $(GO) test -trimpath -run PowerLoss -timeout 5m ./server/internal/store # 2100 power cuts; with the race detector an eighth of them
+	$(STATIC) $(GO) test -run PowerLoss -timeout 5m ./server/internal/store # 2100 power cuts; with the race detector an eighth of them
 
 unit: ## the tests that need no mount and no other program
 	$(GO) test $(TESTFLAGS) -timeout 10m ./cmd/... ./fs/... ./s3client/... ./server/...
@@ -58,8 +59,8 @@ soak: build deps ## programs, limits and histories at full size: 100,000 files, 
 
 lint: ## gofmt, vet, staticcheck; with what `make build` compiles anyway
 	@fmt=$$(gofmt -l cmd fs s3client server integration); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }
-	CGO_ENABLED=0 GOFLAGS="$$GOFLAGS -trimpath" $(GO) vet ./...
-	CGO_ENABLED=0 GOFLAGS="$$GOFLAGS -trimpath" $(GO) run $(STATICCHECK) ./...
+	$(STATIC) $(GO) vet ./...
+	$(STATIC) $(GO) run $(STATICCHECK) ./...
 	sh -n packaging/*.sh
 	sh -n examples/backup/pail-backup
 

@@ -55,26 +55,25 @@ func (s *source) begin(ctx context.Context, b *block, r *request) (room, error) 
 	case b.demanded:
 		return s.pool.keeper.reserve(b.size), nil
 	}
-	defer s.pool.stopWaiting(b)
-	return s.pool.keeper.wait(ctx, b.size, func(lost context.CancelFunc) { s.pool.waitUntil(b, lost) })
+	return s.pool.keeper.wait(ctx, b.size, b.waitsUntil)
 }
 
-// waitUntil says that the fetch of b waits for room to be kept, and what ends that.
-func (p *Pool) waitUntil(b *block, lost context.CancelFunc) {
+// waitsUntil says that the fetch of b waits for room to be kept, until over, and what ends that.
+func (b *block) waitsUntil(lost context.CancelFunc) (over func()) {
+	p := b.src.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b.lost = lost
 	if len(b.waiters) > 0 {
 		b.losePatienceLocked()
 	}
-}
-
-func (p *Pool) stopWaiting(b *block) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b.lost = nil
-	if b.patience != nil {
-		b.patience.Stop()
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		b.lost = nil
+		if b.patience != nil {
+			b.patience.Stop()
+		}
 	}
 }
 

@@ -34,29 +34,37 @@ func newKeeper(to Keeper, limit int64) *keeper {
 	return &keeper{to: to, room: semaphore.NewWeighted(all), all: all}
 }
 
+// needs returns the room for a block of size bytes; 0: it is not to be kept.
+func (k *keeper) needs(size int64) int64 {
+	if n := int64(chunksFor(size)); k.to != nil && n <= k.all {
+		return n
+	}
+	return 0
+}
+
 // reserve makes room for a block of size bytes if there is some at once. The caller gives it back with free.
 func (k *keeper) reserve(size int64) room {
-	n := int64(chunksFor(size))
-	if k.to == nil || n > k.all || !k.room.TryAcquire(n) {
+	n := k.needs(size)
+	if n == 0 || !k.room.TryAcquire(n) {
 		return 0
 	}
 	k.blocks.Add(1)
 	return room(n)
 }
 
-// wait is reserve that waits for room. It fails with ctx, and gives up without an error where a Keeper is stuck or when no
-// reader has patience any more: patient is called with what ends the patience, before the wait.
-func (k *keeper) wait(ctx context.Context, size int64, patient func(lost context.CancelFunc)) (room, error) {
-	if r := k.reserve(size); r > 0 || k.to == nil || int64(chunksFor(size)) > k.all || k.stuck.Load() {
+// wait is reserve that waits for room. It fails with ctx, and gives up without an error where a Keeper is stuck or when a
+// reader has no patience any more: patient is called before the wait with what ends it, and what it returns after.
+func (k *keeper) wait(ctx context.Context, size int64, patient func(lost context.CancelFunc) (over func())) (room, error) {
+	n := k.needs(size)
+	if r := k.reserve(size); r > 0 || n == 0 || k.stuck.Load() {
 		return r, nil
 	}
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
-	patient(func() {
+	defer patient(func() {
 		k.stuck.Store(true)
 		cancel()
-	})
-	n := int64(chunksFor(size))
+	})()
 	if err := k.room.Acquire(work, n); err != nil {
 		return 0, ctx.Err()
 	}

@@ -111,7 +111,7 @@ func (s *source) considerWhole() {
 // be. A mount does that once, when what came so far was too little to tell what a whole would take.
 func (s *source) probeLocked(lo, hi int64) *block {
 	p, w := s.pool, &s.whole
-	if p.keeper.to == nil || w.state != counting || s.id.Size > largestWhole || hi-lo < sureBytes || !p.pace.unsure() {
+	if !s.countsLocked() || hi-lo < sureBytes || !p.pace.unsure() {
 		return nil
 	}
 	answer := p.pace.answer()
@@ -126,10 +126,15 @@ func (s *source) probeLocked(lo, hi int64) *block {
 	return s.startLocked(&block{off: lo, size: hi - lo, chunks: chunks, demanded: true})
 }
 
+// countsLocked reports whether the waits of random reads may still lead to the whole.
+func (s *source) countsLocked() bool {
+	return s.pool.keeper.to != nil && !s.closed && s.id.Size <= largestWhole && s.whole.state == counting
+}
+
 // wholeDueLocked reports whether to go on with what considerWhole does.
 func (s *source) wholeDueLocked() bool {
 	p, w := s.pool, &s.whole
-	if p.keeper.to == nil || s.closed || s.id.Size > largestWhole || w.state != counting || p.mu.whole != nil {
+	if !s.countsLocked() || p.mu.whole != nil {
 		return false
 	}
 	cost := p.pace.cost(withDefault(w.rest, smallObject), p.partOfWhole(), wholeAtOnce)

@@ -139,21 +139,9 @@ func (e *env) check(key string, want []byte) {
 		e.t.Fatal(err)
 	}
 	defer obj.Body.Close()
-	at, piece := 0, make([]byte, 256<<10)
-	for {
-		n, err := obj.Body.Read(piece)
-		if n > len(want)-at || !bytes.Equal(piece[:n], want[at:at+n]) {
-			e.t.Errorf("%q has %d bytes, which from %d on differ from the %d wanted", key, obj.Info.Size, at, len(want))
-			return
-		}
-		at += n
-		if err == io.EOF && at == len(want) {
-			return
-		}
-		if err != nil {
-			e.t.Errorf("%q ends after %d bytes of %d: %v", key, at, len(want), err)
-			return
-		}
+	got := bytes.NewBuffer(make([]byte, 0, len(want)+bytes.MinRead)) // growing it costs most of the time under the race detector
+	if _, err := got.ReadFrom(obj.Body); err != nil || !bytes.Equal(got.Bytes(), want) {
+		e.t.Errorf("%q has %d bytes that differ from the %d wanted: %v", key, got.Len(), len(want), err)
 	}
 }
 

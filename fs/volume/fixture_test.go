@@ -397,10 +397,10 @@ func (m *mount) object(key string) string {
 	m.t.Helper()
 	o, err := m.mem.Another().Get(ctx, key, s3client.GetOptions{})
 	m.ok(err)
-	data := make([]byte, o.Info.Size)
-	_, err = io.ReadFull(o.Body, data)
+	data := bytes.NewBuffer(make([]byte, 0, o.Info.Size+bytes.MinRead))
+	_, err = data.ReadFrom(o.Body)
 	m.ok(err)
-	return string(data)
+	return data.String()
 }
 
 // requests checks what was asked of the service since the last call, and returns how many it were.

@@ -326,7 +326,10 @@ func (h *Handle) Flush(ctx context.Context) error {
 	h.n.mu.Lock()
 	h.flushedLocked(true) // what is written meanwhile says otherwise
 	h.n.mu.Unlock()
-	return h.store(ctx, func() (told int) { return h.opened })
+	err := h.n.named(h.n.v.secure(ctx, h.n))
+	h.n.mu.Lock()
+	defer h.n.mu.Unlock()
+	return h.tellLocked(err, h.opened)
 }
 
 // flushedLocked notes whether a handle has been flushed since it was written to.
@@ -344,19 +347,18 @@ func (h *Handle) flushedLocked(flushed bool) {
 
 // Fsync stores what is not stored yet, whoever wrote it. It tells of a conflict once.
 func (h *Handle) Fsync(ctx context.Context) error {
-	return h.store(ctx, func() (told int) {
-		told, h.seen = h.seen, h.n.mu.lostSeq
-		return told
-	})
-}
-
-// store stores what is not stored yet, and says whether there were more conflicts than toldLocked.
-func (h *Handle) store(ctx context.Context, toldLocked func() int) error {
 	err := h.n.named(h.n.v.secure(ctx, h.n))
 	h.n.mu.Lock()
 	defer h.n.mu.Unlock()
-	if told := toldLocked(); h.n.mu.lostSeq > told && h.flags.Write && err == nil {
-		err = h.n.mu.lost
+	told := h.seen
+	h.seen = h.n.mu.lostSeq
+	return h.tellLocked(err, told)
+}
+
+// tellLocked returns err, or without one the last conflict, if there were more of them than told.
+func (h *Handle) tellLocked(err error, told int) error {
+	if err == nil && h.flags.Write && h.n.mu.lostSeq > told {
+		return h.n.mu.lost
 	}
 	return err
 }
