@@ -117,7 +117,7 @@ func (d *DirHandle) entry(it *dirItem) (DirEntry, bool) {
 	if ptr, ok := it.obj.pointer(); ok && v.child(place{d.n, it.name}) == nil {
 		e.Ino = links.Number(ptr.ID())
 	}
-	if n := v.child(place{d.n, it.name}); n != nil {
+	if n := v.child(place{d.n, it.name}); n != nil && !n.replacedBy(it) {
 		e.Mode = n.typ
 	} else if it.fixed != 0 {
 		return e, false // was created here, and is removed again
@@ -125,6 +125,18 @@ func (d *DirHandle) entry(it *dirItem) (DirEntry, bool) {
 		e.Mode = it.obj.mode()
 	}
 	return e, true
+}
+
+// replacedBy reports whether an entry of a listing shows something of another type than n, which has its name still: what
+// another client has made there.
+func (n *Inode) replacedBy(it *dirItem) bool {
+	same := it.obj.dir == n.isDir() && (!it.obj.full || it.obj.mode() == n.typ)
+	if it.fixed != 0 || same || n.v.isPointer(it.obj) || n.v.isMoving(n) {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.unsavedLocked() && !n.mu.leaving && !n.overtakenLocked(it.stamp)
 }
 
 // moreLocked appends entries to the window and drops those before it that were passed.

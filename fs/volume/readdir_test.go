@@ -3,6 +3,7 @@ package volume_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -359,5 +360,35 @@ func TestReadRootIsSoonForgotten(t *testing.T) {
 		if st := m.stat("a"); st.Size != 6 {
 			t.Errorf("size is %d", st.Size)
 		}
+	})
+}
+
+// Of a name that another client has given to something else, a listing tells what that is.
+func TestListingTellsWhatHasReplacedAFile(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps, ttl(0))
+		m.put("f", "content")
+		m.mkdir("d")
+		inodes := make([]*volume.Inode, 0, 2) // alive, as while the kernel has them
+		for _, name := range []string{"f", "d"} {
+			n, _, err := m.walk(name)
+			m.ok(err)
+			inodes = append(inodes, n)
+		}
+		for _, key := range []string{"f", "d/"} {
+			m.foreignDelete(key)
+		}
+		m.foreign("f/", "")
+		m.foreign("d", "content")
+		file := uint32(0) // not known, but not a directory
+		if caps.ListMetadata {
+			file = attr.Regular
+		}
+		for _, e := range m.entries(m.openDir(""), all) {
+			if e.Name == "f" && e.Mode != attr.Dir || e.Name == "d" && e.Mode != file {
+				t.Errorf("%q has type %o", e.Name, e.Mode)
+			}
+		}
+		runtime.KeepAlive(inodes)
 	})
 }
