@@ -39,7 +39,8 @@ type Options struct {
 	KernelFlags []string
 
 	// EntryTimeout and AttrTimeout are how long the kernel may use a name and its attributes without asking; 0 is the
-	// default of one second. NegativeTimeout is the same for a name that is not there; 0 is not at all.
+	// default of one second. Less than a millisecond is not at all for names, and for attributes a tick of the kernel's clock.
+	// NegativeTimeout is the same for a name that is not there; 0 is not at all.
 	EntryTimeout, AttrTimeout, NegativeTimeout time.Duration
 
 	// ReadAhead is the kernel's window in bytes, 0 for DefaultReadAhead; only root may set it.
@@ -71,6 +72,9 @@ func (o Options) withDefaults() Options {
 
 // node returns the options of the node tree.
 func (o Options) node(root *node) *fusefs.Options {
+	if o.EntryTimeout < time.Millisecond {
+		o.EntryTimeout = 0 // the kernel would take it for a tick
+	}
 	opts := &fusefs.Options{
 		MountOptions:   o.kernel(),
 		EntryTimeout:   &o.EntryTimeout,
