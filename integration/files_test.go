@@ -23,9 +23,9 @@ func TestFilesAsOnDisk(t *testing.T) {
 		m = s.Mount(t, "bucket", harness.MountOptions{})
 		sameLines(t, readScene(t, m.Dir), before)
 	})
-	t.Run("leases", func(t *testing.T) {
-		s.Bucket(t, "leases")
-		same(t, filesIn(t, s.Mount(t, "leases", harness.MountOptions{Options: []string{"read_leases"}}).Dir), want)
+	t.Run("asking", func(t *testing.T) {
+		s.Bucket(t, "asking")
+		same(t, filesIn(t, s.Mount(t, "asking", harness.MountOptions{Options: []string{"read_leases=0"}}).Dir), want)
 	})
 	t.Run("prefix", func(t *testing.T) {
 		m := s.Mount(t, "bucket", harness.MountOptions{})

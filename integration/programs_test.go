@@ -18,11 +18,11 @@ type site struct {
 }
 
 // inAllModes runs a test on mounts side by side: where close() waits for the service, with a journal, and where what is known
-// under a lease is not asked for again.
+// is asked for again, lease or not.
 func inAllModes(t *testing.T, run func(t *testing.T, s *site)) {
 	srv := harness.Service(t, harness.ServerOptions{HTTP: true})
 	modes := closeModes(t)
-	modes["leases"] = []string{"read_leases"}
+	modes["asking"] = []string{"read_leases=0"}
 	for mode, words := range modes {
 		srv.Bucket(t, mode)
 		t.Run(mode, func(t *testing.T) {

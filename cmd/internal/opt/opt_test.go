@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 		CacheEntries: 200000, AttrTTL: 10 * time.Second, NegativeCache: true,
 		KernelAttrTTL: -time.Second, KernelEntryTTL: -time.Second, KernelNegativeTTL: -time.Second,
 		TempDir: "/tmp", KeepFreePercent: 10, MultipartSize: 10 << 20, MultipartThreshold: 25 << 20,
-		CopyPartSize: 512 << 20, SingleCopyLimit: 512 << 20, Xattrs: true, PassThrough: true, LogLevel: slog.LevelWarn, LogTime: true,
+		CopyPartSize: 512 << 20, SingleCopyLimit: 512 << 20, Xattrs: true, PassThrough: true, ReadLeases: true, LogLevel: slog.LevelWarn, LogTime: true,
 	}
 	if !reflect.DeepEqual(m, want) {
 		t.Errorf("got  %+v\nwant %+v", m, want)

@@ -69,6 +69,10 @@ func dataOptions() []option {
 	through := toggle(g, "passthrough", "in a read-only mount of root, the kernel reads files that are wholly in use_cache itself (Linux 6.9)",
 		func(m *Mount) *bool { return &m.PassThrough })
 	through.def = "1"
+	reads := toggle(g, "read_leases", "where nobody else works on the files of a directory, pail's own server tells the mount before anybody "+
+		"does, so that it need not ask again for what it knows; who changes something there waits once for that, for seconds if this "+
+		"machine does not answer", func(m *Mount) *bool { return &m.ReadLeases })
+	reads.def = "1"
 	return []option{
 		{name: "memory_limit", group: g, arg: "SIZE", help: "memory for data being read and written; default: a share of the machine's",
 			set: setMemoryLimit},
@@ -103,11 +107,9 @@ func dataOptions() []option {
 			func(m *Mount) *int64 { return &m.SingleCopyLimit }),
 		toggle(g, "excl_on_close", "a file made with O_EXCL, as by tar, cp and git, is one request in place of two; of two machines that make "+
 			"the same one, the later is told by close() and not by open()", func(m *Mount) *bool { return &m.LazyExcl }),
-		toggle(g, "sync_unlink", "each removal of a file waits for the server; else only the first of many in a directory do, and one that "+
-			"fails later is told by fsync and rmdir of the directory", func(m *Mount) *bool { return &m.SyncUnlink }),
-		toggle(g, "read_leases", "new, and off by default: where nobody else works on the files of a directory, pail's own server tells the "+
-			"mount before anybody does, so that it need not ask again for what it knows; who changes something there waits once for that, "+
-			"for seconds if this machine does not answer", func(m *Mount) *bool { return &m.ReadLeases }),
+		toggle(g, "sync_unlink", "each removal of a file waits for the server; else only the first of many in a directory do, with "+
+			"writeback none, and one that fails later is told by fsync and rmdir of the directory", func(m *Mount) *bool { return &m.SyncUnlink }),
+		reads,
 		toggle(g, "nomultipart", "never upload in parts", func(m *Mount) *bool { return &m.NoMultipart }),
 		toggle(g, "nomixupload", "upload unchanged ranges again in place of copying them", func(m *Mount) *bool { return &m.NoMixUpload }),
 		toggle(g, "nocopyapi", "the server cannot copy: download and upload again for chmod and mv", func(m *Mount) *bool { return &m.NoCopy }),
