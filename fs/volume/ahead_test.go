@@ -12,6 +12,7 @@ import (
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
+	"pail/s3client/memclient"
 )
 
 // counted checks how many requests of one kind were made since the last call.
@@ -384,4 +385,26 @@ func TestFilesRemovedInOrderAreAskedForOnce(t *testing.T) {
 		m.counted(s3client.OpHead, files, files)
 		m.counted(s3client.OpDelete, files, files)
 	})
+}
+
+// Two clients that change the metadata of one version in the same moment leave it with one ETag and time.
+func TestMetadataChangedByTwoInOneMoment(t *testing.T) {
+	m := newMount(t, memclient.Full(), ttl(0))
+	m.clock.advance(time.Second + 400*time.Millisecond - time.Duration(m.clock.Now().Nanosecond()))
+	m.mkdir("d")
+	m.put("f", "content")
+	for _, c := range []struct{ path, key, mode string }{{"d", "d/", "16832"}, {"f", "f", "33152"}} {
+		n, _, err := m.walk(c.path)
+		m.ok(err)
+		mode := uint32(0o711)
+		_, err = m.Setattr(ctx, n, volume.SetAttr{Mode: &mode}, nil)
+		m.ok(err)
+		m.foreignMode(c.key, c.mode)
+		if st, err := m.Getattr(ctx, n); err != nil || fmt.Sprint(st.Mode) != c.mode {
+			t.Errorf("%s has mode %o, %v", c.path, st.Mode, err)
+		}
+		if st := m.stat(c.path); fmt.Sprint(st.Mode) != c.mode {
+			t.Errorf("%s is found with mode %o", c.path, st.Mode)
+		}
+	}
 }

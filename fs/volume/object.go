@@ -106,10 +106,10 @@ func (o object) withTime(known object) object {
 }
 
 // unchanged reports whether a listing shows what o was made of, so that o need not be asked for again. Changing metadata
-// alone, which is a copy of an object onto itself, leaves the ETag and changes the time. A time in whole seconds hides it
-// where o was read within that second, give or take the difference between clocks, and one that is not known tells nothing;
-// there the metadata counts, or the TTL where it is not listed, but not where what is believed for a moment would be relied on
-// for as long as there is a lease.
+// alone, which is a copy of an object onto itself, leaves the ETag and changes the time, if not by two clients at once; so the
+// metadata counts where it is listed. A time in whole seconds hides a change where o was read within that second, give or
+// take the difference between clocks, and one that is not known tells nothing; there the TTL counts, but not where what is
+// believed for a moment would be relied on for as long as there is a lease.
 func (v *Volume) unchanged(path string, o object, info s3client.ObjectInfo) bool {
 	const unsure = 2 * time.Second
 	t := o.info.LastModified
@@ -117,10 +117,10 @@ func (v *Volume) unchanged(path string, o object, info s3client.ObjectInfo) bool
 	switch {
 	case !o.full || !o.sameVersion(info):
 		return false
-	case exact:
-		return true
 	case info.Meta != nil:
 		return maps.Equal(o.info.Meta, info.Meta)
+	case exact:
+		return true
 	}
 	return v.recent(o) && !v.outlives(path)
 }
