@@ -68,7 +68,11 @@ func workload(j *journal.Journal, r *reference, rng *rand.Rand, steps int) {
 		switch do := rng.IntN(6); {
 		case do < 3:
 			data := strings.Repeat(string(rune('a'+step%26)), 1+rng.IntN(120)) // some are too long for the log
-			err = r.put(j, refs, journal.Change{ID: id, Info: []byte(info), Content: bytesOf(data)}, info+"=0:"+data+";", 0)
+			content := bytesOf(data)
+			if step%2 == 0 {
+				content = givenOf(data, inMemory)
+			}
+			err = r.put(j, refs, journal.Change{ID: id, Info: []byte(info), Content: content}, info+"=0:"+data+";", 0)
 		case do == 3 && has: // renamed over another
 			_, kept, _ := strings.Cut(r.acked[id], "=")
 			err = r.put(j, refs, journal.Change{ID: id, Info: []byte(info)}, info+"="+kept, other)

@@ -12,7 +12,8 @@
 // A journal is a directory, private to its user (0700, files 0600) and locked by the process that has it open (Dir).
 //
 //	log-N   a segment: a header, then records; N counts up, in hexadecimal
-//	data-N  the bytes of one entry, where they are too many for a record; the record has their checksum
+//	data-N  the bytes of one entry, where they are too many for a record; the record has their checksum. It is a copy, or a
+//	        file that its owner has given (Content.Give)
 //	bad-*   what Open found damaged and set aside
 //	lock    held while the journal is open
 //

@@ -15,6 +15,9 @@ import (
 type FS interface {
 	// Create makes a file that is not there yet.
 	Create(name string) (File, error)
+	// Adopt gives a file of the operating system another name, which is not there yet, or its first, and opens it by that. It fails where the file
+	// lies on another disk.
+	Adopt(f *os.File, name string) (File, error)
 	// Open opens a file to read.
 	Open(name string) (File, error)
 	Remove(name string) error
@@ -94,6 +97,19 @@ func (d *Dir) join(name string) string { return filepath.Join(d.path, name) }
 // Create implements FS.
 func (d *Dir) Create(name string) (File, error) {
 	return wrap(os.OpenFile(d.join(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600))
+}
+
+// Adopt implements FS.
+func (d *Dir) Adopt(f *os.File, name string) (File, error) {
+	from := fmt.Sprintf("/proc/self/fd/%d", f.Fd()) // the way that takes no privilege, open(2)
+	if err := unix.Linkat(unix.AT_FDCWD, from, unix.AT_FDCWD, d.join(name), unix.AT_SYMLINK_FOLLOW); err != nil {
+		return nil, &os.LinkError{Op: "link", Old: f.Name(), New: d.join(name), Err: err}
+	}
+	own, err := d.Open(name)
+	if err != nil {
+		return nil, errors.Join(err, d.Remove(name))
+	}
+	return own, nil
 }
 
 // Open implements FS.

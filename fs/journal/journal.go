@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 )
@@ -44,6 +45,11 @@ type Extent struct{ Off, Len int64 }
 type Content struct {
 	Extents []Extent
 	Data    io.ReaderAt
+
+	// Give, if it is not nil, has keep called with a file that has the bytes of the only extent, and nothing else, and that nobody
+	// writes to from then on, and with their CRC-32C. It reports false where there is no such file, or keep has failed: then the
+	// bytes are copied.
+	Give func(keep func(f *os.File, sum uint32) error) (bool, error)
 }
 
 // Change is a new state of an entry.

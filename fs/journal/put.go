@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"os"
 	"slices"
 )
 
@@ -227,11 +228,11 @@ func (j *Journal) writeData(c *change, from *Content) (err error) {
 	j.mu.file++
 	c.place, c.file = placeFile, j.mu.file
 	j.mu.Unlock()
-	f, err := j.fs.Create(dataName(c.file))
-	if err != nil {
+	f, err := j.bring(c, from)
+	if f == nil {
 		return err
 	}
-	if err = c.copyData(f, from); err == nil {
+	if err == nil {
 		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {
@@ -244,6 +245,26 @@ func (j *Journal) writeData(c *change, from *Content) (err error) {
 		j.removeData([]uint64{c.file})
 	}
 	return err
+}
+
+// bring makes the data file, of the file that has the bytes if there is one, else of a copy of them. There may be a file with an
+// error.
+func (j *Journal) bring(c *change, from *Content) (f File, err error) {
+	if from.Give != nil && len(from.Extents) == 1 && from.Extents[0].Off == 0 {
+		given, err := from.Give(func(file *os.File, sum uint32) (err error) {
+			c.sum = sum
+			f, err = j.fs.Adopt(file, dataName(c.file))
+			return err
+		})
+		if given || err != nil {
+			return f, err
+		}
+	}
+	if f, err = j.fs.Create(dataName(c.file)); err == nil {
+		c.sum = 0
+		err = c.copyData(f, from)
+	}
+	return f, err
 }
 
 // copyData writes the extents one after the other, and takes their checksum.

@@ -9,7 +9,8 @@
 // Options.MemoryPerFile or the budget is used up. Either way a byte lives at its own file offset, so that a file whose
 // content is wholly local can later be handed to the kernel as it is.
 //
-// What is elsewhere on the local disk already is borrowed, and copied only when somebody writes to the file.
+// What is elsewhere on the local disk already is borrowed, and copied only when somebody writes to the file. So is a file's
+// own storage once somebody else keeps it (Snapshot.Give), as the journal does with what is closed.
 //
 // An upload takes a Snapshot: the content of one moment, which stays while the file is written to. Who overwrites bytes
 // that a snapshot has copies them aside first, on disk or, of a file in memory, in memory; the room for that is taken from

@@ -227,6 +227,9 @@ func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next vers
 	e := next.entry(c)
 	if snap != nil {
 		e.freeze(snap)
+		if !n.isWritten() { // else all would be copied for the next write
+			l.give(snap)
+		}
 	}
 	e.Path, e.Journaled, e.Parts = []byte(path), v.opt.Now(), l.next.ids()
 	changes, err := l.changes(id, e)

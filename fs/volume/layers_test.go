@@ -3,12 +3,15 @@ package volume_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
+	"pail/fs/journal"
 	"pail/fs/stage"
 	"pail/fs/upload"
 	"pail/fs/volume"
@@ -208,4 +211,81 @@ func replayWithoutRoom(t *testing.T, size int) {
 	if got := m.get("f"); got != string(data) {
 		t.Fatal("it has other bytes when it is sent")
 	}
+}
+
+// The local file of what is closed becomes the journal's, with nothing copied, and stays as it was closed whatever is written
+// afterwards; what somebody has open to write is copied.
+func TestClosedFileIsGivenToTheJournal(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal")
+	d, err := journal.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMount(t, conditional, func(o *volume.Options, _ *upload.Options) {
+		j, err := journal.Open(d, journal.Options{Owner: "test", InlineMax: 512})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Journal = j
+	})
+	m.deaf()
+	files := func() (all []string) {
+		names, err := filepath.Glob(filepath.Join(dir, "data-*"))
+		m.ok(err)
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			m.ok(err)
+			all = append(all, string(b))
+		}
+		slices.Sort(all)
+		return all
+	}
+	data := sequence(2<<20, 3)
+	m.put("f", data)
+	if got := files(); !slices.Equal(got, []string{data}) {
+		t.Fatalf("the journal has %d files", len(got))
+	}
+	if name, err := filepath.Glob(filepath.Join(dir, "data-*")); err != nil || !isOpen(t, name[0]) {
+		t.Error("it is a copy of the local file")
+	}
+	h := m.open("f", readWrite)
+	m.writeAll(h, "new", 5)
+	changed := data[:5] + "new" + data[8:]
+	if got := files(); !slices.Equal(got, []string{data}) {
+		t.Error("what was closed is not what the journal has any more")
+	}
+	if got, err := content(h); got != changed || err != nil {
+		t.Errorf("it reads %d bytes, %v", len(got), err)
+	}
+	m.ok(h.Fsync(ctx))
+	m.writeAll(h, "NEW", 5)
+	m.close(h)
+	changed = data[:5] + "NEW" + data[8:]
+	if got := m.get("f"); got != changed {
+		t.Errorf("it reads %d bytes", len(got))
+	}
+	m.faults.set(nil)
+	m.stored()
+	if got := m.object("f"); got != changed {
+		t.Errorf("the service has %d bytes", len(got))
+	}
+	m.ok(m.Close(ctx))
+	m.ok(d.Close())
+}
+
+// isOpen reports whether this process has a file open.
+func isOpen(t *testing.T, name string) bool {
+	t.Helper()
+	file, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(fds, func(fd string) bool {
+		other, err := os.Stat(fd)
+		return err == nil && os.SameFile(file, other)
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync"
 
@@ -19,7 +20,7 @@ const block = 512
 
 // MemFS is a journal.FS in memory. It is safe for concurrent use.
 type MemFS struct {
-	// Hook, when set before use, is called at the start of each call that changes something with its name ("create",
+	// Hook, when set before use, is called at the start of each call that changes something with its name ("create", "adopt",
 	// "write", "truncate", "sync", "remove", "rename", "syncdir") and the file; an error fails the call. It may call
 	// Crash.
 	Hook func(op, name string) error
@@ -134,6 +135,29 @@ func (m *MemFS) Create(name string) (journal.File, error) {
 	}
 	n := &node{}
 	m.now[name] = n
+	return &file{m, name, n}, nil
+}
+
+// Adopt implements journal.FS: with a copy, as f is no file of this file system. Its bytes are not Written.
+func (m *MemFS) Adopt(f *os.File, name string) (journal.File, error) {
+	if err := m.hook("adopt", name); err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, info.Size())
+	if _, err := f.ReadAt(data, 0); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.Capacity > 0 && m.used+int64(len(data)) > m.Capacity {
+		return nil, &fs.PathError{Op: "adopt", Path: name, Err: journal.ErrFull}
+	}
+	n := &node{data: data}
+	m.now[name], m.used = n, m.used+int64(len(data))
 	return &file{m, name, n}, nil
 }
 

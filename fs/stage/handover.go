@@ -1,0 +1,114 @@
+package stage
+
+import (
+	"fmt"
+	"hash/crc32"
+	"os"
+)
+
+// Give hands the frozen bytes over to somebody who keeps them, as a file of the operating system that has them and nothing else,
+// with their CRC-32C: from then on they are only read here, and copied when somebody writes to the file. They are checked before:
+// ErrDamaged says that they are not what was written. It reports false, and leaves all as it is, where the bytes are not such a
+// file, where the file was changed since it was frozen, and where keep does not take it. A file without a name
+// (O_TMPFILE) may be given one.
+func (s *Snapshot) Give(keep func(f *os.File, sum uint32) error) (bool, error) {
+	f := s.file
+	file, sums := s.ownFile()
+	if file == nil {
+		return false, nil
+	}
+	if err := sums.verify(s.size); err != nil {
+		return false, fmt.Errorf("read local data: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !s.heldLocked() || s.changed || f.local.file != diskFile(sums) {
+		return false, nil
+	}
+	sum, whole := sums.sum(s.size)
+	if !whole {
+		return false, nil
+	}
+	if err := keep(file, sum); err != nil {
+		return false, nil
+	}
+	f.local.file = &borrowed{sums}
+	return true, nil
+}
+
+// ownFile returns the local file that holds all that is frozen, and nothing else; nil if there is none.
+func (s *Snapshot) ownFile() (*os.File, *summed) {
+	f := s.file
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	sums, ok := f.local.file.(*summed)
+	if !ok || !s.heldLocked() || s.changed || !s.content.all(0, s.size, func(k kind) bool { return k.public() == Data }) {
+		return nil, nil
+	}
+	file, ok := sums.file.(osFile)
+	if !ok {
+		return nil, nil
+	}
+	if info, err := file.Stat(); err != nil || info.Size() != s.size {
+		return nil, nil
+	}
+	return file.File, sums
+}
+
+// verify reads the first bytes of a file, to see whether they are what was written.
+func (s *summed) verify(size int64) error {
+	buf := make([]byte, min(copyChunk, size))
+	for off := int64(0); off < size; off += int64(len(buf)) {
+		if _, err := s.ReadAt(buf[:min(int64(len(buf)), size-off)], off); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sum returns the CRC-32C of the first bytes of a file, of those of its blocks. It reports false where these do not cover them.
+func (s *summed) sum(size int64) (all uint32, whole bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	block := shiftOf(blockSize)
+	for n := int64(0); n*blockSize < size; n++ {
+		b, want := s.blockLocked(n), min(blockSize, size-n*blockSize)
+		if int64(b.good) != want || b.end != b.good {
+			return 0, false
+		}
+		by := block
+		if want < blockSize {
+			by = shiftOf(want)
+		}
+		all = multiply(by, all) ^ b.sum
+	}
+	return all, true
+}
+
+// A CRC is a polynomial over GF(2), here with the coefficient of x^0 in the highest bit, as crc32.Castagnoli has it. What n
+// bytes behind others do to the CRC of these is a multiplication by x^8n, modulo the CRC's polynomial; so the CRC of both is
+// that product, plus the CRC of the n bytes. (Mark Adler's crc32_combine of zlib.)
+const one = 1 << 31 // x^0
+
+// multiply returns a*b.
+func multiply(a, b uint32) (product uint32) {
+	for ; a != 0; a <<= 1 {
+		if a&one != 0 {
+			product ^= b
+		}
+		b = b>>1 ^ crc32.Castagnoli&-(b&1)
+	}
+	return product
+}
+
+// shiftOf returns x^8n.
+func shiftOf(n int64) uint32 {
+	power, square := uint32(one), uint32(one>>8)
+	for left := uint64(n); left != 0; left >>= 1 {
+		if left&1 != 0 {
+			power = multiply(power, square)
+		}
+		square = multiply(square, square)
+	}
+	return power
+}
