@@ -76,7 +76,8 @@ func dataOptions() []option {
 	return []option{
 		{name: "memory_limit", group: g, arg: "SIZE", help: "memory for data being read and written; default: a share of the machine's",
 			set: setMemoryLimit},
-		word(g, "tmpdir", "DIR", "/tmp", "place for data being written", func(m *Mount) *string { return &m.TempDir }),
+		word(g, "tmpdir", "DIR", "/tmp", "place for data being written; with writeback best on the filesystem of journal_dir, where large "+
+			"files are not copied", func(m *Mount) *string { return &m.TempDir }),
 		toggle(g, "writeback", "close() and fsync() return when the data is in a journal on the local disk; it is sent in the background, "+
 			"after a crash by the next mount", func(m *Mount) *bool { return &m.Writeback }),
 		word(g, "journal_dir", "DIR", "", "the journal of writeback; default: one for each bucket and prefix in /var/lib/pail, of other users than "+
