@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -43,7 +44,13 @@ type reader struct {
 	enough  int // of these, to give it names only
 	pause   int // directories without a probe after the next one that it looks up
 	rest    int // of these
+
+	whole uint64    // the directory that it has listed last to its end, by number
+	at    time.Time // when that was
 }
+
+// aMoment is how long who has listed a directory is likely to go on with what is in it.
+const aMoment = time.Second
 
 func newInterest() *interest {
 	i := &interest{}
@@ -75,6 +82,34 @@ func (i *interest) begins(ctx context.Context, dir, up uint64) *reader {
 		dir = 0
 	}
 	i.watchLocked(r, dir)
+	return r
+}
+
+// ends notes that the thread of a request has listed a directory to its end.
+func (i *interest) ends(ctx context.Context, dir uint64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if r := i.threadLocked(ctx); r != nil {
+		r.whole, r.at = dir, time.Now()
+	}
+}
+
+// listed reports whether the thread of a request has just listed a directory, and no other since: who removes a file then is
+// likely to remove all.
+func (i *interest) listed(ctx context.Context, dir uint64) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	r := i.threadLocked(ctx)
+	return r != nil && r.whole == dir && time.Since(r.at) < aMoment
+}
+
+// threadLocked returns the thread of a request, if it has listed a directory lately.
+func (i *interest) threadLocked(ctx context.Context) *reader {
+	c, ok := fuse.FromContext(ctx)
+	if !ok || threadOf(c) == 0 {
+		return nil
+	}
+	r, _ := i.mu.readers.Get(threadOf(c))
 	return r
 }
 

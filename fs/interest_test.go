@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -248,5 +249,58 @@ func TestInterestForgetsThreads(t *testing.T) {
 	}
 	if i.mu.readers.Len() != maxReaders || watched != maxReaders {
 		t.Errorf("%d readers are remembered, %d are watched", i.mu.readers.Len(), watched)
+	}
+}
+
+// gated is a client whose removals wait until gate is closed.
+type gated struct {
+	*memclient.Client
+	gate chan struct{}
+}
+
+func (c gated) Delete(ctx context.Context, keys ...string) error {
+	<-c.gate
+	return c.Client.Delete(ctx, keys...)
+}
+
+func (c gated) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	<-c.gate
+	return c.Client.DeleteVersions(ctx, list...)
+}
+
+// A thread that has listed a directory does not wait for the first file of it that it removes, unless it has listed another
+// directory since.
+func TestWhoHasListedADirectoryRemovesItsFiles(t *testing.T) {
+	client := gated{memclient.New(memclient.Options{Capabilities: memclient.Full()}), make(chan struct{})}
+	for _, key := range []string{"d/a", "d/b", "e/a"} {
+		if _, err := client.Put(context.Background(), key, strings.NewReader("x"), s3client.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, _ := unmountedOver(t, client)
+	on := func(thread uint32) *walker {
+		w := &walker{t: t, r: r}
+		w.NodeId, w.Pid = fuse.FUSE_ROOT_ID, thread
+		return w
+	}
+	first, second := on(1).in("d"), on(2).in("d")
+	second.list()
+	on(2).in("e").list()
+	first.list()
+	remove := func(w *walker, name string) chan fuse.Status {
+		done := make(chan fuse.Status, 1)
+		go func() { done <- r.Unlink(make(chan struct{}), &w.InHeader, name) }()
+		return done
+	}
+	if status := <-remove(first, "a"); !status.Ok() { // else it waits for good
+		t.Fatal(status)
+	}
+	done := remove(second, "b")
+	close(client.gate)
+	if status := <-done; !status.Ok() {
+		t.Error(status)
+	}
+	if slices.Contains(client.Keys(), "d/b") {
+		t.Error("d/b is still there")
 	}
 }

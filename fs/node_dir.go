@@ -75,7 +75,11 @@ func (n *node) Link(ctx context.Context, target fusefs.InodeEmbedder, name strin
 
 // Unlink implements fusefs.NodeUnlinker.
 func (n *node) Unlink(ctx context.Context, name string) syscall.Errno {
-	if err := n.fs.vol.Unlink(detached(ctx), n.v, name); err != nil {
+	work := detached(ctx)
+	if n.fs.interest.listed(ctx, n.v.Ino()) {
+		work = volume.OneOfMany(work)
+	}
+	if err := n.fs.vol.Unlink(work, n.v, name); err != nil {
 		return n.fs.errno("unlink", n.v, err)
 	}
 	return 0

@@ -33,7 +33,7 @@ func unmounted(t *testing.T, n int) (*requests, *filesystem) {
 	return unmountedOver(t, client)
 }
 
-func unmountedOver(t testing.TB, client *memclient.Client) (*requests, *filesystem) {
+func unmountedOver(t testing.TB, client s3client.Client) (*requests, *filesystem) {
 	t.Helper()
 	area, err := stage.New(stage.Options{Dir: t.TempDir()})
 	if err != nil {
@@ -41,7 +41,7 @@ func unmountedOver(t testing.TB, client *memclient.Client) (*requests, *filesyst
 	}
 	pool := readahead.NewPool(readahead.Options{Client: client})
 	t.Cleanup(func() { pool.Close(); area.Close() })
-	vol, err := volume.New(volume.Options{Client: client, Caps: memclient.Full(), Keys: keymap.New(""), Stage: area, Readahead: pool})
+	vol, err := volume.New(volume.Options{Client: client, Caps: memclient.Full(), Keys: keymap.New(""), Stage: area, Readahead: pool, LazyUnlink: true})
 	if err != nil {
 		t.Fatal(err)
 	}

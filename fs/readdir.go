@@ -55,6 +55,7 @@ func (d *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 		d.read = true
 	}
 	if !more {
+		d.n.fs.interest.ends(ctx, d.n.v.Ino())
 		return nil, 0
 	}
 	entry := &fuse.DirEntry{Name: e.Name, Ino: e.Ino, Mode: e.Mode, Off: e.Off}

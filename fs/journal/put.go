@@ -257,7 +257,7 @@ func (j *Journal) bring(c *change, from *Content) (f File, err error) {
 			return err
 		})
 		if given || err != nil {
-			return f, err
+			return f, err // or it is not there, or damaged
 		}
 	}
 	if f, err = j.fs.Create(dataName(c.file)); err == nil {

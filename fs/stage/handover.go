@@ -7,52 +7,63 @@ import (
 )
 
 // Give hands the frozen bytes over to somebody who keeps them, as a file of the operating system that has them and nothing else,
-// with their CRC-32C: from then on they are only read here, and copied when somebody writes to the file. They are checked before:
-// ErrDamaged says that they are not what was written. It reports false, and leaves all as it is, where the bytes are not such a
-// file, where the file was changed since it was frozen, and where keep does not take it. A file without a name
-// (O_TMPFILE) may be given one.
+// with their CRC-32C: from then on they are only read here, and copied when somebody writes to the file. keep may give a file
+// without a name (O_TMPFILE) one. It reports false where the bytes are not such a file, where the file was changed since it was
+// frozen or had been given before, and where keep does not take it. ErrDamaged says that they are not what was written, with
+// whatever keep has done: they are checked once they cannot change any more. On false all is as it was.
 func (s *Snapshot) Give(keep func(f *os.File, sum uint32) error) (bool, error) {
-	f := s.file
-	file, sums := s.ownFile()
+	file, sums, sum := s.lend()
 	if file == nil {
 		return false, nil
 	}
-	if err := sums.verify(s.size); err != nil {
-		return false, fmt.Errorf("read local data: %w", err)
+	err := keep(file, sum)
+	given := err == nil
+	if given {
+		if err = sums.verify(s.size); err == nil {
+			return true, nil
+		}
+		err = fmt.Errorf("read local data: %w", err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !s.heldLocked() || s.changed || f.local.file != diskFile(sums) {
+	s.file.takeBack(sums)
+	if !given {
 		return false, nil
 	}
-	sum, whole := sums.sum(s.size)
-	if !whole {
-		return false, nil
-	}
-	if err := keep(file, sum); err != nil {
-		return false, nil
-	}
-	f.local.file = &borrowed{sums}
-	return true, nil
+	return false, err
 }
 
-// ownFile returns the local file that holds all that is frozen, and nothing else; nil if there is none.
-func (s *Snapshot) ownFile() (*os.File, *summed) {
+// lend makes the local file one that is only read, if it holds all that is frozen, and nothing else, and returns it with its sums
+// and the sum of them all; nil if it is no such file.
+func (s *Snapshot) lend() (*os.File, *summed, uint32) {
 	f := s.file
-	f.mu.RLock()
-	defer f.mu.RUnlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	sums, ok := f.local.file.(*summed)
-	if !ok || !s.heldLocked() || s.changed || !s.content.all(0, s.size, func(k kind) bool { return k.public() == Data }) {
-		return nil, nil
+	if !ok || f.local.lender != nil || !s.heldLocked() || s.changed ||
+		!s.content.all(0, s.size, func(k kind) bool { return k.public() == Data }) {
+		return nil, nil, 0
 	}
 	file, ok := sums.file.(osFile)
 	if !ok {
-		return nil, nil
+		return nil, nil, 0
 	}
 	if info, err := file.Stat(); err != nil || info.Size() != s.size {
-		return nil, nil
+		return nil, nil, 0
 	}
-	return file.File, sums
+	sum, whole := sums.sum(s.size)
+	if !whole {
+		return nil, nil, 0
+	}
+	f.local.file = &borrowed{sums}
+	return file.File, sums, sum
+}
+
+// takeBack undoes lend, unless somebody has written meanwhile and has a copy.
+func (f *File) takeBack(sums *summed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if lent, ok := f.local.file.(*borrowed); ok && lent.Source == Source(sums) {
+		f.local.file = sums
+	}
 }
 
 // verify reads the first bytes of a file, to see whether they are what was written.

@@ -164,8 +164,31 @@ func TestDamagedBytesAreNotGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Release(false)
 	if ok, err := s.Give(func(*os.File, uint32) error { return nil }); ok || !errors.Is(err, ErrDamaged) {
 		t.Errorf("%v, %v", ok, err)
+	}
+	s.Release(false)
+	write(t, f, blockSize, string(data[blockSize:])) // in its place, which makes it good
+	if got := whole(t, f); len(got) != len(data) || f.local.lender != nil {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
+// A file is given once, so that it holds one copy more than it needs at most.
+func TestFileIsGivenOnce(t *testing.T) {
+	f, _ := onDisk(t, 3*blockSize)
+	for round := range 3 {
+		s, err := f.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := s.Give(func(*os.File, uint32) error { return nil }); ok != (round == 0) || err != nil {
+			t.Errorf("round %d: %v, %v", round, ok, err)
+		}
+		s.Release(false)
+		write(t, f, 0, "new")
+	}
+	if err := f.Close(); err != nil || f.area.memUsed.Load() != 0 {
+		t.Errorf("%d bytes of memory are left, %v", f.area.memUsed.Load(), err)
 	}
 }

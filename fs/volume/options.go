@@ -44,7 +44,7 @@ type Options struct {
 	CompatDir  bool // look for "dir_$folder$" also where no listing shows it: one more request per name that is not there
 	NoSpecials bool // what is no directory is a regular file, whatever its metadata says, and nothing else can be made
 	ReadOnly   bool
-	LazyUnlink bool // removals of many files in a row, with a journal of any, do not wait; one that fails is told by fsync or rmdir of the directory
+	LazyUnlink bool // removals of many files in a row do not wait; one that fails is told by fsync or rmdir of the directory
 	ReadLeases bool // what was learned under a lease is not asked for again, where the service has leases for reads
 	LazyExcl   bool // O_EXCL keeps out other users of this mount; who was quicker elsewhere is found out by the first commit
 

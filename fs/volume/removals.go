@@ -16,9 +16,9 @@ import (
 
 // A program that removes one file of a directory after the other (rm -r, git gc) need not wait for each of them: with
 // Options.LazyUnlink, once two have been removed in a row, what is only a name and a key is queued; in directories beside one
-// that was just removed after files in it were, and with a journal everywhere, it is queued from the first on. The queue is
-// sent in requests for many keys, one after the other; the first begins in a few milliseconds. When somebody waits for what
-// is queued, that is sent at once.
+// that was just removed after files in it were, and of who has just listed the directory (OneOfMany), it is queued from the
+// first on. The queue is sent in requests for many keys, one after the other; the first begins in a few milliseconds. When
+// somebody waits for what is queued, that is sent at once.
 //
 // For this mount a queued file is gone. Its path stays owned, so whoever makes or renames something there, or removes or
 // renames a directory above, waits; so do requests whose answer could show it (watchful).
@@ -68,15 +68,22 @@ type row struct {
 	dirs   time.Time // when a directory was removed in which there had just been others
 }
 
+// OneOfMany says that a removal is likely to be the first of many, as its caller has just listed the directory.
+func OneOfMany(ctx context.Context) context.Context { return context.WithValue(ctx, manyKey{}, true) }
+
+type manyKey struct{}
+
+func isOneOfMany(ctx context.Context) bool { return ctx.Value(manyKey{}) != nil }
+
 // removesLater reports whether a removal in dir may be queued.
-func (v *Volume) removesLater(dir *Inode) bool {
+func (v *Volume) removesLater(ctx context.Context, dir *Inode) bool {
 	if !v.opt.LazyUnlink {
 		return false
 	}
 	now := v.opt.Now()
 	dir.mu.Lock()
 	later, failed := dir.mu.row.length >= inARow && now.Sub(dir.mu.row.last) < rowBreak, dir.mu.row.err != nil
-	later = later || v.opt.Journal != nil // closes do not wait either
+	later = later || isOneOfMany(ctx)
 	dir.mu.Unlock()
 	if failed { // this one is told
 		return false

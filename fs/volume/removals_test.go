@@ -231,12 +231,13 @@ func TestFirstRemovalsAndThoseOfOpenFilesWait(t *testing.T) {
 	}
 }
 
-// With a journal no removal waits but that of a file that is open, and one after another has failed.
-func TestRemovalsWithAJournalDoNotWait(t *testing.T) {
+// Of who has just listed the directory the first does not wait either, unless one has failed.
+func TestFirstRemovalOfManyDoesNotWait(t *testing.T) {
 	gate := make(chan struct{})
-	m := newJournaled(t, plain, lazyUnlink, func(o *volume.Options, _ *upload.Options) { o.Client = lateRemoval{o.Client, "d/f00000", gate} })
+	m := newMount(t, plain, lazyUnlink, func(o *volume.Options, _ *upload.Options) { o.Client = lateRemoval{o.Client, "d/f00000", gate} })
 	dir, names := m.dirOf(4)
-	m.ok(m.Unlink(ctx, dir, names[0]))
+	many := volume.OneOfMany(ctx)
+	m.ok(m.Unlink(many, dir, names[0]))
 	if !slices.Contains(m.mem.Keys(), "d/"+names[0]) {
 		t.Error("the removal was waited for")
 	}
@@ -244,17 +245,16 @@ func TestRemovalsWithAJournalDoNotWait(t *testing.T) {
 	m.ok(m.SyncDir(ctx, dir))
 	m.names("d", names[1:]...)
 
+	m.clock.advance(time.Minute)
 	m.faults.set(func(op, _ string) error {
 		if op == s3client.OpDelete {
 			return &s3client.Error{Op: op, Err: s3client.ErrAccess}
 		}
 		return nil
 	})
-	m.ok(m.Unlink(ctx, dir, names[1]))
-	m.want(m.SyncDir(ctx, dir), s3client.ErrAccess)
-	m.ok(m.Unlink(ctx, dir, names[1]))
+	m.ok(m.Unlink(many, dir, names[1]))
 	m.names("d", names[1:]...) // which waits for it
-	m.want(m.Unlink(ctx, dir, names[2]), s3client.ErrAccess)
+	m.want(m.Unlink(many, dir, names[2]), s3client.ErrAccess)
 	m.names("d", names[1:]...)
 }
 

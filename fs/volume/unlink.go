@@ -68,7 +68,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 		return err
 	}
 	_, beside := v.keys.ClashAlias(at) // once the directory is gone, its key has another path
-	if v.removesLater(dir) && !n.isOpen() && !beside {
+	if v.removesLater(ctx, dir) && !n.isOpen() && !beside {
 		remove = func(key string) error {
 			err := v.queueRemoval(ctx, removal{dir: dir, at: at, what: v.removedVersion(n, o, key), over: over, unlock: unlock})
 			queued = err == nil
