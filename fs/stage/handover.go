@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Give hands the frozen bytes over to somebody who keeps them, as a file of the operating system that has them and nothing else,
@@ -66,11 +68,25 @@ func (f *File) takeBack(sums *summed) {
 	}
 }
 
+// Verifying is one goroutine for each piece, and not more than that many at once: somebody waits for it.
+const (
+	verifyPiece = 16 << 20
+	verifiers   = 4
+)
+
 // verify reads the first bytes of a file, to see whether they are what was written.
 func (s *summed) verify(size int64) error {
-	buf := make([]byte, min(copyChunk, size))
-	for off := int64(0); off < size; off += int64(len(buf)) {
-		if _, err := s.ReadAt(buf[:min(int64(len(buf)), size-off)], off); err != nil {
+	var work errgroup.Group
+	work.SetLimit(verifiers)
+	for from := int64(0); from < size; from += verifyPiece {
+		work.Go(func() error { return s.verifyRange(from, min(from+verifyPiece, size)) })
+	}
+	return work.Wait()
+}
+
+func (s *summed) verifyRange(off, end int64) error {
+	for buf := make([]byte, min(copyChunk, end-off)); off < end; off += int64(len(buf)) {
+		if _, err := s.ReadAt(buf[:min(int64(len(buf)), end-off)], off); err != nil {
 			return err
 		}
 	}
