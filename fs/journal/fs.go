@@ -15,8 +15,8 @@ import (
 type FS interface {
 	// Create makes a file that is not there yet.
 	Create(name string) (File, error)
-	// Adopt gives a file of the operating system another name, which is not there yet, or its first, and opens it by that. It fails where the file
-	// lies on another disk.
+	// Adopt gives a file of the operating system another name, or its first, which is not there yet, and opens it by that. It
+	// fails where the file lies on another disk.
 	Adopt(f *os.File, name string) (File, error)
 	// Open opens a file to read.
 	Open(name string) (File, error)
@@ -99,10 +99,18 @@ func (d *Dir) Create(name string) (File, error) {
 	return wrap(os.OpenFile(d.join(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600))
 }
 
-// Adopt implements FS.
+// Adopt implements FS. f may be closed meanwhile.
 func (d *Dir) Adopt(f *os.File, name string) (File, error) {
-	from := fmt.Sprintf("/proc/self/fd/%d", f.Fd()) // the way that takes no privilege, open(2)
-	if err := unix.Linkat(unix.AT_FDCWD, from, unix.AT_FDCWD, d.join(name), unix.AT_SYMLINK_FOLLOW); err != nil {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var linkErr error
+	err = conn.Control(func(fd uintptr) { // which no other file gets until then
+		from := fmt.Sprintf("/proc/self/fd/%d", fd) // the way that takes no privilege, open(2)
+		linkErr = unix.Linkat(unix.AT_FDCWD, from, unix.AT_FDCWD, d.join(name), unix.AT_SYMLINK_FOLLOW)
+	})
+	if err = errors.Join(err, linkErr); err != nil {
 		return nil, &os.LinkError{Op: "link", Old: f.Name(), New: d.join(name), Err: err}
 	}
 	own, err := d.Open(name)
