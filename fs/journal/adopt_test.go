@@ -83,16 +83,7 @@ func TestGivenFileIsNotCopied(t *testing.T) {
 	closed(t, j)
 	j = open(t, d, small)
 	want(t, j, entries)
-	for _, e := range j.Entries() {
-		j.Forget(e.Ref)
-	}
-	closed(t, j)
-	if names, err := d.List(); err != nil || len(names) != 0 {
-		t.Errorf("an empty journal leaves %q, %v", names, err)
-	}
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
+	leavesNothing(t, j, d)
 }
 
 // TestFilesThatAreNotGiven: what cannot be given is copied, what must not be is an error, and neither leaves a file.
