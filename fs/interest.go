@@ -73,6 +73,7 @@ func (i *interest) begins(ctx context.Context, dir, up uint64) *reader {
 		r = &reader{enough: 1, rest: 1}
 		i.mu.readers.Add(threadOf(c), r)
 	}
+	r.whole = 0
 	if r.probe != "" && r.dir != up && r.dir != dir { // from a directory below it comes back to the files
 		r.pause, r.ignored = 0, r.ignored+1
 		r.namesOnly = r.ignored >= r.enough

@@ -14,7 +14,7 @@ import (
 const copyChunk = 1 << 20
 
 // Put makes changes, and the end of other entries, durable: all of them when it returns nil, with a sequence number for
-// each change. After an error everything is as before; ErrFull: there is no room. A crash of a disk that has failed may
+// each change. After an error everything is as before, but that a file which was given is not given again; ErrFull: there is no room. A crash of a disk that has failed may
 // show a change that was not acknowledged, but only until the next one is. An entry has one Put at a time.
 func (j *Journal) Put(changes []Change, forget ...Ref) ([]Ref, error) {
 	refs, err := j.put(changes, forget)
@@ -194,7 +194,10 @@ func (j *Journal) place(c *change, from *Content) error {
 	}
 	c.extents = slices.Clone(from.Extents)
 	if total > j.opt.InlineMax || len(from.Extents) > maxExtents {
-		return j.writeData(c, from)
+		return j.writeData(c, from, total)
+	}
+	if err := j.spare(total); err != nil {
+		return err
 	}
 	c.place, c.data = placeInline, make([]byte, 0, total)
 	for _, e := range from.Extents {
@@ -219,8 +222,8 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 	return fmt.Errorf("read what is to be journaled: %w", err)
 }
 
-// writeData writes bytes to a data file and syncs it, and its name.
-func (j *Journal) writeData(c *change, from *Content) (err error) {
+// writeData writes bytes, total of them, to a data file and syncs it, and its name.
+func (j *Journal) writeData(c *change, from *Content, total int64) (err error) {
 	if len(from.Extents) > maxExtents {
 		return fmt.Errorf("%w: more than %d ranges in one file", ErrFull, maxExtents)
 	}
@@ -228,7 +231,7 @@ func (j *Journal) writeData(c *change, from *Content) (err error) {
 	j.mu.file++
 	c.place, c.file = placeFile, j.mu.file
 	j.mu.Unlock()
-	f, err := j.bring(c, from)
+	f, err := j.bring(c, from, total)
 	if f == nil {
 		return err
 	}
@@ -249,7 +252,7 @@ func (j *Journal) writeData(c *change, from *Content) (err error) {
 
 // bring makes the data file, of the file that has the bytes if there is one, else of a copy of them. There may be a file with an
 // error.
-func (j *Journal) bring(c *change, from *Content) (f File, err error) {
+func (j *Journal) bring(c *change, from *Content, total int64) (f File, err error) {
 	if from.Give != nil && len(from.Extents) == 1 && from.Extents[0].Off == 0 {
 		given, err := from.Give(func(file *os.File, sum uint32) (err error) {
 			c.sum = sum
@@ -259,6 +262,9 @@ func (j *Journal) bring(c *change, from *Content) (f File, err error) {
 		if given || err != nil {
 			return f, err // or it is not there, or damaged
 		}
+	}
+	if err := j.spare(total); err != nil { // what is given has its room
+		return nil, err
 	}
 	if f, err = j.fs.Create(dataName(c.file)); err == nil {
 		c.sum = 0

@@ -14,7 +14,7 @@ type room struct {
 	allowance int64 // bytes that may be written before the free space is asked for again
 }
 
-// reserve says ErrFull if n more bytes are too many.
+// reserve says ErrFull if the journal may not have n more bytes.
 func (j *Journal) reserve(n int64) error {
 	j.mu.Lock()
 	held := j.mu.bytes
@@ -22,6 +22,11 @@ func (j *Journal) reserve(n int64) error {
 	if limit := j.opt.MaxBytes; limit > 0 && held+n > limit {
 		return fmt.Errorf("%w: it has %d bytes and may have %d", ErrFull, held, limit)
 	}
+	return nil
+}
+
+// spare says ErrFull if the disk has no room for n more bytes.
+func (j *Journal) spare(n int64) error {
 	if j.opt.KeepFree <= 0 {
 		return nil
 	}

@@ -63,8 +63,15 @@ func (s *Snapshot) lend() (*os.File, *summed, uint32) {
 func (f *File) takeBack(sums *summed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if lent, ok := f.local.file.(*borrowed); ok && lent.Source == Source(sums) {
-		f.local.file = sums
+	lent := f.local.file
+	if b, ok := lent.(*borrowed); !ok || b.Source != Source(sums) {
+		return
+	}
+	f.local.file = sums
+	for _, s := range f.frozen {
+		if s.from.file == lent { // it was taken meanwhile, and is written to again
+			s.from.file = sums
+		}
 	}
 }
 

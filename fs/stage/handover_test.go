@@ -192,3 +192,31 @@ func TestFileIsGivenOnce(t *testing.T) {
 		t.Errorf("%d bytes of memory are left, %v", f.area.memUsed.Load(), err)
 	}
 }
+
+// What was frozen while a file was on its way to somebody who does not take it stays as well, though that is written to in its
+// place again.
+func TestFrozenWhileNotGiven(t *testing.T) {
+	const size = 3 * blockSize
+	f, data := onDisk(t, size)
+	s, err := f.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Release(false)
+	var other *Snapshot
+	ok, err := s.Give(func(*os.File, uint32) error {
+		other, err = f.Snapshot()
+		return errors.Join(err, errNotTaken)
+	})
+	if ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	defer other.Release(false)
+	write(t, f, 5, "new")
+	for _, frozen := range []*Snapshot{s, other} {
+		got := make([]byte, size)
+		if _, err := frozen.ReadAt(t.Context(), got, 0); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("what was frozen is another: %v", err)
+		}
+	}
+}

@@ -52,6 +52,9 @@ func (a *Area) create() (diskFile, error) {
 
 // ReadAt implements io.ReaderAt: ErrDamaged says that what was read is not what was written.
 func (s *summed) ReadAt(p []byte, off int64) (int, error) {
+	if s.isClosed() {
+		return 0, ErrClosed
+	}
 	err := s.read(p, off, func(n int64) block {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
@@ -66,6 +69,12 @@ func (s *summed) ReadAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+func (s *summed) isClosed() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.pages == nil
 }
 
 // read reads block by block.

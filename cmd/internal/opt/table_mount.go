@@ -108,8 +108,8 @@ func dataOptions() []option {
 			func(m *Mount) *int64 { return &m.SingleCopyLimit }),
 		toggle(g, "excl_on_close", "a file made with O_EXCL, as by tar, cp and git, is one request in place of two; of two machines that make "+
 			"the same one, the later is told by close() and not by open()", func(m *Mount) *bool { return &m.LazyExcl }),
-		toggle(g, "sync_unlink", "each removal of a file waits for the server; else only the first of many in a directory do, and one that "+
-			"fails later is told by fsync and rmdir of the directory", func(m *Mount) *bool { return &m.SyncUnlink }),
+		toggle(g, "sync_unlink", "each removal of a file waits for the server; else only the first of many in a directory do, unless it was "+
+			"just listed, and one that fails later is told by fsync and rmdir of the directory", func(m *Mount) *bool { return &m.SyncUnlink }),
 		reads,
 		toggle(g, "nomultipart", "never upload in parts", func(m *Mount) *bool { return &m.NoMultipart }),
 		toggle(g, "nomixupload", "upload unchanged ranges again in place of copying them", func(m *Mount) *bool { return &m.NoMixUpload }),
