@@ -36,6 +36,9 @@ type removals struct {
 		queued  *removalBatch // nil: none
 		flying  map[*removalBatch]struct{}
 		sending bool // sendRemovals is at work
+
+		untold int   // directories with a removal that has failed, of which nobody has heard
+		why    error // of one of them
 	}
 	send func(*removalBatch)
 }
@@ -144,8 +147,30 @@ func (n *Inode) removalError() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	err := n.mu.row.err
-	n.mu.row.err = nil
+	if n.mu.row.err = nil; err != nil {
+		n.v.removals.count(-1, nil)
+	}
 	return err
+}
+
+// count adds to the directories with a failed removal that nobody has heard of.
+func (q *removals) count(n int, why error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.untold = max(q.mu.untold+n, 0); why != nil { // the unmount may have told already
+		q.mu.why = why
+	}
+}
+
+// tell says, once, that removals have failed of which nobody has heard.
+func (q *removals) tell() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := q.mu.untold
+	if q.mu.untold = 0; n <= 0 {
+		return nil
+	}
+	return fmt.Errorf("files that were removed are there again, in %d directories: %w", n, q.mu.why)
 }
 
 // queueRemoval has a key removed soon. It waits while another request has to go first.
@@ -334,7 +359,11 @@ func (v *Volume) comesBack(r removal, err error) {
 	v.log.Error("a removed file is there again, as the service does not remove it", "path", r.at, "error", err)
 	r.dir.mu.Lock()
 	defer r.dir.mu.Unlock()
-	r.dir.mu.row = row{err: fmt.Errorf("remove %q: %w", r.at, err)}
+	failed := fmt.Errorf("remove %q: %w", r.at, err)
+	if r.dir.mu.row.err == nil {
+		v.removals.count(1, failed)
+	}
+	r.dir.mu.row = row{err: failed}
 }
 
 // settleBelow waits for those of keys that begin with a prefix.

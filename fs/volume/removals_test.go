@@ -255,7 +255,25 @@ func TestFirstRemovalOfManyDoesNotWait(t *testing.T) {
 	m.ok(m.Unlink(many, dir, names[1]))
 	m.names("d", names[1:]...) // which waits for it
 	m.want(m.Unlink(many, dir, names[2]), s3client.ErrAccess)
+	m.want(m.SyncDir(ctx, dir), s3client.ErrAccess)
 	m.names("d", names[1:]...)
+}
+
+func TestCloseTellsOfAFailedRemoval(t *testing.T) {
+	m := newMount(t, plain, lazyUnlink)
+	dir, names := m.dirOf(8)
+	m.faults.set(func(op, _ string) error {
+		if op == s3client.OpDeleteMany {
+			return &s3client.Error{Op: op, Err: s3client.ErrUnavailable}
+		}
+		return nil
+	})
+	m.rm(dir, names)
+	m.want(m.Close(ctx), s3client.ErrUnavailable)
+	m.ok(m.Close(ctx)) // which has told it
+	if keys := m.mem.Keys(); len(keys) != 7 {
+		t.Errorf("left: %q", keys)
+	}
 }
 
 func TestCloseWaitsForRemovals(t *testing.T) {

@@ -135,7 +135,7 @@ func (v *Volume) Statfs(context.Context) Statfs {
 }
 
 // Close stores everything that is not stored yet, until ctx ends. The error joins one for every file that could not be,
-// with its path; their data stays, and Close may be called again. With a journal, it gives up when the service takes
+// with its path; their data stays, and Close may be called again. It tells of removals that have failed, if nobody has heard. With a journal, it gives up when the service takes
 // nothing, and the error says what the journal keeps for the next volume. Afterwards the volume takes no more changes.
 func (v *Volume) Close(ctx context.Context) error {
 	v.mu.Lock()
@@ -157,6 +157,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	if settleErr := v.removals.settle(ctx, all); settleErr != nil {
 		err = errors.Join(err, fmt.Errorf("wait for the removals that are on their way: %w", settleErr))
 	}
+	err = errors.Join(err, v.removals.tell())
 	v.dropStreams()
 	if settleErr := v.upload.Settle(ctx); settleErr != nil {
 		v.log.Warn("multipart uploads are left behind; 'pail -u' lists and removes such", "error", settleErr)
