@@ -62,16 +62,15 @@ func newInterest() *interest {
 // begins notes that the thread of a request begins to list a directory, and returns it; nil if it is not known. up is the
 // number of the directory above.
 func (i *interest) begins(ctx context.Context, dir, up uint64) *reader {
-	c, ok := fuse.FromContext(ctx)
-	if !ok || threadOf(c) == 0 {
-		return nil
-	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	r, ok := i.mu.readers.Get(threadOf(c))
-	if !ok {
+	thread, r := i.threadLocked(ctx)
+	if thread == 0 {
+		return nil
+	}
+	if r == nil {
 		r = &reader{enough: 1, rest: 1}
-		i.mu.readers.Add(threadOf(c), r)
+		i.mu.readers.Add(thread, r)
 	}
 	r.whole = 0
 	if r.probe != "" && r.dir != up && r.dir != dir { // from a directory below it comes back to the files
@@ -90,7 +89,7 @@ func (i *interest) begins(ctx context.Context, dir, up uint64) *reader {
 func (i *interest) ends(ctx context.Context, dir uint64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if r := i.threadLocked(ctx); r != nil {
+	if _, r := i.threadLocked(ctx); r != nil {
 		r.whole, r.at = dir, time.Now()
 	}
 }
@@ -100,18 +99,18 @@ func (i *interest) ends(ctx context.Context, dir uint64) {
 func (i *interest) listed(ctx context.Context, dir uint64) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	r := i.threadLocked(ctx)
+	_, r := i.threadLocked(ctx)
 	return r != nil && r.whole == dir && time.Since(r.at) < aMoment
 }
 
-// threadLocked returns the thread of a request, if it has listed a directory lately.
-func (i *interest) threadLocked(ctx context.Context) *reader {
+// threadLocked returns the thread of a request, 0 if it is not known, and its reader if it has listed a directory lately.
+func (i *interest) threadLocked(ctx context.Context) (thread uint32, r *reader) {
 	c, ok := fuse.FromContext(ctx)
 	if !ok || threadOf(c) == 0 {
-		return nil
+		return 0, nil
 	}
-	r, _ := i.mu.readers.Get(threadOf(c))
-	return r
+	r, _ = i.mu.readers.Get(threadOf(c))
+	return threadOf(c), r
 }
 
 // watchLocked lets the interest of a reader show in a directory; 0: in none. Of those before it only a reader of names still

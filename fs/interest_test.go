@@ -33,6 +33,11 @@ func walkers(t *testing.T, dirs int) func(thread uint32) *walker {
 			}
 		}
 	}
+	return walkersIn(t, client)
+}
+
+// walkersIn is walkers for the bucket of a client.
+func walkersIn(t *testing.T, client s3client.Client) func(thread uint32) *walker {
 	r, _ := unmountedOver(t, client)
 	return func(thread uint32) *walker {
 		w := &walker{t: t, r: r}
@@ -277,19 +282,14 @@ func TestWhoHasListedADirectoryRemovesItsFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, _ := unmountedOver(t, client)
-	on := func(thread uint32) *walker {
-		w := &walker{t: t, r: r}
-		w.NodeId, w.Pid = fuse.FUSE_ROOT_ID, thread
-		return w
-	}
+	on := walkersIn(t, client)
 	first, second := on(1).in("d"), on(2).in("d")
 	second.list()
 	on(2).in("e").list()
 	first.list()
 	remove := func(w *walker, name string) chan fuse.Status {
 		done := make(chan fuse.Status, 1)
-		go func() { done <- r.Unlink(make(chan struct{}), &w.InHeader, name) }()
+		go func() { done <- w.r.Unlink(make(chan struct{}), &w.InHeader, name) }()
 		return done
 	}
 	if status := <-remove(first, "a"); !status.Ok() { // else it waits for good

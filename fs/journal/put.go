@@ -14,8 +14,9 @@ import (
 const copyChunk = 1 << 20
 
 // Put makes changes, and the end of other entries, durable: all of them when it returns nil, with a sequence number for
-// each change. After an error everything is as before, but that a file which was given is not given again; ErrFull: there is no room. A crash of a disk that has failed may
-// show a change that was not acknowledged, but only until the next one is. An entry has one Put at a time.
+// each change. After an error everything is as before, but that a file which was given is not given again; ErrFull: there is no
+// room. A crash of a disk that has failed may show a change that was not acknowledged, but only until the next one is. An entry
+// has one Put at a time.
 func (j *Journal) Put(changes []Change, forget ...Ref) ([]Ref, error) {
 	refs, err := j.put(changes, forget)
 	if !errors.Is(err, ErrFull) || j.Barrier() != nil {

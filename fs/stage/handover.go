@@ -18,19 +18,15 @@ func (s *Snapshot) Give(keep func(f *os.File, sum uint32) error) (bool, error) {
 	if file == nil {
 		return false, nil
 	}
-	err := keep(file, sum)
-	given := err == nil
-	if given {
-		if err = sums.verify(s.size); err == nil {
-			return true, nil
-		}
-		err = fmt.Errorf("read local data: %w", err)
-	}
-	s.file.takeBack(sums)
-	if !given {
+	if err := keep(file, sum); err != nil {
+		s.file.takeBack(sums)
 		return false, nil
 	}
-	return false, err
+	if err := sums.verify(s.size); err != nil {
+		s.file.takeBack(sums)
+		return false, fmt.Errorf("read local data: %w", err)
+	}
+	return true, nil
 }
 
 // lend makes the local file one that is only read, if it holds all that is frozen, and nothing else, and returns it with its sums

@@ -174,10 +174,16 @@ func (v *Volume) detach(n *Inode, path string, s tree.Stamp) {
 	}
 	n.mu.Lock()
 	defer n.unlock()
-	if n.unsavedLocked() || n.overtakenLocked(s) || n.mu.leaving || v.isMoving(n) || !v.table.RemoveAt(n.node, path) {
+	if n.busyLocked(s) || !v.table.RemoveAt(n.node, path) {
 		return
 	}
 	n.abandonLocked()
+}
+
+// busyLocked reports whether what the service had under n's name when s was taken tells nothing about n, as something has been or
+// is being done to it here.
+func (n *Inode) busyLocked(s tree.Stamp) bool {
+	return n.unsavedLocked() || n.overtakenLocked(s) || n.mu.leaving || n.v.isMoving(n)
 }
 
 // overtakenLocked reports whether something was done to n, or to a directory above it, after s was taken.

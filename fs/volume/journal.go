@@ -227,8 +227,8 @@ func (v *Volume) journalAs(n *Inode, c *content, snap *stage.Snapshot, next vers
 	e := next.entry(c)
 	if snap != nil {
 		e.freeze(snap)
-		if !n.isWritten() { // else all would be copied for the next write
-			l.give(snap)
+		if l.content != nil && !n.isWritten() { // else all would be copied for the next write
+			l.content.Give = snap.Give
 		}
 	}
 	e.Path, e.Journaled, e.Parts = []byte(path), v.opt.Now(), l.next.ids()

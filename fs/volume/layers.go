@@ -81,13 +81,6 @@ func (l *layout) changes(id uint64, e *entry) ([]journal.Change, error) {
 	return append(changes, journal.Change{ID: l.partID, Info: []byte(partInfo), Content: l.part}), nil
 }
 
-// give lets the local file of a snapshot become the journal's, where that is all of the entry.
-func (l *layout) give(snap *stage.Snapshot) {
-	if l.content != nil && lengthOf(l.content.Extents) == snap.Size() {
-		l.content.Give = snap.Give
-	}
-}
-
 // layOut decides which bytes of a snapshot are written, where the journal has had some; see journalState for snap nil.
 func (v *Volume) layOut(had layers, c *content, snap *stage.Snapshot, next version) layout {
 	base := s3client.ETag("")

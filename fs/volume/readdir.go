@@ -131,12 +131,12 @@ func (d *DirHandle) entry(it *dirItem) (DirEntry, bool) {
 // another client has made there.
 func (n *Inode) replacedBy(it *dirItem) bool {
 	same := it.obj.dir == n.isDir() && (!it.obj.full || it.obj.mode() == n.typ)
-	if it.fixed != 0 || same || n.v.isPointer(it.obj) || n.v.isMoving(n) {
+	if it.fixed != 0 || same || n.v.isPointer(it.obj) {
 		return false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.unsavedLocked() && !n.mu.leaving && !n.overtakenLocked(it.stamp)
+	return !n.busyLocked(it.stamp)
 }
 
 // moreLocked appends entries to the window and drops those before it that were passed.

@@ -85,9 +85,9 @@ func (v *Volume) removesLater(ctx context.Context, dir *Inode) bool {
 	}
 	now := v.opt.Now()
 	dir.mu.Lock()
-	later, failed := dir.mu.row.length >= inARow && now.Sub(dir.mu.row.last) < rowBreak, dir.mu.row.err != nil
-	later = later || isOneOfMany(ctx)
+	inRow, failed := dir.mu.row.length >= inARow && now.Sub(dir.mu.row.last) < rowBreak, dir.mu.row.err != nil
 	dir.mu.Unlock()
+	later := inRow || isOneOfMany(ctx)
 	if failed { // this one is told
 		return false
 	}
@@ -167,7 +167,7 @@ func (q *removals) tell() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := q.mu.untold
-	if q.mu.untold = 0; n <= 0 {
+	if q.mu.untold = 0; n == 0 {
 		return nil
 	}
 	return fmt.Errorf("files that were removed are there again, in %d directories: %w", n, q.mu.why)

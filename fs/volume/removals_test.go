@@ -45,6 +45,16 @@ func (m *mount) rm(dir *volume.Inode, names []string) {
 	}
 }
 
+// failAll makes every request of a kind fail.
+func (m *mount) failAll(kind string, why error) {
+	m.faults.set(func(op, _ string) error {
+		if op == kind {
+			return &s3client.Error{Op: op, Err: why}
+		}
+		return nil
+	})
+}
+
 // holding is a client whose removals wait until gate is closed, from the third on.
 type holding struct {
 	s3client.Client
@@ -199,12 +209,7 @@ func TestRemovalsWithHalfAnAnswer(t *testing.T) {
 func TestRmdirTellsOfAFailedRemoval(t *testing.T) {
 	m := newMount(t, plain, lazyUnlink)
 	dir, names := m.dirOf(8)
-	m.faults.set(func(op, _ string) error {
-		if op == s3client.OpDeleteMany {
-			return &s3client.Error{Op: op, Err: s3client.ErrUnavailable}
-		}
-		return nil
-	})
+	m.failAll(s3client.OpDeleteMany, s3client.ErrUnavailable)
 	m.rm(dir, names)
 	m.want(m.rmdir("d"), s3client.ErrUnavailable)
 	m.want(m.rmdir("d"), volume.ErrNotEmpty)
@@ -246,12 +251,7 @@ func TestFirstRemovalOfManyDoesNotWait(t *testing.T) {
 	m.names("d", names[1:]...)
 
 	m.clock.advance(time.Minute)
-	m.faults.set(func(op, _ string) error {
-		if op == s3client.OpDelete {
-			return &s3client.Error{Op: op, Err: s3client.ErrAccess}
-		}
-		return nil
-	})
+	m.failAll(s3client.OpDelete, s3client.ErrAccess)
 	m.ok(m.Unlink(many, dir, names[1]))
 	m.names("d", names[1:]...) // which waits for it
 	m.want(m.Unlink(many, dir, names[2]), s3client.ErrAccess)
@@ -262,12 +262,7 @@ func TestFirstRemovalOfManyDoesNotWait(t *testing.T) {
 func TestCloseTellsOfAFailedRemoval(t *testing.T) {
 	m := newMount(t, plain, lazyUnlink)
 	dir, names := m.dirOf(8)
-	m.faults.set(func(op, _ string) error {
-		if op == s3client.OpDeleteMany {
-			return &s3client.Error{Op: op, Err: s3client.ErrUnavailable}
-		}
-		return nil
-	})
+	m.failAll(s3client.OpDeleteMany, s3client.ErrUnavailable)
 	m.rm(dir, names)
 	m.want(m.Close(ctx), s3client.ErrUnavailable)
 	m.ok(m.Close(ctx)) // which has told it

@@ -135,8 +135,9 @@ func (v *Volume) Statfs(context.Context) Statfs {
 }
 
 // Close stores everything that is not stored yet, until ctx ends. The error joins one for every file that could not be,
-// with its path; their data stays, and Close may be called again. It tells of removals that have failed, if nobody has heard. With a journal, it gives up when the service takes
-// nothing, and the error says what the journal keeps for the next volume. Afterwards the volume takes no more changes.
+// with its path; their data stays, and Close may be called again. It tells of removals that have failed, if nobody has heard.
+// With a journal, it gives up when the service takes nothing, and the error says what the journal keeps for the next volume.
+// Afterwards the volume takes no more changes.
 func (v *Volume) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.mu.closed = true

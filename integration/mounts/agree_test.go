@@ -208,8 +208,7 @@ func (c *agreeCase) end() {
 	out, err := c.p.client.ListObjectsV2(context.Background(), &s3.ListObjectsV2Input{Bucket: aws.String("bucket"), Prefix: aws.String(c.dir + "/")})
 	c.p.ok(err)
 	for _, o := range out.Contents {
-		_, err := c.p.client.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: aws.String("bucket"), Key: o.Key})
-		c.p.ok(err)
+		c.p.ok(c.p.client.delete(*o.Key))
 	}
 	c.p.ok(os.RemoveAll(c.ref))
 }
@@ -587,7 +586,7 @@ func (c *agreeCase) byService(call fstest.Call) error {
 		}
 		return os.Mkdir(at, 0o755)
 	case "delete":
-		if _, err := c.p.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: key}); err != nil {
+		if err := c.p.client.delete(*key); err != nil {
 			return err
 		}
 		return os.Remove(at)

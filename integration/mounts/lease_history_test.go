@@ -137,11 +137,10 @@ func (c onService) write(name, value string) error {
 }
 
 func (c onService) remove(name string) error {
-	bucket := aws.String("bucket")
 	if rand.IntN(2) == 0 {
-		_, err := c.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: bucket, Key: &name})
-		return err
+		return c.delete(name)
 	}
+	bucket := aws.String("bucket")
 	out, err := c.DeleteObjects(context.Background(), &s3.DeleteObjectsInput{Bucket: bucket, Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: &name}}}})
 	if err == nil && len(out.Errors) > 0 {
 		err = errors.New(aws.ToString(out.Errors[0].Message))

@@ -59,6 +59,11 @@ func (c plainClient) put(name, content string, ifNoneMatch *string) error {
 	return err
 }
 
+func (c plainClient) delete(name string) error {
+	_, err := c.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: aws.String("bucket"), Key: &name})
+	return err
+}
+
 func (c plainClient) get(t *testing.T, name string) string {
 	t.Helper()
 	out, err := c.GetObject(context.Background(), &s3.GetObjectInput{Bucket: aws.String("bucket"), Key: &name})
