@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"pail/fs/attr"
-	"pail/fs/tree"
 	"pail/s3client"
 )
 
@@ -248,70 +247,4 @@ func (v *Volume) copyThroughHere(ctx context.Context, dst string, src s3client.O
 		put.IfMatch, put.IfNoneMatch = "", false
 	}
 	return v.upload.Commit(ctx, dst, snap, nil, put)
-}
-
-// beginMarker is ensureMarker, but where the directory has other entries than the one that is about to go it does not wait
-// for the marker to be made: when that entry has gone, marked must be called. What it asks for is known before that, as it would
-// wait for the removal if that is queued.
-func (v *Volume) beginMarker(ctx context.Context, dir *Inode) (marked func() error, err error) {
-	none := func() error { return nil }
-	at, o, err := v.unmarked(ctx, dir)
-	switch {
-	case err != nil || o == nil:
-		return none, err
-	case !dir.takeOthers():
-		return none, v.makeMarker(ctx, at, *o)
-	}
-	done := make(chan error, 1)
-	go func() { done <- v.makeMarker(ctx, at, *o) }()
-	return func() error {
-		err := <-done
-		dir.tookOther()
-		return err
-	}, nil
-}
-
-// ensureMarker gives a directory a marker if it is not known to have one, so that it stays when its last entry goes.
-func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
-	at, o, err := v.unmarked(ctx, dir)
-	if err != nil || o == nil {
-		return err
-	}
-	return v.makeMarker(ctx, at, *o)
-}
-
-// unmarked returns what is known of a directory that has no marker and needs one; nil for another.
-func (v *Volume) unmarked(ctx context.Context, dir *Inode) (at string, _ *object, err error) {
-	at, err = dir.path()
-	if err != nil || at == "" || v.keys.Synthetic(at) || dir.unsaved() {
-		return at, nil, nil // the root is always there; a view of a part of keys is nothing to keep
-	}
-	o, state, _ := v.names.Get(at)
-	if !o.full || !o.dir || state != tree.Present && state != tree.WasPresent {
-		if o, _, err = v.resolve(ctx, at); err != nil {
-			return at, nil, err
-		}
-	}
-	if !o.dir || o.info.Key != "" {
-		return at, nil, nil
-	}
-	return at, &o, nil
-}
-
-func (v *Volume) makeMarker(ctx context.Context, at string, o object) error {
-	began := v.names.Begin()
-	info, err := v.replaceMarker(ctx, at, o, s3client.CopyOptions{Meta: attr.Encode(o.attr, nil)})
-	if errors.Is(err, s3client.ErrPrecondition) { // another client was quicker
-		v.names.Forget(at)
-		return nil
-	}
-	if err != nil {
-		v.names.Forget(at)
-		return err
-	}
-	o.info = info
-	if !v.names.Put(at, o, began) { // more may have been done to it since: nobody waits for the answer
-		v.names.Forget(at)
-	}
-	return nil
 }

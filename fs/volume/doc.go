@@ -82,7 +82,8 @@
 // # Directories
 //
 // A directory whose last entry goes stays: it gets a marker before, if it is not known to have one; with the first of
-// several entries, which a listing has shown, at the same time (others.go). Whether one that is to be removed is empty the
+// several entries, which a listing has shown, at the same time (others.go). It is made once for all who remove entries
+// meanwhile, and removals that are queued go after it (marker.go). Whether one that is to be removed is empty the
 // service decides, where it can: what others make after a listing has told it would be in a directory that is gone. A
 // rename is one request where the service offers it, else a copy and a removal; of a directory, all keys are copied before
 // the first is removed.

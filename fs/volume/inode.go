@@ -55,6 +55,7 @@ type Inode struct {
 		subdirs subdirs   // of a directory
 		others  others    // of a directory
 		row     row       // of removals in a directory
+		marking *marking  // of a directory; nil: none is being made
 		renamed time.Time // by this mount, not stored
 		twice   bool      // its second name is a copy, see publication
 

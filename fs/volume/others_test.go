@@ -29,7 +29,7 @@ func (c *heldLists) List(ctx context.Context, q s3client.ListQuery) (s3client.Li
 	return page, err
 }
 
-// Of two removals at once, one has the marker made before, whatever a listing in between tells.
+// Of two removals at once, one waits for the marker before, whatever a listing in between tells.
 func TestMarkerIsMadeBeforeOneOfTwoRemovals(t *testing.T) {
 	refused := make(chan struct{})
 	marking := make(chan struct{}, 2)
@@ -62,9 +62,8 @@ func TestMarkerIsMadeBeforeOneOfTwoRemovals(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	lists.gate <- nil
-	<-listed // which shows both
-	go func() { results <- m.Unlink(ctx, d, "b") }()
-	<-marking
+	<-listed                                         // which shows both
+	go func() { results <- m.Unlink(ctx, d, "b") }() // waits for the marker
 	if keys := m.mem.Keys(); !slices.Equal(keys, []string{"d/b"}) {
 		t.Errorf("keys are %q", keys)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,7 @@ type removal struct {
 	dir    *Inode
 	at     string
 	what   s3client.Version
+	marker *marking      // of dir, without which it does not go
 	over   chan struct{} // closed when all is done here: the path is free for others only then
 	unlock func()        // of the path
 }
@@ -268,10 +270,24 @@ func (q *removals) over(b *removalBatch) {
 	close(b.done)
 }
 
+// awaitMarkers waits for the markers that what is queued now needs; more may come meanwhile and go with it.
+func (q *removals) awaitMarkers() {
+	q.mu.Lock()
+	var list []removal
+	if q.mu.queued != nil {
+		list = q.mu.queued.list // of which nothing changes
+	}
+	q.mu.Unlock()
+	for _, r := range list {
+		_ = r.marker.wait() // sendBatch finds out again
+	}
+}
+
 // sendRemovals sends the queue until it is empty.
 func (q *removals) sendRemovals() {
 	for {
 		time.Sleep(gatherFor)
+		q.awaitMarkers()
 		b := q.take()
 		if b == nil {
 			return
@@ -282,10 +298,11 @@ func (q *removals) sendRemovals() {
 
 func (v *Volume) sendBatch(b *removalBatch) {
 	defer v.removals.over(b)
+	list, failed := b.marked()
 	ctx, cancel := v.detached(context.Background(), 0)
 	defer cancel()
 	v.endJournaled()
-	failed := v.removeKeys(ctx, b)
+	maps.Copy(failed, v.removeKeys(ctx, list))
 	for _, r := range b.list {
 		<-r.over
 		if err := v.overtaken(r.at, failed[r.what.Key]); err != nil {
@@ -295,12 +312,24 @@ func (v *Volume) sendBatch(b *removalBatch) {
 	}
 }
 
-// removeKeys removes the keys of a batch, and returns why some are still there. Services that know no request for many
-// keys get one for each.
-func (v *Volume) removeKeys(ctx context.Context, b *removalBatch) (failed map[string]error) {
-	list := make([]s3client.Version, len(b.list))
-	for i, r := range b.list {
-		list[i] = r.what
+// marked waits for the markers without which removals do not go, and returns what is to be removed, and which keys stay for
+// want of one.
+func (b *removalBatch) marked() (list []s3client.Version, stay map[string]error) {
+	stay = map[string]error{}
+	for _, r := range b.list {
+		if err := r.marker.wait(); err != nil {
+			stay[r.what.Key] = err
+		} else {
+			list = append(list, r.what)
+		}
+	}
+	return list, stay
+}
+
+// removeKeys removes keys, and returns why some are still there. Services that know no request for many keys get one for each.
+func (v *Volume) removeKeys(ctx context.Context, list []s3client.Version) (failed map[string]error) {
+	if len(list) == 0 {
+		return nil
 	}
 	failed = s3client.NotRemoved(s3client.DeleteVersions(ctx, v.opt.Client, list...), s3client.KeysOf(list))
 	var mu sync.Mutex

@@ -59,7 +59,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	}
 	defer open()
 	var late error // the removal came after another client's file
-	remove := func(key string) error {
+	remove := func(key string, _ *marking) error {
 		v.endJournaled()
 		err := v.deleteVersion(ctx, v.removedVersion(n, o, key))
 		if errors.Is(err, s3client.ErrPrecondition) {
@@ -68,14 +68,18 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 		return err
 	}
 	_, beside := v.keys.ClashAlias(at) // once the directory is gone, its key has another path
-	if v.removesLater(ctx, dir) && !n.isOpen() && !beside {
-		remove = func(key string) error {
-			err := v.queueRemoval(ctx, removal{dir: dir, at: at, what: v.removedVersion(n, o, key), over: over, unlock: unlock})
-			queued = err == nil
+	later := v.removesLater(ctx, dir) && !n.isOpen() && !beside
+	if later {
+		remove = func(key string, marker *marking) error {
+			r := removal{dir: dir, at: at, what: v.removedVersion(n, o, key), marker: marker, over: over, unlock: unlock}
+			err := v.queueRemoval(ctx, r)
+			if queued = err == nil; !queued {
+				_ = marker.wait() // the path is not ours any longer; who needs the marker next hears of it
+			}
 			return err
 		}
 	}
-	if err := v.unlinkGated(ctx, p, n, at, remove); err != nil {
+	if err := v.unlinkGated(ctx, p, n, at, later, remove); err != nil {
 		return err
 	}
 	return v.overtaken(at, late)
@@ -96,10 +100,11 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string) error {
 	return nil
 }
 
-func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, remove func(key string) error) error {
+// unlinkGated removes a name by remove, which queues that where later says so.
+func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, later bool, remove func(key string, marker *marking) error) error {
 	gone := n.absentSince()
 	if !n.pending() || n.sent() { // what was sent may be there, though no answer has said so
-		marked, err := v.beginMarker(ctx, p.dir)
+		marker, marked, err := v.beginMarker(ctx, p.dir, later)
 		if err != nil {
 			return err
 		}
@@ -113,7 +118,7 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, 
 			return err
 		}
 		gone = v.names.Begin()
-		if err := remove(v.keys.File(at)); err != nil { // leave may have taken long
+		if err := remove(v.keys.File(at), marker); err != nil { // leave may have taken long
 			stay()
 			v.names.Forget(at)
 			return err
