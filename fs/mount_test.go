@@ -42,6 +42,7 @@ const (
 	readsEnv = "PAIL_TEST_READS" // bytes of memory for what is read
 	ttlEnv   = "PAIL_TEST_TTL"   // for how long the volume believes what it has heard; "": a second
 	keptEnv  = "PAIL_TEST_KEPT"  // a key that the service does not let the mount remove
+	noACLEnv = "PAIL_TEST_NOACL" // not "": without ACLs
 )
 
 func TestMain(m *testing.M) {
@@ -80,7 +81,7 @@ func serveBucket(dir string) error {
 	client := memclient.New(memclient.Options{Bucket: "bucket", Capabilities: caps})
 	own := client.Another()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	opt := fs.Options{Source: "bucket", AllowOther: os.Geteuid() == 0, Log: log}
+	opt := fs.Options{Source: "bucket", AllowOther: os.Geteuid() == 0, NoACLs: os.Getenv(noACLEnv) != "", Log: log}
 	var cache *blockcache.Cache
 	var lent atomic.Int64
 	if opt.PassThrough = os.Getenv(cacheEnv); opt.PassThrough != "" {

@@ -7,6 +7,7 @@ import (
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 
+	"pail/fs/attr"
 	"pail/fs/volume"
 )
 
@@ -21,8 +22,16 @@ var (
 // stops asking.
 const labelXattr = "security.selinux"
 
+// hides reports whether an attribute is an ACL, of a mount that has none. Who is told so of one file, as ls, asks for no other.
+func (f *filesystem) hides(name string) bool {
+	return !f.acls && (name == attr.ACLAccess || name == attr.ACLDefault)
+}
+
 // Getxattr implements fusefs.NodeGetxattrer.
 func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
+	if n.fs.hides(name) {
+		return 0, syscall.EOPNOTSUPP
+	}
 	ctx, end := interruptible(ctx)
 	defer end()
 	value, err := n.fs.vol.Getxattr(ctx, n.v, name)
@@ -37,6 +46,9 @@ func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, 
 
 // Setxattr implements fusefs.NodeSetxattrer.
 func (n *node) Setxattr(ctx context.Context, name string, value []byte, flags uint32) syscall.Errno {
+	if n.fs.hides(name) {
+		return syscall.EOPNOTSUPP
+	}
 	how := int(flags)
 	if losesSetID(ctx) {
 		how |= volume.XattrDropSetgid
@@ -57,13 +69,18 @@ func (n *node) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errn
 	}
 	var list []byte
 	for _, name := range names {
-		list = append(append(list, name...), 0)
+		if !n.fs.hides(name) {
+			list = append(append(list, name...), 0)
+		}
 	}
 	return sized(dest, list)
 }
 
 // Removexattr implements fusefs.NodeRemovexattrer.
 func (n *node) Removexattr(ctx context.Context, name string) syscall.Errno {
+	if n.fs.hides(name) {
+		return syscall.EOPNOTSUPP
+	}
 	if err := n.fs.vol.Removexattr(detached(ctx), n.v, name); err != nil {
 		return n.fs.errno("removexattr", n.v, err)
 	}

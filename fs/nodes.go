@@ -18,6 +18,7 @@ type filesystem struct {
 	vol         *volume.Volume
 	log         *slog.Logger
 	attrTimeout time.Duration
+	acls        bool
 	atime       atime
 	nodes       nodes
 	interest    *interest
@@ -44,7 +45,7 @@ type nodes struct {
 }
 
 func newFilesystem(vol *volume.Volume, opt Options) *filesystem {
-	f := &filesystem{vol: vol, log: opt.Log, attrTimeout: opt.AttrTimeout, atime: newAtime(opt), interest: newInterest()}
+	f := &filesystem{vol: vol, log: opt.Log, attrTimeout: opt.AttrTimeout, acls: opt.acls(), atime: newAtime(opt), interest: newInterest()}
 	f.nodes.forget = vol.Forget
 	f.nodes.mu.byInode = map[*volume.Inode]*node{}
 	f.nodes.mu.held = map[<-chan struct{}][]*node{}

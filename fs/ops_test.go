@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"pail/fs/attr"
 )
 
 func write(t *testing.T, path, content string) {
@@ -314,6 +316,36 @@ func TestXattrs(t *testing.T) {
 	wantErrno(t, unix.Removexattr(f, "user.name"), unix.ENODATA)
 	_, err = unix.Getxattr(f, "security.capability", buf)
 	wantErrno(t, err, unix.ENODATA)
+}
+
+// A mount without ACLs says so to whoever asks, and keeps those that there are.
+func TestMountWithoutACLs(t *testing.T) {
+	acl := []byte{2, 0, 0, 0}
+	for _, entry := range [][2]byte{{0x01, 6}, {0x02, 4}, {0x04, 4}, {0x10, 4}, {0x20, 0}} {
+		acl = append(acl, entry[0], 0, entry[1], 0, 0xe8, 0x03, 0, 0)
+	}
+	a := attr.Attr{Mode: unix.S_IFREG | 0o640, Xattrs: map[string][]byte{attr.ACLAccess: acl, "user.a": []byte("b")}}
+	m := newMount(t, noACLEnv+"=1")
+	m.order(order{Op: "put", Key: "file", Body: []byte("x"), Meta: attr.Encode(a, nil)})
+	f := m.path("file")
+	buf := make([]byte, 100)
+	for _, name := range []string{attr.ACLAccess, attr.ACLDefault} {
+		_, err := unix.Getxattr(f, name, buf)
+		wantErrno(t, err, unix.EOPNOTSUPP)
+	}
+	wantErrno(t, unix.Setxattr(f, attr.ACLAccess, acl, 0), unix.EOPNOTSUPP)
+	wantErrno(t, unix.Removexattr(f, attr.ACLAccess), unix.EOPNOTSUPP)
+	n, err := unix.Listxattr(f, buf)
+	must(t, err)
+	if list := string(buf[:n]); list != "user.a\x00" {
+		t.Errorf("attributes: %q", list)
+	}
+	must(t, unix.Setxattr(f, "user.a", []byte("c"), 0))
+	must(t, os.Chmod(f, 0o600))
+	kept := attr.Decode(m.order(order{Op: "get", Key: "file"}).Info, attr.Defaults{})
+	if got := kept.Xattrs[attr.ACLAccess]; len(got) != len(acl) || got[4+3*8+2] != 0 {
+		t.Errorf("the ACL is %v now", got)
+	}
 }
 
 func TestSharedMappingIsStored(t *testing.T) {

@@ -34,6 +34,10 @@ type Options struct {
 	// NoXattrs answers every extended attribute request with "not supported", without asking the volume.
 	NoXattrs bool
 
+	// NoACLs has no POSIX ACLs: they are neither shown nor enforced nor taken. ls -l asks for those of every file, one after
+	// the other, which is the most of its work in a large directory.
+	NoACLs bool
+
 	// KernelFlags are words of mount(8) for the kernel: noatime, nodiratime, relatime, strictatime, nosuid, suid,
 	// nodev, dev, noexec, exec, sync, dirsync. nosuid and nodev are set unless suid and dev take them back.
 	KernelFlags []string
@@ -70,6 +74,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// acls reports whether there are POSIX ACLs, which bring the kernel's own checks of permissions with them.
+func (o Options) acls() bool { return !o.NoACLs && !o.NoXattrs && !o.OwnPermissions }
+
 // node returns the options of the node tree.
 func (o Options) node(root *node) *fusefs.Options {
 	if o.EntryTimeout < time.Millisecond {
@@ -102,7 +109,7 @@ func (o Options) kernel() fuse.MountOptions {
 		DisableXAttrs: o.NoXattrs,
 		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_DONT_MASK |
 			fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_SETXATTR_EXT,
-		EnableAcl:    !o.NoXattrs && !o.OwnPermissions, // it brings the kernel's own checks with it
+		EnableAcl:    o.acls(),
 		Debug:        o.Debug,
 		Logger:       slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		PanicHandler: panicHandler(o.Log),

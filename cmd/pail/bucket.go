@@ -167,6 +167,7 @@ func (b *bucket) mountOptions(log *slog.Logger) fs.Options {
 		ReadOnly:       m.ReadOnly,
 		OwnPermissions: !m.DefaultPermissions,
 		NoXattrs:       !m.Xattrs,
+		NoACLs:         m.NoACLs,
 		EntryTimeout:   kernelTime(m.KernelEntryTTL),
 		AttrTimeout:    kernelTime(m.KernelAttrTTL),
 		Log:            log,

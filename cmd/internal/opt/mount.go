@@ -95,6 +95,7 @@ type Mount struct {
 	NoCopy             bool
 	BucketSize         uint64 // 0: not given
 	Xattrs             bool
+	NoACLs             bool
 
 	LogFile  string // "": standard error in the foreground, else syslog
 	LogLevel slog.Level

@@ -163,6 +163,7 @@ func TestEveryOptionReachesItsField(t *testing.T) {
 		"nomultipart":                   func(m opt.Mount) (any, any) { return m.NoMultipart, true },
 		"norenameapi":                   func(m opt.Mount) (any, any) { return m.NoCopy, true },
 		"compat_dir":                    func(m opt.Mount) (any, any) { return m.CompatDir, true },
+		"noacl":                         func(m opt.Mount) (any, any) { return m.NoACLs, true },
 		"nospecials":                    func(m opt.Mount) (any, any) { return m.NoSpecials, true },
 		"fsname=a":                      func(m opt.Mount) (any, any) { return m.FSName, "a" },
 		"stat_cache_interval_expire=60": func(m opt.Mount) (any, any) { return m.AttrTTL, time.Minute },

@@ -11,6 +11,8 @@ func mountOptions() []option {
 		toggle(g, "allow_other", "let other users in (needs user_allow_other in /etc/fuse.conf unless root mounts)",
 			func(m *Mount) *bool { return &m.AllowOther }),
 		permissions,
+		toggle(g, "noacl", "no POSIX ACLs: those that there are stay, and are inherited, but are neither shown nor enforced; ls -l of a large "+
+			"directory takes half the time, as it asks for the ACL of each file", func(m *Mount) *bool { return &m.NoACLs }),
 		toggle(g, "nonempty", "mount on a directory that is not empty; its files are hidden meanwhile", func(m *Mount) *bool { return &m.NonEmpty }),
 		owner(g, "uid", "USER", "owner of everything, name or number", lookupUser, func(m *Mount) **uint32 { return &m.UID }),
 		owner(g, "gid", "GROUP", "group of everything, name or number", lookupGroup, func(m *Mount) **uint32 { return &m.GID }),
