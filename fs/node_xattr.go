@@ -22,7 +22,7 @@ var (
 // stops asking.
 const labelXattr = "security.selinux"
 
-// hides reports whether an attribute is an ACL, of a mount that has none. Who is told so of one file, as ls, asks for no other.
+// hides reports whether an attribute is an ACL, of a mount that has none. An ls that uses getxattr asks for no other then.
 func (f *filesystem) hides(name string) bool {
 	return !f.acls && (name == attr.ACLAccess || name == attr.ACLDefault)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -324,9 +325,14 @@ func TestMountWithoutACLs(t *testing.T) {
 	for _, entry := range [][2]byte{{0x01, 6}, {0x02, 4}, {0x04, 4}, {0x10, 4}, {0x20, 0}} {
 		acl = append(acl, entry[0], 0, entry[1], 0, 0xe8, 0x03, 0, 0)
 	}
-	a := attr.Attr{Mode: unix.S_IFREG | 0o640, Xattrs: map[string][]byte{attr.ACLAccess: acl, "user.a": []byte("b")}}
+	a := attr.Attr{
+		Mode: unix.S_IFREG | 0o640, UID: uint32(os.Getuid()), GID: uint32(os.Getgid()),
+		Xattrs: map[string][]byte{attr.ACLAccess: acl, "user.a": []byte("b")},
+	}
 	m := newMount(t, noACLEnv+"=1")
 	m.order(order{Op: "put", Key: "file", Body: []byte("x"), Meta: attr.Encode(a, nil)})
+	a.Mode, a.Xattrs = unix.S_IFDIR|0o755, map[string][]byte{attr.ACLDefault: acl}
+	m.order(order{Op: "put", Key: "d/", Meta: attr.Encode(a, nil)})
 	f := m.path("file")
 	buf := make([]byte, 100)
 	for _, name := range []string{attr.ACLAccess, attr.ACLDefault} {
@@ -340,11 +346,25 @@ func TestMountWithoutACLs(t *testing.T) {
 	if list := string(buf[:n]); list != "user.a\x00" {
 		t.Errorf("attributes: %q", list)
 	}
+	if os.Geteuid() == 0 {
+		root, err := os.Open(m.dir)
+		must(t, err)
+		defer root.Close()
+		cat := exec.Command("cat", "/proc/self/fd/3/file") // for user 1000, whom the ACL would let
+		cat.ExtraFiles = []*os.File{root}
+		cat.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
+		if out, err := cat.CombinedOutput(); err == nil {
+			t.Errorf("another user reads %q", out)
+		}
+	}
 	must(t, unix.Setxattr(f, "user.a", []byte("c"), 0))
 	must(t, os.Chmod(f, 0o600))
-	kept := attr.Decode(m.order(order{Op: "get", Key: "file"}).Info, attr.Defaults{})
-	if got := kept.Xattrs[attr.ACLAccess]; len(got) != len(acl) || got[4+3*8+2] != 0 {
-		t.Errorf("the ACL is %v now", got)
+	write(t, m.path("d", "new"), "x")
+	for key, mask := range map[string]byte{"file": 0, "d/new": 4} {
+		kept := attr.Decode(m.order(order{Op: "get", Key: key}).Info, attr.Defaults{})
+		if got := kept.Xattrs[attr.ACLAccess]; len(got) != len(acl) || got[4+3*8+2] != mask {
+			t.Errorf("the ACL of %s is %v", key, got)
+		}
 	}
 }
 

@@ -34,8 +34,8 @@ type Options struct {
 	// NoXattrs answers every extended attribute request with "not supported", without asking the volume.
 	NoXattrs bool
 
-	// NoACLs has no POSIX ACLs: they are neither shown nor enforced nor taken. ls -l asks for those of every file, one after
-	// the other, which is the most of its work in a large directory.
+	// NoACLs has no POSIX ACLs: they are neither shown nor enforced nor taken. The ls of many systems asks for that of every
+	// file, one after the other, which is the most of its work in a large directory.
 	NoACLs bool
 
 	// KernelFlags are words of mount(8) for the kernel: noatime, nodiratime, relatime, strictatime, nosuid, suid,

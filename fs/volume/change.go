@@ -125,6 +125,9 @@ func metaSize(meta s3client.Meta) (size int) {
 
 // changeStored changes the attributes of what is stored.
 func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr) error) (Stat, error) {
+	if !v.caps.Exclusive() {
+		_ = n.marking().wait() // it would take the place of this change, with the attributes from before
+	}
 	o, err := v.current(ctx, n)
 	if err != nil {
 		return Stat{}, err

@@ -11,7 +11,7 @@ import (
 
 // A directory that has no marker gets one before its last entry goes, so that it stays (ensureMarker). It is made once for
 // all who remove entries meanwhile: who waits for his removal waits for the marker, or has seen other entries that keep the
-// directory (beginMarker); removals that are queued go with the request that comes after it.
+// directory (beginMarker); a removal that is queued goes after it.
 
 // marking is a marker that is being made.
 type marking struct {
@@ -19,7 +19,8 @@ type marking struct {
 	err  error // valid when done is closed
 }
 
-// wait waits for the marker; nil is none to wait for.
+// wait waits for the marker; nil is none to wait for. It does not end with a request, as nobody may rename or remove the
+// directory until the marker is there; MetaTimeout ends it.
 func (m *marking) wait() error {
 	if m == nil {
 		return nil
@@ -28,25 +29,42 @@ func (m *marking) wait() error {
 	return m.err
 }
 
+// over reports whether wait would return at once.
+func (m *marking) over() bool {
+	if m == nil {
+		return true
+	}
+	select {
+	case <-m.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // startMarker has a marker made for a directory that is not known to have one, and returns nil for another. The caller owns
 // the path of an entry until that has ended, so that nobody renames or removes the directory meanwhile. What this asks for is
 // known when it returns, as that would wait for removals that are queued.
 func (v *Volume) startMarker(ctx context.Context, dir *Inode) (*marking, error) {
-	if m := dir.markerOf(nil); m != nil {
+	if m := dir.marking(); m != nil {
 		return m, nil
 	}
 	at, o, err := v.unmarked(ctx, dir)
 	if err != nil || o == nil {
 		return nil, err
 	}
-	m := &marking{done: make(chan struct{})}
-	if other := dir.markerOf(m); other != m {
-		return other, nil
+	dir.mu.Lock()
+	defer dir.mu.Unlock()
+	if dir.mu.marking != nil {
+		return dir.mu.marking, nil
 	}
+	if now, state, _ := v.names.Get(at); state == tree.Present && now.dir && now.info.Key != "" {
+		return nil, nil // it was made since
+	}
+	m := &marking{done: make(chan struct{})}
+	dir.mu.marking = m
 	go func() {
-		work, cancel := v.detached(context.Background(), 0)
-		defer cancel()
-		m.err = v.makeMarker(work, at, *o)
+		m.err = v.makeMarkerSoon(at, *o)
 		dir.mu.Lock()
 		dir.mu.marking = nil
 		dir.mu.Unlock()
@@ -55,13 +73,21 @@ func (v *Volume) startMarker(ctx context.Context, dir *Inode) (*marking, error) 
 	return m, nil
 }
 
-// markerOf returns the marker of n that is being made, which is m from now on if there is none.
-func (n *Inode) markerOf(m *marking) *marking {
+// makeMarkerSoon is makeMarker for nobody in particular, as one of a few at once.
+func (v *Volume) makeMarkerSoon(at string, o object) error {
+	ctx, cancel := v.detached(context.Background(), 0)
+	defer cancel()
+	if err := v.markings.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer v.markings.Release(1)
+	return v.makeMarker(ctx, at, o)
+}
+
+// marking returns the marker of n that is being made, or nil.
+func (n *Inode) marking() *marking {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.mu.marking == nil {
-		n.mu.marking = m
-	}
 	return n.mu.marking
 }
 
@@ -74,17 +100,18 @@ func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
 	return m.wait()
 }
 
-// beginMarker is ensureMarker, but where the directory has other entries than the one that is about to go it does not wait
-// for the marker to be made: when that entry has gone, marked must be called. Nor does it for a removal that is queued, which
-// goes when the marker is there.
+// beginMarker is ensureMarker, but does not wait for the marker to be made where the directory has other entries than the one
+// that is about to go, nor for a removal that is to be queued. marked must be called when that entry has gone, or does not
+// go, but for a removal that is queued with m: it goes after m.
 func (v *Volume) beginMarker(ctx context.Context, dir *Inode, queued bool) (m *marking, marked func() error, err error) {
-	none := func() error { return nil }
 	m, err = v.startMarker(ctx, dir)
 	switch {
-	case err != nil || m == nil || queued:
-		return m, none, err
+	case err != nil:
+		return nil, nil, err
+	case m == nil || queued:
+		return m, m.wait, nil
 	case !dir.takeOthers():
-		return m, none, m.wait()
+		return m, m.wait, m.wait()
 	}
 	return m, func() error {
 		err := m.wait()

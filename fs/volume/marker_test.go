@@ -1,40 +1,77 @@
 package volume_test
 
 import (
+	"bytes"
+	"context"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
+	"pail/s3client/memclient"
+	"pail/s3client/retry"
 )
+
+// awaitMarkings waits until n goroutines wait for markers that are being made.
+func awaitMarkings(n int) {
+	for buf := make([]byte, 1<<20); ; runtime.Gosched() {
+		if bytes.Count(buf[:runtime.Stack(buf, true)], []byte("(*marking).wait(")) == n {
+			return
+		}
+	}
+}
+
+// lateMarker mounts a bucket with files of other clients in d, which has no marker, and in e, which has one. The marker of d
+// is made when marked is called.
+func lateMarker(t *testing.T, caps s3client.Capabilities, change ...setup) (m *mount, c *steps, marked func()) {
+	gate := make(chan struct{})
+	var once sync.Once
+	c = &steps{wait: func(step string) (until <-chan struct{}) {
+		if step == "put d/" {
+			once.Do(func() { until = gate })
+		}
+		return until
+	}}
+	m = newMount(t, caps, append([]setup{lazyUnlink, stepped(c), func(o *volume.Options, _ *upload.Options) {
+		o.MetaTimeout = 5 * time.Second
+	}}, change...)...)
+	for _, key := range []string{"d/a", "d/b", "d/c", "e/", "e/a"} {
+		m.foreign(key, "")
+	}
+	m.names("d", "a", "b", "c")
+	m.names("e", "a")
+	return m, c, func() { close(gate) }
+}
+
+// unlinkMany removes files as one who has just listed their directory.
+func (m *mount) unlinkMany(dir string, names ...string) *volume.Inode {
+	m.t.Helper()
+	d, _, err := m.walk(dir)
+	m.ok(err)
+	for _, name := range names {
+		m.ok(m.Unlink(volume.OneOfMany(ctx), d, name))
+	}
+	return d
+}
 
 // Removals that are queued do not wait for the marker of their directory, which is made once, but go after it.
 func TestQueuedRemovalsGoWhenTheMarkerIsThere(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
-		marked := make(chan struct{})
-		c := &steps{wait: func(step string) <-chan struct{} {
-			if step == "put d/" {
-				return marked
-			}
-			return nil
-		}}
-		m := newMount(t, caps, lazyUnlink, stepped(c), func(o *volume.Options, _ *upload.Options) { o.MetaTimeout = 5 * time.Second })
-		for _, name := range []string{"a", "b", "c"} {
-			m.foreign("d/"+name, name)
-		}
-		m.names("d", "a", "b", "c")
-		d, _, err := m.walk("d")
-		m.ok(err)
-		for _, name := range []string{"a", "b", "c"} {
-			m.ok(m.Unlink(volume.OneOfMany(ctx), d, name))
-		}
-		if keys := m.mem.Keys(); len(keys) != 3 {
+		m, c, marked := lateMarker(t, caps)
+		d := m.unlinkMany("d", "a", "b", "c")
+		awaitMarkings(1) // what sends them
+		synced := make(chan error)
+		go func() { synced <- m.SyncDir(ctx, d) }()
+		awaitMarkings(2) // in a hurry
+		if keys := m.mem.Keys(); len(keys) != 5 {
 			t.Errorf("before the marker is there: %q", keys)
 		}
-		close(marked)
-		m.ok(m.SyncDir(ctx, d))
+		marked()
+		m.ok(<-synced)
 		if got := c.took(); len(got) < 4 || got[1] != "done put d/" || slices.Contains(got[1:], "put d/") {
 			t.Errorf("it took %q", got)
 		}
@@ -44,30 +81,90 @@ func TestQueuedRemovalsGoWhenTheMarkerIsThere(t *testing.T) {
 
 // Without the marker they come back, and who waits is told.
 func TestQueuedRemovalsWithoutAMarkerComeBack(t *testing.T) {
-	m := newMount(t, plain, lazyUnlink)
-	for _, name := range []string{"d/a", "d/b", "e/a", "e/b"} {
-		m.foreign(name, name)
-	}
-	m.names("d", "a", "b")
-	m.names("e", "a", "b")
-	d, _, err := m.walk("d")
-	m.ok(err)
-	e, _, err := m.walk("e")
-	m.ok(err)
+	m, _, marked := lateMarker(t, plain)
+	marked()
 	m.faults.set(func(op, key string) error {
 		if op == s3client.OpPut && key == "d/" {
 			return &s3client.Error{Op: op, Key: key, Err: s3client.ErrAccess}
 		}
 		return nil
 	})
-	many := volume.OneOfMany(ctx)
-	m.ok(m.Unlink(many, e, "a"))
-	m.ok(m.Unlink(many, d, "a"))
+	e := m.unlinkMany("e", "a")
+	d := m.unlinkMany("d", "a")
 	m.want(m.SyncDir(ctx, d), s3client.ErrAccess)
 	m.faults.set(nil)
 	m.ok(m.SyncDir(ctx, e))
-	m.names("d", "a", "b")
-	m.names("e", "b")
-	m.ok(m.Unlink(many, d, "a"))
-	m.names("d", "b")
+	m.names("d", "a", "b", "c")
+	m.names("e")
+	m.unlinkMany("d", "a")
+	m.names("d", "b", "c")
+}
+
+// Those of other directories do not wait.
+func TestRemovalsElsewhereDoNotWaitForAMarker(t *testing.T) {
+	m, _, marked := lateMarker(t, memclient.Full())
+	m.unlinkMany("d", "a")
+	m.unlinkMany("e", "a")
+	m.names("e")
+	if keys := m.mem.Keys(); !slices.Equal(keys, []string{"d/a", "d/b", "d/c", "e/"}) {
+		t.Errorf("keys are %q", keys)
+	}
+	removed := make(chan error)
+	go func() { removed <- m.rmdir("d") }()
+	awaitMarkings(1)
+	marked()
+	m.want(<-removed, volume.ErrNotEmpty)
+	m.names("d", "b", "c")
+}
+
+// versions is a client of a service that removes on conditions.
+type versions struct{ s3client.Client }
+
+func (c versions) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	return s3client.DeleteVersions(ctx, c.Client.(*faults).Client, list...)
+}
+
+// What another client has made under the name before the removal could go stays.
+func TestRemovalAfterALateMarkerTakesNoNewObject(t *testing.T) {
+	m, _, marked := lateMarker(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) {
+		c := o.Client.(*steps)
+		c.Client = versions{c.Client}
+		o.Client = retry.New(c, retry.Options{})
+	})
+	d := m.unlinkMany("d", "a", "b")
+	m.foreign("d/a", "new")
+	m.clock.advance(2 * time.Second)
+	marked()
+	m.ok(m.SyncDir(ctx, d))
+	m.names("d", "a", "c")
+	if got := m.get("d/a"); got != "new" {
+		t.Errorf("it is %q", got)
+	}
+}
+
+// Attributes that a directory gets while its marker is made are those that it has.
+func TestModeOfADirectoryWhoseMarkerIsMade(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m, c, marked := lateMarker(t, caps)
+		d := m.unlinkMany("d", "a")
+		c.await("put d/")
+		changed := make(chan error)
+		go func() {
+			mode := uint32(0o700)
+			_, err := m.Setattr(ctx, d, volume.SetAttr{Mode: &mode}, nil)
+			changed <- err
+		}()
+		if caps.Exclusive() {
+			m.ok(<-changed)
+			marked()
+		} else {
+			awaitMarkings(2) // one has the removal sent
+			marked()
+			m.ok(<-changed)
+		}
+		m.ok(m.SyncDir(ctx, d))
+		if st, other := m.stat("d"), m.second().stat("d"); st.Mode&0o777 != 0o700 || other.Mode&0o777 != 0o700 {
+			t.Errorf("its mode is %o, for another mount %o", st.Mode, other.Mode)
+		}
+	})
 }

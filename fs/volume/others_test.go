@@ -62,8 +62,9 @@ func TestMarkerIsMadeBeforeOneOfTwoRemovals(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	lists.gate <- nil
-	<-listed                                         // which shows both
-	go func() { results <- m.Unlink(ctx, d, "b") }() // waits for the marker
+	<-listed // which shows both
+	go func() { results <- m.Unlink(ctx, d, "b") }()
+	awaitMarkings(2)
 	if keys := m.mem.Keys(); !slices.Equal(keys, []string{"d/b"}) {
 		t.Errorf("keys are %q", keys)
 	}

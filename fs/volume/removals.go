@@ -18,8 +18,8 @@ import (
 // A program that removes one file of a directory after the other (rm -r, git gc) need not wait for each of them: with
 // Options.LazyUnlink, once two have been removed in a row, what is only a name and a key is queued; in directories beside one
 // that was just removed after files in it were, and of who has just listed the directory (OneOfMany), it is queued from the
-// first on. The queue is sent in requests for many keys, one after the other; the first begins in a few milliseconds. When
-// somebody waits for what is queued, that is sent at once.
+// first on. The queue is sent in requests for many keys, one after the other; the first begins in a few milliseconds, or when
+// the directory has its marker. When somebody waits for what is queued, that is sent as soon as it may be.
 //
 // For this mount a queued file is gone. Its path stays owned, so whoever makes or renames something there, or removes or
 // renames a directory above, waits; so do requests whose answer could show it (watchful).
@@ -28,6 +28,7 @@ const (
 	inARow    = 2                    // removals in a directory that wait, before others do not
 	rowBreak  = time.Second          // between two that are in a row
 	gatherFor = 2 * time.Millisecond // before each request, for others to come
+	atOnce    = time.Second          // a request later than that takes no more what the name leads to then
 )
 
 // removals is the queue. Its lock is a leaf.
@@ -55,12 +56,44 @@ type removalBatch struct {
 	done chan struct{}
 }
 
+func newRemovalBatch() *removalBatch {
+	return &removalBatch{keys: map[string]struct{}{}, done: make(chan struct{})}
+}
+
+func (b *removalBatch) add(r removal) {
+	b.list = append(b.list, r)
+	b.keys[r.what.Key] = struct{}{}
+}
+
+// split returns what of b waits for no marker, and what does; nil for nothing. b is one of them.
+func (b *removalBatch) split() (ready, waiting *removalBatch) {
+	waits := func(r removal) bool { return !r.marker.over() }
+	if !slices.ContainsFunc(b.list, waits) {
+		return b, nil
+	}
+	list := b.list
+	b.list, b.keys = nil, map[string]struct{}{}
+	for _, r := range list {
+		switch {
+		case waits(r):
+			b.add(r)
+		case ready == nil:
+			ready = newRemovalBatch()
+			fallthrough
+		default:
+			ready.add(r)
+		}
+	}
+	return ready, b
+}
+
 // removal is a file that is gone for this mount, and its key.
 type removal struct {
 	dir    *Inode
 	at     string
 	what   s3client.Version
 	marker *marking      // of dir, without which it does not go
+	since  time.Time     // when it was queued
 	over   chan struct{} // closed when all is done here: the path is free for others only then
 	unlock func()        // of the path
 }
@@ -181,7 +214,7 @@ func (v *Volume) queueRemoval(ctx context.Context, r removal) error {
 	for {
 		q.mu.Lock()
 		if q.mu.queued == nil {
-			q.mu.queued = &removalBatch{keys: map[string]struct{}{}, done: make(chan struct{})}
+			q.mu.queued = newRemovalBatch()
 		}
 		if !q.mu.sending {
 			q.mu.sending = true
@@ -189,8 +222,7 @@ func (v *Volume) queueRemoval(ctx context.Context, r removal) error {
 		}
 		b := q.mu.queued
 		if len(b.list) < s3client.MaxDeleteKeys {
-			b.list = append(b.list, r)
-			b.keys[r.what.Key] = struct{}{}
+			b.add(r)
 			q.mu.Unlock()
 			return nil
 		}
@@ -210,7 +242,7 @@ func (q *removals) settle(ctx context.Context, match func(*removalBatch) bool) e
 	var wait []*removalBatch
 	q.mu.Lock()
 	if q.mu.queued != nil && match(q.mu.queued) {
-		go q.send(q.takeLocked())
+		q.sendAllLocked()
 	}
 	for b := range q.mu.flying {
 		if match(b) {
@@ -238,28 +270,37 @@ func (q *removals) hurry(paths []string) {
 	for _, r := range q.mu.queued.list {
 		for _, path := range paths {
 			if r.at == path || below(r.at, path) {
-				go q.send(q.takeLocked())
+				q.sendAllLocked()
 				return
 			}
 		}
 	}
 }
 
-// takeLocked makes what is queued a batch that is being sent.
-func (q *removals) takeLocked() *removalBatch {
-	b := q.mu.queued
-	q.mu.flying[b], q.mu.queued = struct{}{}, nil
-	return b
+// sendAllLocked sends what is queued; that which needs no marker does not wait for that which does.
+func (q *removals) sendAllLocked() {
+	ready, waiting := q.mu.queued.split()
+	q.mu.queued = nil
+	for _, b := range []*removalBatch{ready, waiting} {
+		if b != nil {
+			q.mu.flying[b] = struct{}{}
+			go q.send(b)
+		}
+	}
 }
 
-// take is takeLocked for sendRemovals; nil ends it.
-func (q *removals) take() *removalBatch {
+// take returns a batch for sendRemovals to send, or a marker that all which is queued needs; it ends with neither.
+func (q *removals) take() (b *removalBatch, marker *marking) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.mu.sending = q.mu.queued != nil; !q.mu.sending {
-		return nil
+		return nil, nil
 	}
-	return q.takeLocked()
+	if b, q.mu.queued = q.mu.queued.split(); b == nil {
+		return nil, q.mu.queued.list[0].marker
+	}
+	q.mu.flying[b] = struct{}{}
+	return b, nil
 }
 
 // over says that a batch is gone.
@@ -270,35 +311,25 @@ func (q *removals) over(b *removalBatch) {
 	close(b.done)
 }
 
-// awaitMarkers waits for the markers that what is queued now needs; more may come meanwhile and go with it.
-func (q *removals) awaitMarkers() {
-	q.mu.Lock()
-	var list []removal
-	if q.mu.queued != nil {
-		list = q.mu.queued.list // of which nothing changes
-	}
-	q.mu.Unlock()
-	for _, r := range list {
-		_ = r.marker.wait() // sendBatch finds out again
-	}
-}
-
 // sendRemovals sends the queue until it is empty.
 func (q *removals) sendRemovals() {
 	for {
 		time.Sleep(gatherFor)
-		q.awaitMarkers()
-		b := q.take()
-		if b == nil {
+		b, marker := q.take()
+		switch {
+		case b != nil:
+			q.send(b)
+		case marker != nil:
+			_ = marker.wait() // sendBatch finds out
+		default:
 			return
 		}
-		q.send(b)
 	}
 }
 
 func (v *Volume) sendBatch(b *removalBatch) {
 	defer v.removals.over(b)
-	list, failed := b.marked()
+	list, failed := v.marked(b)
 	ctx, cancel := v.detached(context.Background(), 0)
 	defer cancel()
 	v.endJournaled()
@@ -313,13 +344,17 @@ func (v *Volume) sendBatch(b *removalBatch) {
 }
 
 // marked waits for the markers without which removals do not go, and returns what is to be removed, and which keys stay for
-// want of one.
-func (b *removalBatch) marked() (list []s3client.Version, stay map[string]error) {
+// want of one. What another client has made in the place of what was removed long ago stays, too.
+func (v *Volume) marked(b *removalBatch) (list []s3client.Version, stay map[string]error) {
 	stay = map[string]error{}
 	for _, r := range b.list {
 		if err := r.marker.wait(); err != nil {
 			stay[r.what.Key] = err
-		} else {
+		}
+	}
+	for _, r := range b.list {
+		if stay[r.what.Key] == nil {
+			r.what.Late = v.opt.Now().Sub(r.since) < atOnce
 			list = append(list, r.what)
 		}
 	}
@@ -385,7 +420,7 @@ func refusesMany(err error) bool {
 // comesBack says that a file which this mount takes for gone is there: a name anew, as its inode has lost it.
 func (v *Volume) comesBack(r removal, err error) {
 	v.names.Forget(r.at)
-	v.log.Error("a removed file is there again, as the service does not remove it", "path", r.at, "error", err)
+	v.log.Error("a removed file is there again", "path", r.at, "error", err)
 	r.dir.mu.Lock()
 	defer r.dir.mu.Unlock()
 	failed := fmt.Errorf("remove %q: %w", r.at, err)

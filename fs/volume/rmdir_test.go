@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -122,6 +123,23 @@ func (c *steps) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3clie
 
 func (c *steps) Delete(ctx context.Context, keys ...string) error {
 	return c.step(ctx, "delete "+strings.Join(keys, " "), func() error { return c.Client.Delete(ctx, keys...) })
+}
+
+func (c *steps) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
+	return c.step(ctx, "delete "+strings.Join(s3client.KeysOf(list), " "), func() error { return s3client.DeleteVersions(ctx, c.Client, list...) })
+}
+
+// await waits until a step has begun.
+func (c *steps) await(step string) {
+	for {
+		c.mu.Lock()
+		begun := slices.Contains(c.list, step)
+		c.mu.Unlock()
+		if begun {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 func (c *steps) took() (list []string) {

@@ -142,6 +142,7 @@ func (v *Volume) storeTime(ctx context.Context, n *Inode) error {
 	if err := v.commitGated(ctx, n); err != nil {
 		return err
 	}
+	_ = n.marking().wait() // without one nothing is stored
 	o, err := v.current(ctx, n)
 	if err != nil {
 		return err

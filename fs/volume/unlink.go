@@ -71,11 +71,9 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	later := v.removesLater(ctx, dir) && !n.isOpen() && !beside
 	if later {
 		remove = func(key string, marker *marking) error {
-			r := removal{dir: dir, at: at, what: v.removedVersion(n, o, key), marker: marker, over: over, unlock: unlock}
+			r := removal{dir: dir, at: at, what: v.removedVersion(n, o, key), marker: marker, since: v.opt.Now(), over: over, unlock: unlock}
 			err := v.queueRemoval(ctx, r)
-			if queued = err == nil; !queued {
-				_ = marker.wait() // the path is not ours any longer; who needs the marker next hears of it
-			}
+			queued = err == nil
 			return err
 		}
 	}
@@ -108,7 +106,11 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, 
 		if err != nil {
 			return err
 		}
+		queued := false
 		defer func() {
+			if queued {
+				return
+			}
 			if err := marked(); err != nil { // the next removal tells of it
 				v.log.Warn("a directory has no marker yet", "path", tree.Dir(at), "error", err)
 			}
@@ -123,6 +125,7 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, 
 			v.names.Forget(at)
 			return err
 		}
+		queued = later
 		v.countRemoval(p.dir)
 	}
 	v.vacated(p, at, n, gone)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"pail/fs/attr"
 	"pail/fs/keymap"
 	"pail/fs/lease"
@@ -38,6 +40,7 @@ type Volume struct {
 	retries  *retries
 	sender   sender
 	removals removals
+	markings *semaphore.Weighted // markers that are being made
 	late     lateTimes
 	asides   asides
 	kept     kept
@@ -80,6 +83,7 @@ func New(opt Options) (*Volume, error) {
 		glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
 	}
 	v.removals.init(v.sendBatch)
+	v.markings = semaphore.NewWeighted(int64(opt.Parallel))
 	v.paths = newPathLocks(v.removals.hurry)
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.listed = map[string]time.Time{}

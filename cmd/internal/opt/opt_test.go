@@ -164,6 +164,7 @@ func TestEveryOptionReachesItsField(t *testing.T) {
 		"norenameapi":                   func(m opt.Mount) (any, any) { return m.NoCopy, true },
 		"compat_dir":                    func(m opt.Mount) (any, any) { return m.CompatDir, true },
 		"noacl":                         func(m opt.Mount) (any, any) { return m.NoACLs, true },
+		"noacl,acl":                     func(m opt.Mount) (any, any) { return m.NoACLs, false },
 		"nospecials":                    func(m opt.Mount) (any, any) { return m.NoSpecials, true },
 		"fsname=a":                      func(m opt.Mount) (any, any) { return m.FSName, "a" },
 		"stat_cache_interval_expire=60": func(m opt.Mount) (any, any) { return m.AttrTTL, time.Minute },

@@ -105,7 +105,7 @@ func fstabOptions() []option {
 			}})
 	}
 	for name := range strings.FieldsSeq("defaults auto noauto user nouser users owner noowner group nogroup _netdev nofail " +
-		"comment silent loud acl iversion noiversion mand nomand _rnetdev uhelper helper") {
+		"comment silent loud iversion noiversion mand nomand _rnetdev uhelper helper") {
 		rows = append(rows, accepted(Always, groupFstab, name, "nothing to a filesystem"))
 	}
 	return rows
