@@ -125,8 +125,11 @@ func metaSize(meta s3client.Meta) (size int) {
 
 // changeStored changes the attributes of what is stored.
 func (v *Volume) changeStored(ctx context.Context, n *Inode, fn func(*attr.Attr) error) (Stat, error) {
-	if !v.caps.Exclusive() {
-		_ = n.marking().wait() // it would take the place of this change, with the attributes from before
+	if n.isDir() && !v.caps.Exclusive() {
+		// One that is made beside would take the place of this change, with the attributes from before.
+		if err := v.ensureMarker(ctx, n); err != nil {
+			return Stat{}, err
+		}
 	}
 	o, err := v.current(ctx, n)
 	if err != nil {

@@ -36,7 +36,8 @@
 // hidden key if it is large, and lives on there until its last handle closes.
 //
 // Files that are removed in a row are removed on the service in requests for many of them (removals.go). Their paths stay
-// owned until then, and requests that could show them wait. Whoever waits has them sent at once.
+// owned until then, and requests that could show them wait. Whoever waits has them sent at once, or when their directory has
+// its marker.
 //
 // # Leases
 //
@@ -100,7 +101,8 @@
 //
 // pathLocks, gates and content.order may be held over requests, but only those of the file or directory that the
 // operation is about; waiting for them ends with the context. DirHandle.mu is held over the listing that its caller
-// waits for. Nothing is waited for under the others.
+// waits for. Nothing is waited for under the others. Who owns an entry of a directory waits for its marker, which goes on without
+// him, whatever his context says: until then nobody may rename or remove the directory (marker.go).
 //
 // Snapshots are made with content.order, for the moment of making one: a snapshot and the times that go with it have
 // all of a write or nothing. Hence no two contents that are sent have the same metadata, which tells whose a version is

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"pail/fs/attr"
 	"pail/fs/tree"
@@ -19,8 +20,8 @@ type marking struct {
 	err  error // valid when done is closed
 }
 
-// wait waits for the marker; nil is none to wait for. It does not end with a request, as nobody may rename or remove the
-// directory until the marker is there; MetaTimeout ends it.
+// wait waits for the marker; nil is none to wait for. Who owns the path of an entry does not end that with his request, as
+// nobody may rename or remove the directory until then; MetaTimeout ends it.
 func (m *marking) wait() error {
 	if m == nil {
 		return nil
@@ -45,7 +46,9 @@ func (m *marking) over() bool {
 // startMarker has a marker made for a directory that is not known to have one, and returns nil for another. The caller owns
 // the path of an entry until that has ended, so that nobody renames or removes the directory meanwhile. What this asks for is
 // known when it returns, as that would wait for removals that are queued.
-func (v *Volume) startMarker(ctx context.Context, dir *Inode) (*marking, error) {
+//
+// Of those for removals that are queued, only a few are made at once.
+func (v *Volume) startMarker(ctx context.Context, dir *Inode, queued bool) (*marking, error) {
 	if m := dir.marking(); m != nil {
 		return m, nil
 	}
@@ -64,7 +67,7 @@ func (v *Volume) startMarker(ctx context.Context, dir *Inode) (*marking, error) 
 	m := &marking{done: make(chan struct{})}
 	dir.mu.marking = m
 	go func() {
-		m.err = v.makeMarkerSoon(at, *o)
+		m.err = v.makeMarkerSoon(at, *o, queued)
 		dir.mu.Lock()
 		dir.mu.marking = nil
 		dir.mu.Unlock()
@@ -73,14 +76,16 @@ func (v *Volume) startMarker(ctx context.Context, dir *Inode) (*marking, error) 
 	return m, nil
 }
 
-// makeMarkerSoon is makeMarker for nobody in particular, as one of a few at once.
-func (v *Volume) makeMarkerSoon(at string, o object) error {
+// makeMarkerSoon is makeMarker for nobody in particular; for a removal that is queued, as one of a few at once.
+func (v *Volume) makeMarkerSoon(at string, o object, queued bool) error {
 	ctx, cancel := v.detached(context.Background(), 0)
 	defer cancel()
-	if err := v.markings.Acquire(ctx, 1); err != nil {
-		return err
+	if queued {
+		if err := v.markings.Acquire(ctx, 1); err != nil {
+			return fmt.Errorf("make the marker of %q: %w", at, err)
+		}
+		defer v.markings.Release(1)
 	}
-	defer v.markings.Release(1)
 	return v.makeMarker(ctx, at, o)
 }
 
@@ -93,7 +98,7 @@ func (n *Inode) marking() *marking {
 
 // ensureMarker gives a directory a marker if it is not known to have one.
 func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
-	m, err := v.startMarker(ctx, dir)
+	m, err := v.startMarker(ctx, dir, false)
 	if err != nil {
 		return err
 	}
@@ -104,7 +109,7 @@ func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
 // that is about to go, nor for a removal that is to be queued. marked must be called when that entry has gone, or does not
 // go, but for a removal that is queued with m: it goes after m.
 func (v *Volume) beginMarker(ctx context.Context, dir *Inode, queued bool) (m *marking, marked func() error, err error) {
-	m, err = v.startMarker(ctx, dir)
+	m, err = v.startMarker(ctx, dir, queued)
 	switch {
 	case err != nil:
 		return nil, nil, err

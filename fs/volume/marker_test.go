@@ -3,12 +3,14 @@ package volume_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"pail/fs/journal/journaltest"
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
@@ -16,13 +18,16 @@ import (
 	"pail/s3client/retry"
 )
 
-// awaitMarkings waits until n goroutines wait for markers that are being made.
-func awaitMarkings(n int) {
-	for buf := make([]byte, 1<<20); ; runtime.Gosched() {
-		if bytes.Count(buf[:runtime.Stack(buf, true)], []byte("(*marking).wait(")) == n {
+// awaitCalls waits until at least n goroutines are in a function.
+func awaitCalls(t *testing.T, n int, function string) {
+	t.Helper()
+	buf := make([]byte, 8<<20)
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if bytes.Count(buf[:runtime.Stack(buf, true)], []byte("volume."+function+"(")) >= n {
 			return
 		}
 	}
+	t.Fatalf("less than %d goroutines are in %s", n, function)
 }
 
 // lateMarker mounts a bucket with files of other clients in d, which has no marker, and in e, which has one. The marker of d
@@ -37,7 +42,7 @@ func lateMarker(t *testing.T, caps s3client.Capabilities, change ...setup) (m *m
 		return until
 	}}
 	m = newMount(t, caps, append([]setup{lazyUnlink, stepped(c), func(o *volume.Options, _ *upload.Options) {
-		o.MetaTimeout = 5 * time.Second
+		o.MetaTimeout = time.Minute
 	}}, change...)...)
 	for _, key := range []string{"d/a", "d/b", "d/c", "e/", "e/a"} {
 		m.foreign(key, "")
@@ -63,16 +68,15 @@ func TestQueuedRemovalsGoWhenTheMarkerIsThere(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
 		m, c, marked := lateMarker(t, caps)
 		d := m.unlinkMany("d", "a", "b", "c")
-		awaitMarkings(1) // what sends them
 		synced := make(chan error)
 		go func() { synced <- m.SyncDir(ctx, d) }()
-		awaitMarkings(2) // in a hurry
+		awaitCalls(t, 1, "(*removals).settle")
 		if keys := m.mem.Keys(); len(keys) != 5 {
 			t.Errorf("before the marker is there: %q", keys)
 		}
 		marked()
 		m.ok(<-synced)
-		if got := c.took(); len(got) < 4 || got[1] != "done put d/" || slices.Contains(got[1:], "put d/") {
+		if got := c.took(); len(got) != 4 || got[1] != "done put d/" || got[2] != "delete d/a d/b d/c" {
 			t.Errorf("it took %q", got)
 		}
 		m.names("d")
@@ -100,21 +104,43 @@ func TestQueuedRemovalsWithoutAMarkerComeBack(t *testing.T) {
 	m.names("d", "b", "c")
 }
 
-// Those of other directories do not wait.
+// Those of other directories do not wait, whether somebody waits for them or not.
 func TestRemovalsElsewhereDoNotWaitForAMarker(t *testing.T) {
-	m, _, marked := lateMarker(t, memclient.Full())
+	m, c, marked := lateMarker(t, memclient.Full())
 	m.unlinkMany("d", "a")
 	m.unlinkMany("e", "a")
-	m.names("e")
+	c.await(t, "done delete e/a")
+	removed := make(chan error)
+	go func() { removed <- m.rmdir("d") }()
+	awaitCalls(t, 1, "(*pathLocks).exclude")
 	if keys := m.mem.Keys(); !slices.Equal(keys, []string{"d/a", "d/b", "d/c", "e/"}) {
 		t.Errorf("keys are %q", keys)
 	}
-	removed := make(chan error)
-	go func() { removed <- m.rmdir("d") }()
-	awaitMarkings(1)
 	marked()
 	m.want(<-removed, volume.ErrNotEmpty)
 	m.names("d", "b", "c")
+	m.names("e")
+}
+
+// Of more removals than a request takes, those that find no room wait for the marker, and no longer.
+func TestMoreRemovalsThanMayWaitForAMarker(t *testing.T) {
+	m, _, marked := lateMarker(t, memclient.Full())
+	var names []string
+	for i := range s3client.MaxDeleteKeys + 10 {
+		names = append(names, fmt.Sprintf("f%05d", i))
+		m.foreign("d/"+names[i], "")
+	}
+	m.clock.advance(2 * time.Minute)
+	m.names("d", append([]string{"a", "b", "c"}, names...)...)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		m.unlinkMany("d", names...)
+	}()
+	awaitCalls(t, 1, "(*Volume).queueRemoval")
+	marked()
+	<-over
+	m.names("d", "a", "b", "c")
 }
 
 // versions is a client of a service that removes on conditions.
@@ -147,7 +173,7 @@ func TestModeOfADirectoryWhoseMarkerIsMade(t *testing.T) {
 	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
 		m, c, marked := lateMarker(t, caps)
 		d := m.unlinkMany("d", "a")
-		c.await("put d/")
+		c.await(t, "put d/")
 		changed := make(chan error)
 		go func() {
 			mode := uint32(0o700)
@@ -158,7 +184,7 @@ func TestModeOfADirectoryWhoseMarkerIsMade(t *testing.T) {
 			m.ok(<-changed)
 			marked()
 		} else {
-			awaitMarkings(2) // one has the removal sent
+			awaitCalls(t, 1, "(*Volume).changeStored")
 			marked()
 			m.ok(<-changed)
 		}
@@ -167,4 +193,35 @@ func TestModeOfADirectoryWhoseMarkerIsMade(t *testing.T) {
 			t.Errorf("its mode is %o, for another mount %o", st.Mode, other.Mode)
 		}
 	})
+}
+
+// An unlink that waits for an upload of this mount removes what that has stored, however late.
+func TestLateRemovalTakesWhatThisMountHasStored(t *testing.T) {
+	disk := journaltest.New()
+	m, c, marked := lateMarker(t, memclient.Full(), journaled(t, disk), func(o *volume.Options, _ *upload.Options) {
+		c := o.Client.(*steps)
+		c.Client = versions{c.Client}
+		o.Client = retry.New(c, retry.Options{})
+	})
+	storing := make(chan struct{})
+	first := c.wait
+	c.wait = func(step string) <-chan struct{} {
+		if step == "put d/a" {
+			return storing
+		}
+		return first(step)
+	}
+	h := m.open("d/a", volume.OpenFlags{Write: true})
+	m.writeAll(h, "ours", 0)
+	m.close(h)
+	c.await(t, "put d/a")
+	removed := make(chan *volume.Inode)
+	go func() { removed <- m.unlinkMany("d", "a") }()
+	awaitCalls(t, 1, "(*Volume).gatedInode")
+	close(storing)
+	d := <-removed
+	m.clock.advance(2 * time.Second)
+	marked()
+	m.ok(m.SyncDir(ctx, d))
+	m.names("d", "b", "c")
 }

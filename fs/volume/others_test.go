@@ -64,7 +64,7 @@ func TestMarkerIsMadeBeforeOneOfTwoRemovals(t *testing.T) {
 	lists.gate <- nil
 	<-listed // which shows both
 	go func() { results <- m.Unlink(ctx, d, "b") }()
-	awaitMarkings(2)
+	awaitCalls(t, 2, "(*marking).wait")
 	if keys := m.mem.Keys(); !slices.Equal(keys, []string{"d/b"}) {
 		t.Errorf("keys are %q", keys)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -130,16 +129,17 @@ func (c *steps) DeleteVersions(ctx context.Context, list ...s3client.Version) er
 }
 
 // await waits until a step has begun.
-func (c *steps) await(step string) {
-	for {
+func (c *steps) await(t *testing.T, step string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		c.mu.Lock()
 		begun := slices.Contains(c.list, step)
 		c.mu.Unlock()
 		if begun {
 			return
 		}
-		runtime.Gosched()
 	}
+	t.Fatalf("no %q", step)
 }
 
 func (c *steps) took() (list []string) {

@@ -142,7 +142,13 @@ func (v *Volume) storeTime(ctx context.Context, n *Inode) error {
 	if err := v.commitGated(ctx, n); err != nil {
 		return err
 	}
-	_ = n.marking().wait() // without one nothing is stored
+	if m := n.marking(); m != nil { // without a marker nothing is stored
+		select {
+		case <-m.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	o, err := v.current(ctx, n)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ type Volume struct {
 	retries  *retries
 	sender   sender
 	removals removals
-	markings *semaphore.Weighted // markers that are being made
+	markings *semaphore.Weighted // markers that are being made for removals that are queued
 	late     lateTimes
 	asides   asides
 	kept     kept

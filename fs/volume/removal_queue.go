@@ -1,0 +1,343 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"pail/s3client"
+)
+
+const (
+	gatherFor = 2 * time.Millisecond // before each request, for others to come
+	atOnce    = time.Second          // a request later than that takes no more what the name leads to then
+)
+
+// removals is the queue. Its lock is a leaf.
+type removals struct {
+	mu struct {
+		sync.Mutex
+		queued  *removalBatch // nil: none
+		flying  map[*removalBatch]struct{}
+		sending bool // sendRemovals is at work
+
+		marking map[*marking]*removalBatch // batches that go when a directory has its marker
+		waiting int                        // removals in these
+
+		untold int   // directories with a removal that has failed, of which nobody has heard
+		why    error // of one of them
+	}
+	send func(*removalBatch)
+}
+
+func (q *removals) init(send func(*removalBatch)) {
+	q.send, q.mu.flying, q.mu.marking = send, map[*removalBatch]struct{}{}, map[*marking]*removalBatch{}
+}
+
+// removalBatch is what one request removes.
+type removalBatch struct {
+	list []removal
+	keys map[string]struct{}
+	done chan struct{}
+}
+
+func newRemovalBatch() *removalBatch {
+	return &removalBatch{keys: map[string]struct{}{}, done: make(chan struct{})}
+}
+
+func (b *removalBatch) add(r removal) {
+	b.list = append(b.list, r)
+	b.keys[r.what.Key] = struct{}{}
+}
+
+// removal is a file that is gone for this mount, and its key.
+type removal struct {
+	dir    *Inode
+	at     string
+	what   s3client.Version
+	marker *marking      // of dir, without which it does not go
+	since  time.Time     // when it was queued
+	over   chan struct{} // closed when all is done here: the path is free for others only then
+	unlock func()        // of the path
+}
+
+// queueRemoval has a key removed soon, when the directory has its marker. It waits while another request has to go first.
+func (v *Volume) queueRemoval(ctx context.Context, r removal) error {
+	q := &v.removals
+	for {
+		q.mu.Lock()
+		b := q.batchLocked(r.marker)
+		if b == nil {
+			for _, b = range q.mu.marking { // any of them makes room
+				break
+			}
+		} else if len(b.list) < s3client.MaxDeleteKeys {
+			b.add(r)
+			q.mu.Unlock()
+			return nil
+		}
+		q.mu.Unlock()
+		select {
+		case <-b.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// batchLocked returns the batch for a removal that needs a marker, or none: nil where too many wait for markers.
+func (q *removals) batchLocked(marker *marking) *removalBatch {
+	if !marker.over() {
+		if q.mu.waiting >= s3client.MaxDeleteKeys {
+			return nil
+		}
+		q.mu.waiting++
+		b := q.mu.marking[marker]
+		if b == nil {
+			b = newRemovalBatch()
+			q.mu.marking[marker] = b
+			go q.sendMarked(marker, b)
+		}
+		return b
+	}
+	if q.mu.queued == nil {
+		q.mu.queued = newRemovalBatch()
+	}
+	if !q.mu.sending {
+		q.mu.sending = true
+		go q.sendRemovals()
+	}
+	return q.mu.queued
+}
+
+// sendMarked sends a batch when its marker is there.
+func (q *removals) sendMarked(marker *marking, b *removalBatch) {
+	_ = marker.wait() // sendBatch finds out
+	q.mu.Lock()
+	delete(q.mu.marking, marker)
+	q.mu.waiting -= len(b.list)
+	q.mu.flying[b] = struct{}{}
+	q.mu.Unlock()
+	q.send(b)
+}
+
+func all(*removalBatch) bool { return true }
+
+// settle waits for the requests that remove keys of the batches that match, as they are now.
+func (q *removals) settle(ctx context.Context, match func(*removalBatch) bool) error {
+	var wait []*removalBatch
+	q.mu.Lock()
+	if q.mu.queued != nil && match(q.mu.queued) {
+		go q.send(q.takeLocked())
+	}
+	for b := range q.mu.flying {
+		if match(b) {
+			wait = append(wait, b)
+		}
+	}
+	for _, b := range q.mu.marking {
+		if match(b) {
+			wait = append(wait, b)
+		}
+	}
+	q.mu.Unlock()
+	for _, b := range wait {
+		select {
+		case <-b.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// hurry sends what is queued at once if it holds any of the paths, or one below: somebody waits for them.
+func (q *removals) hurry(paths []string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.queued == nil {
+		return
+	}
+	for _, r := range q.mu.queued.list {
+		for _, path := range paths {
+			if r.at == path || below(r.at, path) {
+				go q.send(q.takeLocked())
+				return
+			}
+		}
+	}
+}
+
+// takeLocked makes what is queued a batch that is being sent.
+func (q *removals) takeLocked() *removalBatch {
+	b := q.mu.queued
+	q.mu.flying[b], q.mu.queued = struct{}{}, nil
+	return b
+}
+
+// take is takeLocked for sendRemovals; nil ends it.
+func (q *removals) take() *removalBatch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.sending = q.mu.queued != nil; !q.mu.sending {
+		return nil
+	}
+	return q.takeLocked()
+}
+
+// over says that a batch is gone.
+func (q *removals) over(b *removalBatch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.mu.flying, b)
+	close(b.done)
+}
+
+// sendRemovals sends the queue until it is empty.
+func (q *removals) sendRemovals() {
+	for {
+		time.Sleep(gatherFor)
+		b := q.take()
+		if b == nil {
+			return
+		}
+		q.send(b)
+	}
+}
+
+func (v *Volume) sendBatch(b *removalBatch) {
+	defer v.removals.over(b)
+	list, failed := b.marked()
+	ctx, cancel := v.detached(context.Background(), 0)
+	defer cancel()
+	v.endJournaled()
+	maps.Copy(failed, v.removeKeys(ctx, list))
+	for _, r := range b.list {
+		<-r.over
+		if err := v.overtaken(r.at, failed[r.what.Key]); err != nil {
+			v.comesBack(r, err)
+		}
+		r.unlock()
+	}
+}
+
+// marked returns what of a batch, whose markers are over, is to be removed, and which keys stay for want of one.
+func (b *removalBatch) marked() (list []removal, stay map[string]error) {
+	stay = map[string]error{}
+	for _, r := range b.list {
+		if err := r.marker.wait(); err != nil {
+			stay[r.what.Key] = err
+		} else {
+			list = append(list, r)
+		}
+	}
+	return list, stay
+}
+
+// removeKeys removes keys, and returns why some are still there. Services that know no request for many keys get one for each.
+func (v *Volume) removeKeys(ctx context.Context, list []removal) (failed map[string]error) {
+	if len(list) == 0 {
+		return nil
+	}
+	versions := make([]s3client.Version, len(list))
+	for i, r := range list {
+		versions[i] = v.versionNow(r)
+	}
+	failed = s3client.NotRemoved(s3client.DeleteVersions(ctx, v.opt.Client, versions...), s3client.KeysOf(versions))
+	var mu sync.Mutex
+	var work errgroup.Group
+	work.SetLimit(v.opt.Parallel)
+	list = slices.DeleteFunc(list, func(r removal) bool {
+		err := failed[r.what.Key]
+		return err == nil || !refusesMany(err)
+	})
+	for _, r := range list {
+		work.Go(func() error {
+			err := s3client.DeleteVersions(ctx, v.opt.Client, v.versionNow(r))
+			mu.Lock()
+			defer mu.Unlock()
+			failed[r.what.Key] = err
+			return nil
+		})
+	}
+	_ = work.Wait() // the functions return nil
+	return failed
+}
+
+// versionNow is what a request that is sent now is to remove: soon after the call whatever is there, later only what was
+// known. A clock that stands still while the machine sleeps does not count.
+func (v *Volume) versionNow(r removal) s3client.Version {
+	now := v.opt.Now()
+	what := r.what
+	what.Late = max(now.Sub(r.since), now.Round(0).Sub(r.since.Round(0))) < atOnce
+	return what
+}
+
+// refusesMany reports whether a service does not take requests for many keys.
+func refusesMany(err error) bool {
+	var of *s3client.Error
+	if errors.As(err, &of) && of.Key != "" {
+		return false // but this key
+	}
+	return errors.Is(err, s3client.ErrUnsupported) || errors.Is(err, s3client.ErrInvalid) || errors.Is(err, s3client.ErrAccess)
+}
+
+// settleBelow waits for those of keys that begin with a prefix.
+func (q *removals) settleBelow(ctx context.Context, prefix string) error {
+	return q.settle(ctx, func(b *removalBatch) bool {
+		for key := range b.keys {
+			if strings.HasPrefix(key, prefix) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// settleKey waits until the removal of a key is over.
+func (q *removals) settleKey(ctx context.Context, key string) error {
+	return q.settle(ctx, func(b *removalBatch) bool {
+		_, ok := b.keys[key]
+		return ok
+	})
+}
+
+// watchful is a client that does not ask what could show a file whose removal is queued.
+type watchful struct {
+	s3client.Client
+	removals *removals
+}
+
+func (c watchful) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
+	if err := c.removals.settleKey(ctx, key); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return c.Client.Head(ctx, key)
+}
+
+func (c watchful) Get(ctx context.Context, key string, opt s3client.GetOptions) (*s3client.Object, error) {
+	if err := c.removals.settleKey(ctx, key); err != nil {
+		return nil, err
+	}
+	return c.Client.Get(ctx, key, opt)
+}
+
+func (c watchful) DeleteDirectory(ctx context.Context, key string) error {
+	if err := c.removals.settleBelow(ctx, key); err != nil {
+		return err
+	}
+	return c.Client.DeleteDirectory(ctx, key)
+}
+
+func (c watchful) List(ctx context.Context, q s3client.ListQuery) (s3client.ListPage, error) {
+	if err := c.removals.settleBelow(ctx, q.Prefix); err != nil {
+		return s3client.ListPage{}, err
+	}
+	return c.Client.List(ctx, q)
+}
