@@ -6,7 +6,15 @@ import "context"
 type Version struct {
 	Key  string
 	ETag ETag
-	Late bool // package retry lets the ETag count only for what it tries again
+	Any  func() bool // not nil: asked when the request is sent the first time, whether it is to remove whatever the key has
+}
+
+// Expected returns the ETag that a request which is sent now is to name; "" for none.
+func (v Version) Expected() ETag {
+	if v.Any != nil && v.Any() {
+		return ""
+	}
+	return v.ETag
 }
 
 // VersionDeleter is a Client that can remove keys on condition.

@@ -3,7 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
-	"fmt"
+	"sync"
 
 	"pail/fs/attr"
 	"pail/fs/tree"
@@ -16,8 +16,27 @@ import (
 
 // marking is a marker that is being made.
 type marking struct {
-	done chan struct{}
-	err  error // valid when done is closed
+	done   chan struct{}
+	err    error // valid when done is closed
+	urgent chan struct{}
+	once   sync.Once // closes urgent
+}
+
+func newMarking() *marking { return &marking{done: make(chan struct{}), urgent: make(chan struct{})} }
+
+// hurry says that somebody waits for the marker.
+func (m *marking) hurry() {
+	if m != nil {
+		m.once.Do(func() { close(m.urgent) })
+	}
+}
+
+// ended is closed when the marker is over.
+func (m *marking) ended() <-chan struct{} {
+	if m == nil {
+		return nil
+	}
+	return m.done
 }
 
 // wait waits for the marker; nil is none to wait for. Who owns the path of an entry does not end that with his request, as
@@ -26,6 +45,7 @@ func (m *marking) wait() error {
 	if m == nil {
 		return nil
 	}
+	m.hurry()
 	<-m.done
 	return m.err
 }
@@ -44,10 +64,10 @@ func (m *marking) over() bool {
 }
 
 // startMarker has a marker made for a directory that is not known to have one, and returns nil for another. The caller owns
-// the path of an entry until that has ended, so that nobody renames or removes the directory meanwhile. What this asks for is
+// the path of an entry, or shares the directory's, until that has ended, so that nobody renames or removes it meanwhile. What this asks for is
 // known when it returns, as that would wait for removals that are queued.
 //
-// Of those for removals that are queued, only a few are made at once.
+// Of those for removals that are queued, only a few are made at once, until somebody waits.
 func (v *Volume) startMarker(ctx context.Context, dir *Inode, queued bool) (*marking, error) {
 	if m := dir.marking(); m != nil {
 		return m, nil
@@ -64,10 +84,13 @@ func (v *Volume) startMarker(ctx context.Context, dir *Inode, queued bool) (*mar
 	if now, state, _ := v.names.Get(at); state == tree.Present && now.dir && now.info.Key != "" {
 		return nil, nil // it was made since
 	}
-	m := &marking{done: make(chan struct{})}
+	m := newMarking()
 	dir.mu.marking = m
+	if !queued {
+		m.hurry()
+	}
 	go func() {
-		m.err = v.makeMarkerSoon(at, *o, queued)
+		m.err = v.makeMarkerSoon(m, at, *o)
 		dir.mu.Lock()
 		dir.mu.marking = nil
 		dir.mu.Unlock()
@@ -76,16 +99,15 @@ func (v *Volume) startMarker(ctx context.Context, dir *Inode, queued bool) (*mar
 	return m, nil
 }
 
-// makeMarkerSoon is makeMarker for nobody in particular; for a removal that is queued, as one of a few at once.
-func (v *Volume) makeMarkerSoon(at string, o object, queued bool) error {
+// makeMarkerSoon is makeMarker, as one of a few at once unless somebody waits for it.
+func (v *Volume) makeMarkerSoon(m *marking, at string, o object) error {
+	select {
+	case v.markings <- struct{}{}:
+		defer func() { <-v.markings }()
+	case <-m.urgent:
+	}
 	ctx, cancel := v.detached(context.Background(), 0)
 	defer cancel()
-	if queued {
-		if err := v.markings.Acquire(ctx, 1); err != nil {
-			return fmt.Errorf("make the marker of %q: %w", at, err)
-		}
-		defer v.markings.Release(1)
-	}
 	return v.makeMarker(ctx, at, o)
 }
 

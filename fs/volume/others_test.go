@@ -43,7 +43,7 @@ func TestMarkerIsMadeBeforeOneOfTwoRemovals(t *testing.T) {
 	lists := &heldLists{gate: make(chan chan struct{}, 1)}
 	m := newMount(t, memclient.Full(), stepped(c), func(o *volume.Options, _ *upload.Options) {
 		lists.Client, o.Client = o.Client, lists
-		o.MetaTimeout = 5 * time.Second
+		o.MetaTimeout = time.Minute
 	})
 	m.foreign("d/a", "x")
 	m.foreign("d/b", "x")

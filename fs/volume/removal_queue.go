@@ -28,7 +28,8 @@ type removals struct {
 		sending bool // sendRemovals is at work
 
 		marking map[*marking]*removalBatch // batches that go when a directory has its marker
-		waiting int                        // removals in these
+		waiting int                        // removals in these, until they are over
+		room    chan struct{}              // closed when these are less, for another
 
 		untold int   // directories with a removal that has failed, of which nobody has heard
 		why    error // of one of them
@@ -37,7 +38,8 @@ type removals struct {
 }
 
 func (q *removals) init(send func(*removalBatch)) {
-	q.send, q.mu.flying, q.mu.marking = send, map[*removalBatch]struct{}{}, map[*marking]*removalBatch{}
+	q.send, q.mu.room = send, make(chan struct{})
+	q.mu.flying, q.mu.marking = map[*removalBatch]struct{}{}, map[*marking]*removalBatch{}
 }
 
 // removalBatch is what one request removes.
@@ -62,50 +64,54 @@ type removal struct {
 	at     string
 	what   s3client.Version
 	marker *marking      // of dir, without which it does not go
-	since  time.Time     // when it was queued
 	over   chan struct{} // closed when all is done here: the path is free for others only then
 	unlock func()        // of the path
 }
 
-// queueRemoval has a key removed soon, when the directory has its marker. It waits while another request has to go first.
+// queueRemoval has a key removed soon, when the directory has its marker. It waits while others have to go first.
 func (v *Volume) queueRemoval(ctx context.Context, r removal) error {
 	q := &v.removals
 	for {
-		q.mu.Lock()
-		b := q.batchLocked(r.marker)
-		if b == nil {
-			for _, b = range q.mu.marking { // any of them makes room
-				break
-			}
-		} else if len(b.list) < s3client.MaxDeleteKeys {
-			b.add(r)
-			q.mu.Unlock()
+		wait := q.add(r)
+		if wait == nil {
 			return nil
 		}
-		q.mu.Unlock()
 		select {
-		case <-b.done:
+		case <-wait:
+		case <-r.marker.ended():
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// batchLocked returns the batch for a removal that needs a marker, or none: nil where too many wait for markers.
-func (q *removals) batchLocked(marker *marking) *removalBatch {
-	if !marker.over() {
-		if q.mu.waiting >= s3client.MaxDeleteKeys {
-			return nil
+// add queues a removal, or returns what ends when there may be room for it; the end of its marker is as good.
+func (q *removals) add(r removal) (wait <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if r.marker.over() {
+		if b := q.queueLocked(); len(b.list) == s3client.MaxDeleteKeys {
+			return b.done
 		}
-		q.mu.waiting++
-		b := q.mu.marking[marker]
-		if b == nil {
-			b = newRemovalBatch()
-			q.mu.marking[marker] = b
-			go q.sendMarked(marker, b)
-		}
-		return b
+		q.mu.queued.add(r)
+		return nil
 	}
+	if q.mu.waiting == s3client.MaxDeleteKeys {
+		return q.mu.room
+	}
+	b := q.mu.marking[r.marker]
+	if b == nil {
+		b = newRemovalBatch()
+		q.mu.marking[r.marker] = b
+		go q.sendMarked(r.marker, b)
+	}
+	b.add(r)
+	q.mu.waiting++
+	return nil
+}
+
+// queueLocked returns what is queued, and has it sent.
+func (q *removals) queueLocked() *removalBatch {
 	if q.mu.queued == nil {
 		q.mu.queued = newRemovalBatch()
 	}
@@ -118,13 +124,17 @@ func (q *removals) batchLocked(marker *marking) *removalBatch {
 
 // sendMarked sends a batch when its marker is there.
 func (q *removals) sendMarked(marker *marking, b *removalBatch) {
-	_ = marker.wait() // sendBatch finds out
+	<-marker.ended()
 	q.mu.Lock()
 	delete(q.mu.marking, marker)
-	q.mu.waiting -= len(b.list)
 	q.mu.flying[b] = struct{}{}
 	q.mu.Unlock()
 	q.send(b)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mu.waiting -= len(b.list)
+	close(q.mu.room)
+	q.mu.room = make(chan struct{})
 }
 
 func all(*removalBatch) bool { return true }
@@ -141,8 +151,9 @@ func (q *removals) settle(ctx context.Context, match func(*removalBatch) bool) e
 			wait = append(wait, b)
 		}
 	}
-	for _, b := range q.mu.marking {
+	for m, b := range q.mu.marking {
 		if match(b) {
+			m.hurry()
 			wait = append(wait, b)
 		}
 	}
@@ -161,17 +172,21 @@ func (q *removals) settle(ctx context.Context, match func(*removalBatch) bool) e
 func (q *removals) hurry(paths []string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.mu.queued == nil {
-		return
-	}
-	for _, r := range q.mu.queued.list {
-		for _, path := range paths {
-			if r.at == path || below(r.at, path) {
-				go q.send(q.takeLocked())
-				return
-			}
+	for m, b := range q.mu.marking {
+		if b.holds(paths) {
+			m.hurry()
 		}
 	}
+	if q.mu.queued != nil && q.mu.queued.holds(paths) {
+		go q.send(q.takeLocked())
+	}
+}
+
+// holds reports whether a batch holds one of the paths, or one below.
+func (b *removalBatch) holds(paths []string) bool {
+	return slices.ContainsFunc(b.list, func(r removal) bool {
+		return slices.ContainsFunc(paths, func(path string) bool { return r.at == path || below(r.at, path) })
+	})
 }
 
 // takeLocked makes what is queued a batch that is being sent.
@@ -247,7 +262,7 @@ func (v *Volume) removeKeys(ctx context.Context, list []removal) (failed map[str
 	}
 	versions := make([]s3client.Version, len(list))
 	for i, r := range list {
-		versions[i] = v.versionNow(r)
+		versions[i] = r.what
 	}
 	failed = s3client.NotRemoved(s3client.DeleteVersions(ctx, v.opt.Client, versions...), s3client.KeysOf(versions))
 	var mu sync.Mutex
@@ -259,7 +274,7 @@ func (v *Volume) removeKeys(ctx context.Context, list []removal) (failed map[str
 	})
 	for _, r := range list {
 		work.Go(func() error {
-			err := s3client.DeleteVersions(ctx, v.opt.Client, v.versionNow(r))
+			err := s3client.DeleteVersions(ctx, v.opt.Client, r.what)
 			mu.Lock()
 			defer mu.Unlock()
 			failed[r.what.Key] = err
@@ -270,13 +285,10 @@ func (v *Volume) removeKeys(ctx context.Context, list []removal) (failed map[str
 	return failed
 }
 
-// versionNow is what a request that is sent now is to remove: soon after the call whatever is there, later only what was
-// known. A clock that stands still while the machine sleeps does not count.
-func (v *Volume) versionNow(r removal) s3client.Version {
+// within reports whether it is less than a while since began. A clock that stands still while the machine sleeps does not count.
+func (v *Volume) within(while time.Duration, began time.Time) bool {
 	now := v.opt.Now()
-	what := r.what
-	what.Late = max(now.Sub(r.since), now.Round(0).Sub(r.since.Round(0))) < atOnce
-	return what
+	return max(now.Sub(began), now.Round(0).Sub(began.Round(0))) < while
 }
 
 // refusesMany reports whether a service does not take requests for many keys.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"pail/fs/tree"
@@ -13,8 +14,8 @@ import (
 // A program that removes one file of a directory after the other (rm -r, git gc) need not wait for each of them: with
 // Options.LazyUnlink, once two have been removed in a row, what is only a name and a key is queued; in directories beside one
 // that was just removed after files in it were, and of who has just listed the directory (OneOfMany), it is queued from the
-// first on. The queue is sent in requests for many keys, one after the other; the first begins in a few milliseconds, or when
-// the directory has its marker. When somebody waits for what is queued, that is sent at once, but for what needs a marker.
+// first on. The queue is sent in requests for many keys, one after the other; the first begins in a few milliseconds. What needs
+// a marker is sent for each directory when that is there. When somebody waits for what is queued, that is sent at once, but for what needs a marker.
 //
 // For this mount a queued file is gone. Its path stays owned, so whoever makes or renames something there, or removes or
 // renames a directory above, waits; so do requests whose answer could show it (watchful). The queue itself is in removal_queue.go.
@@ -94,10 +95,12 @@ func (v *Volume) countRemoval(dir *Inode) {
 	r.last = now
 }
 
-// SyncDir waits for the removals that are queued, and says that one in dir has failed; then fsync(2) of the directory
+// SyncDir waits for the removals in dir that are queued, and says that one in dir has failed; then fsync(2) of the directory
 // makes durable what was done to its names.
 func (v *Volume) SyncDir(ctx context.Context, dir *Inode) error {
-	if err := v.removals.settle(ctx, all); err != nil {
+	if err := v.removals.settle(ctx, func(b *removalBatch) bool {
+		return slices.ContainsFunc(b.list, func(r removal) bool { return r.dir == dir })
+	}); err != nil {
 		return err
 	}
 	return errors.Join(dir.removalError(), v.syncNames())
@@ -134,11 +137,11 @@ func (q *removals) tell() error {
 	return fmt.Errorf("files that were removed are there again, in %d directories: %w", n, q.mu.why)
 }
 
-// removedVersion is what the removal of a file takes, if it does not succeed at once: not what another client has made in its
-// place, as far as its ETag tells. What was sent without an answer may have any ETag. The caller has the gate, without which
+// removedVersion is what the removal of a file takes, if it does not succeed at once, or is sent when any says no: not what
+// another client has made in its place, as far as its ETag tells. What was sent without an answer may have any ETag. The caller has the gate, without which
 // this mount may be about to store another version.
-func (v *Volume) removedVersion(n *Inode, at, key string) s3client.Version {
-	what := s3client.Version{Key: key, Late: true}
+func (v *Volume) removedVersion(n *Inode, at, key string, any func() bool) s3client.Version {
+	what := s3client.Version{Key: key, Any: any}
 	if !v.caps.ConditionalPut || n.sent() {
 		return what
 	}
@@ -149,7 +152,7 @@ func (v *Volume) removedVersion(n *Inode, at, key string) s3client.Version {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c := n.mu.content; c != nil && c.stored && !c.abandoned {
+	if c := n.mu.content; c != nil && c.stored && !c.abandoned && c.base.Key == key {
 		what.ETag = c.base.ETag
 	}
 	return what

@@ -61,7 +61,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	var late error // the removal came after another client's file
 	remove := func(key string, _ *marking) error {
 		v.endJournaled()
-		err := v.deleteVersion(ctx, v.removedVersion(n, at, key))
+		err := v.deleteVersion(ctx, v.removedVersion(n, at, key, func() bool { return true }))
 		if errors.Is(err, s3client.ErrPrecondition) {
 			late, err = err, nil
 		}
@@ -71,8 +71,9 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	later := v.removesLater(ctx, dir) && !n.isOpen() && !beside
 	if later {
 		remove = func(key string, marker *marking) error {
-			r := removal{dir: dir, at: at, what: v.removedVersion(n, at, key), marker: marker, since: v.opt.Now(), over: over, unlock: unlock}
-			err := v.queueRemoval(ctx, r)
+			began := v.opt.Now()
+			what := v.removedVersion(n, at, key, func() bool { return v.within(atOnce, began) })
+			err := v.queueRemoval(ctx, removal{dir: dir, at: at, what: what, marker: marker, over: over, unlock: unlock})
 			queued = err == nil
 			return err
 		}

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"pail/fs/attr"
 	"pail/fs/keymap"
 	"pail/fs/lease"
@@ -40,7 +38,7 @@ type Volume struct {
 	retries  *retries
 	sender   sender
 	removals removals
-	markings *semaphore.Weighted // markers that are being made for removals that are queued
+	markings chan struct{} // takes one for each marker that is being made for removals that are queued
 	late     lateTimes
 	asides   asides
 	kept     kept
@@ -83,7 +81,7 @@ func New(opt Options) (*Volume, error) {
 		glances: newGlances(), walks: newWalks(), flats: newFlats(), retries: newRetries(),
 	}
 	v.removals.init(v.sendBatch)
-	v.markings = semaphore.NewWeighted(int64(opt.Parallel))
+	v.markings = make(chan struct{}, max(opt.Parallel/2, 1))
 	v.paths = newPathLocks(v.removals.hurry)
 	v.mu.open = map[*Inode]struct{}{}
 	v.mu.listed = map[string]time.Time{}

@@ -61,8 +61,8 @@ func (c *Client) deleteSingle(ctx context.Context, v s3client.Version) error {
 	if err != nil {
 		return err
 	}
-	if v.ETag != "" {
-		set(r.header, "If-Match", v.ETag.Header())
+	if tag := v.Expected(); tag != "" {
+		set(r.header, "If-Match", tag.Header())
 	}
 	resp, err := c.do(ctx, r)
 	if err != nil {
@@ -145,9 +145,9 @@ func deleteBody(list []s3client.Version) []byte {
 		b.WriteString("<Object><Key>")
 		_ = xml.EscapeText(&b, []byte(v.Key)) // a bytes.Buffer takes everything
 		b.WriteString("</Key>")
-		if v.ETag != "" {
+		if tag := v.Expected(); tag != "" {
 			b.WriteString("<ETag>")
-			_ = xml.EscapeText(&b, []byte(v.ETag.Header()))
+			_ = xml.EscapeText(&b, []byte(tag.Header()))
 			b.WriteString("</ETag>")
 		}
 		b.WriteString("</Object>")

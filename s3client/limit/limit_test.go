@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"pail/s3client/clienttest"
 	"pail/s3client/faultclient"
 	"pail/s3client/memclient"
+	"pail/s3client/retry"
 )
 
 func TestContract(t *testing.T) {
@@ -130,5 +132,28 @@ func TestFailedGetFreesItsSlot(t *testing.T) {
 		if _, err := c.Get(t.Context(), "missing", s3client.GetOptions{}); !errors.Is(err, s3client.ErrNotFound) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Whether a removal takes whatever a key has is asked when the request goes, not before it waits.
+func TestRemovalAsksWhenItIsSent(t *testing.T) {
+	mem := memclient.New(memclient.Options{Capabilities: memclient.Full()})
+	c := New(mem, 1, 1)
+	if _, err := mem.Put(t.Context(), "k", strings.NewReader("theirs"), s3client.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.others <- struct{}{}
+	var free atomic.Bool
+	removed := make(chan error)
+	go func() {
+		removed <- retry.New(c, retry.Options{}).DeleteVersions(t.Context(), s3client.Version{Key: "k", ETag: "ours", Any: func() bool {
+			return !free.Load() // as it is late then
+		}})
+	}()
+	runtime.Gosched()
+	free.Store(true)
+	<-c.others
+	if err := <-removed; !errors.Is(err, s3client.ErrPrecondition) || len(mem.Keys()) != 1 {
+		t.Errorf("error is %v, left is %q", err, mem.Keys())
 	}
 }

@@ -288,7 +288,7 @@ func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) e
 		c.b.mu.Lock()
 		for _, v := range batch[:n] {
 			o := c.b.mu.objects[v.Key]
-			if o != nil && v.ETag != "" && c.b.mu.caps.ConditionalPut && o.info.ETag != v.ETag {
+			if tag := v.Expected(); o != nil && tag != "" && c.b.mu.caps.ConditionalPut && o.info.ETag != tag {
 				errs = append(errs, c.fail(op, v.Key, "PreconditionFailed", 412, s3client.ErrPrecondition))
 				continue
 			}

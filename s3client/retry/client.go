@@ -224,19 +224,17 @@ func (c *Client) Delete(ctx context.Context, keys ...string) error {
 }
 
 // DeleteVersions removes keys that have certain versions. What the service has removed is not removed again with what it has
-// not: by then it may be another client's. Where the caller says so, the first attempt takes whatever the keys have, and
-// those after it, which may come minutes later, only what he has seen.
+// not: by then it may be another client's. Only the first attempt may take whatever the keys have (Version.Any): those after
+// it may come minutes later.
 func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) error {
-	now := slices.Clone(list)
-	for i := range now {
-		if now[i].Late {
-			now[i].ETag = ""
-		}
-	}
+	now := list
 	return c.run(ctx, call{try: func() error {
 		err := s3client.DeleteVersions(ctx, c.next, now...)
 		left := s3client.NotRemoved(err, s3client.KeysOf(now))
 		now = slices.DeleteFunc(slices.Clone(list), func(v s3client.Version) bool { return left[v.Key] == nil })
+		for i := range now {
+			now[i].Any = nil
+		}
 		return err
 	}})
 }

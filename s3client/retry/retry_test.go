@@ -163,7 +163,7 @@ func TestLateRemovalTakesNoNewObject(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, s3client.Version{Key: key, ETag: info.ETag, Late: true})
+		list = append(list, s3client.Version{Key: key, ETag: info.ETag, Any: func() bool { return true }})
 	}
 	c := New(&throttled{Client: mem, stays: "b"}, Options{Clock: newClock()})
 	if err := c.DeleteVersions(t.Context(), list...); !errors.Is(err, s3client.ErrPrecondition) {
