@@ -31,14 +31,6 @@ func (m *marking) hurry() {
 	}
 }
 
-// ended is closed when the marker is over.
-func (m *marking) ended() <-chan struct{} {
-	if m == nil {
-		return nil
-	}
-	return m.done
-}
-
 // wait waits for the marker; nil is none to wait for. Who owns the path of an entry does not end that with his request, as
 // nobody may rename or remove the directory until then; MetaTimeout ends it.
 func (m *marking) wait() error {
@@ -64,8 +56,8 @@ func (m *marking) over() bool {
 }
 
 // startMarker has a marker made for a directory that is not known to have one, and returns nil for another. The caller owns
-// the path of an entry, or shares the directory's, until that has ended, so that nobody renames or removes it meanwhile. What this asks for is
-// known when it returns, as that would wait for removals that are queued.
+// the path of an entry, or shares the directory's, until that has ended, so that nobody renames or removes it meanwhile. What
+// this asks for is known when it returns, as that would wait for removals that are queued.
 //
 // Of those for removals that are queued, only a few are made at once, until somebody waits.
 func (v *Volume) startMarker(ctx context.Context, dir *Inode, queued bool) (*marking, error) {

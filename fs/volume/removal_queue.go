@@ -70,34 +70,35 @@ type removal struct {
 
 // queueRemoval has a key removed soon, when the directory has its marker. It waits while others have to go first.
 func (v *Volume) queueRemoval(ctx context.Context, r removal) error {
-	q := &v.removals
 	for {
-		wait := q.add(r)
-		if wait == nil {
+		room, marked := v.removals.add(r)
+		if room == nil {
 			return nil
 		}
 		select {
-		case <-wait:
-		case <-r.marker.ended():
+		case <-room:
+		case <-marked:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// add queues a removal, or returns what ends when there may be room for it; the end of its marker is as good.
-func (q *removals) add(r removal) (wait <-chan struct{}) {
+// add queues a removal, or returns what ends when there may be room for it. Where it is its marker that has to be waited for,
+// marked is the end of that, after which there is other room.
+func (q *removals) add(r removal) (room, marked <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if r.marker.over() {
-		if b := q.queueLocked(); len(b.list) == s3client.MaxDeleteKeys {
-			return b.done
+		b := q.queueLocked()
+		if len(b.list) == s3client.MaxDeleteKeys {
+			return b.done, nil
 		}
-		q.mu.queued.add(r)
-		return nil
+		b.add(r)
+		return nil, nil
 	}
 	if q.mu.waiting == s3client.MaxDeleteKeys {
-		return q.mu.room
+		return q.mu.room, r.marker.done
 	}
 	b := q.mu.marking[r.marker]
 	if b == nil {
@@ -107,7 +108,7 @@ func (q *removals) add(r removal) (wait <-chan struct{}) {
 	}
 	b.add(r)
 	q.mu.waiting++
-	return nil
+	return nil, nil
 }
 
 // queueLocked returns what is queued, and has it sent.
@@ -124,7 +125,7 @@ func (q *removals) queueLocked() *removalBatch {
 
 // sendMarked sends a batch when its marker is there.
 func (q *removals) sendMarked(marker *marking, b *removalBatch) {
-	<-marker.ended()
+	<-marker.done
 	q.mu.Lock()
 	delete(q.mu.marking, marker)
 	q.mu.flying[b] = struct{}{}
