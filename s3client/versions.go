@@ -6,7 +6,7 @@ import "context"
 type Version struct {
 	Key  string
 	ETag ETag
-	Any  func() bool // not nil: asked when the request is sent the first time, whether it is to remove whatever the key has
+	Any  func() bool // not nil: asked when the request is made ready the first time, whether it is to remove whatever the key has
 }
 
 // Expected returns the ETag that a request which is sent now is to name; "" for none.

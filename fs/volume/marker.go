@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"pail/fs/attr"
@@ -62,6 +63,9 @@ func (m *marking) over() bool {
 // Of those for removals that are queued, only a few are made at once, until somebody waits.
 func (v *Volume) startMarker(ctx context.Context, dir *Inode, queued bool) (*marking, error) {
 	if m := dir.marking(); m != nil {
+		if !queued {
+			m.hurry()
+		}
 		return m, nil
 	}
 	at, o, err := v.unmarked(ctx, dir)
@@ -93,10 +97,14 @@ func (v *Volume) startMarker(ctx context.Context, dir *Inode, queued bool) (*mar
 
 // makeMarkerSoon is makeMarker, as one of a few at once unless somebody waits for it.
 func (v *Volume) makeMarkerSoon(m *marking, at string, o object) error {
+	turn, cancel := v.detached(context.Background(), 0)
+	defer cancel()
 	select {
 	case v.markings <- struct{}{}:
 		defer func() { <-v.markings }()
 	case <-m.urgent:
+	case <-turn.Done():
+		return fmt.Errorf("make the marker of %q: %w", at, turn.Err())
 	}
 	ctx, cancel := v.detached(context.Background(), 0)
 	defer cancel()

@@ -133,7 +133,7 @@ func TestRemovalsElsewhereDoNotWaitForAMarker(t *testing.T) {
 
 // Of more removals than a request takes, those that find no room wait for the marker, and no longer. Others do not.
 func TestMoreRemovalsThanMayWaitForAMarker(t *testing.T) {
-	m, c, marked := lateMarker(t, memclient.Full())
+	m, c, marked := lateMarker(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { o.Parallel = 1 })
 	var names []string
 	for i := range s3client.MaxDeleteKeys + 10 {
 		names = append(names, fmt.Sprintf("f%05d", i))

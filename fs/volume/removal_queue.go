@@ -75,6 +75,7 @@ func (v *Volume) queueRemoval(ctx context.Context, r removal) error {
 		if room == nil {
 			return nil
 		}
+		r.marker.hurry()
 		select {
 		case <-room:
 		case <-marked:

@@ -15,10 +15,12 @@ import (
 // Options.LazyUnlink, once two have been removed in a row, what is only a name and a key is queued; in directories beside one
 // that was just removed after files in it were, and of who has just listed the directory (OneOfMany), it is queued from the
 // first on. The queue is sent in requests for many keys, one after the other; the first begins in a few milliseconds. What needs
-// a marker is sent for each directory when that is there. When somebody waits for what is queued, that is sent at once, but for what needs a marker.
+// a marker is sent for each directory when that is there. When somebody waits for what is queued, that is sent at once, but for
+// what needs a marker.
 //
 // For this mount a queued file is gone. Its path stays owned, so whoever makes or renames something there, or removes or
-// renames a directory above, waits; so do requests whose answer could show it (watchful). The queue itself is in removal_queue.go.
+// renames a directory above, waits; so do requests whose answer could show it (watchful). The queue itself is in
+// removal_queue.go.
 
 const (
 	inARow   = 2           // removals in a directory that wait, before others do not
@@ -137,11 +139,11 @@ func (q *removals) tell() error {
 	return fmt.Errorf("files that were removed are there again, in %d directories: %w", n, q.mu.why)
 }
 
-// removedVersion is what the removal of a file takes, if it does not succeed at once, or is sent when any says no: not what
-// another client has made in its place, as far as its ETag tells. What was sent without an answer may have any ETag. The caller has the gate, without which
-// this mount may be about to store another version.
-func (v *Volume) removedVersion(n *Inode, at, key string, any func() bool) s3client.Version {
-	what := s3client.Version{Key: key, Any: any}
+// removedVersion is what the removal of a file takes, if it does not succeed at once, or is sent when whatever says no: not what
+// another client has made in its place, as far as its ETag tells. What was sent without an answer may have any ETag. The
+// caller has the gate, without which this mount may be about to store another version.
+func (v *Volume) removedVersion(n *Inode, at, key string, whatever func() bool) s3client.Version {
+	what := s3client.Version{Key: key, Any: whatever}
 	if !v.caps.ConditionalPut || n.sent() {
 		return what
 	}

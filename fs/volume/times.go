@@ -143,6 +143,7 @@ func (v *Volume) storeTime(ctx context.Context, n *Inode) error {
 		return err
 	}
 	if m := n.marking(); m != nil { // without a marker nothing is stored
+		m.hurry()
 		select {
 		case <-m.done:
 		case <-ctx.Done():

@@ -42,10 +42,15 @@ func (c *Client) DeleteVersions(ctx context.Context, list ...s3client.Version) e
 	return errors.Join(errs...)
 }
 
-// anyway does what remove does with versions, and once more without conditions if the service has none for removals.
+// anyway does what remove does with versions whose ETag counts, and once more without conditions if the service has none for
+// removals.
 func anyway(list []s3client.Version, remove func([]s3client.Version) error) error {
-	err := remove(list)
-	conditional := slices.ContainsFunc(list, func(v s3client.Version) bool { return v.ETag != "" })
+	sent := make([]s3client.Version, len(list))
+	for i, v := range list {
+		sent[i] = s3client.Version{Key: v.Key, ETag: v.Expected()}
+	}
+	err := remove(sent)
+	conditional := slices.ContainsFunc(sent, func(v s3client.Version) bool { return v.ETag != "" })
 	if !conditional || !errors.Is(err, s3client.ErrUnsupported) || errors.Is(err, s3client.ErrPrecondition) {
 		return err // the last says that it has them
 	}
@@ -61,8 +66,8 @@ func (c *Client) deleteSingle(ctx context.Context, v s3client.Version) error {
 	if err != nil {
 		return err
 	}
-	if tag := v.Expected(); tag != "" {
-		set(r.header, "If-Match", tag.Header())
+	if v.ETag != "" {
+		set(r.header, "If-Match", v.ETag.Header())
 	}
 	resp, err := c.do(ctx, r)
 	if err != nil {
@@ -145,9 +150,9 @@ func deleteBody(list []s3client.Version) []byte {
 		b.WriteString("<Object><Key>")
 		_ = xml.EscapeText(&b, []byte(v.Key)) // a bytes.Buffer takes everything
 		b.WriteString("</Key>")
-		if tag := v.Expected(); tag != "" {
+		if v.ETag != "" {
 			b.WriteString("<ETag>")
-			_ = xml.EscapeText(&b, []byte(tag.Header()))
+			_ = xml.EscapeText(&b, []byte(v.ETag.Header()))
 			b.WriteString("</ETag>")
 		}
 		b.WriteString("</Object>")

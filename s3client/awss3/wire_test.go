@@ -289,12 +289,13 @@ func TestRemovalOnConditionThatIsNotImplemented(t *testing.T) {
 		}
 	})
 	one, two := s3client.Version{Key: "a", ETag: "x"}, s3client.Version{Key: "b"}
-	for _, list := range [][]s3client.Version{{one}, {one, two}} {
+	anything := s3client.Version{Key: "c", ETag: "x", Any: func() bool { return true }}
+	for _, list := range [][]s3client.Version{{one}, {one, two}, {anything}, {anything, two}} {
 		if err := c.DeleteVersions(t.Context(), list...); err != nil {
 			t.Errorf("%d keys: %v", len(list), err)
 		}
 	}
-	if got := strings.Join(requests, ", "); got != "DELETE true, DELETE false, POST true, POST false" {
+	if got := strings.Join(requests, ", "); got != "DELETE true, DELETE false, POST true, POST false, DELETE false, POST false" {
 		t.Errorf("requests are %s", got)
 	}
 }
