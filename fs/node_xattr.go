@@ -23,9 +23,7 @@ var (
 const labelXattr = "security.selinux"
 
 // hides reports whether an attribute is an ACL, of a mount that has none. An ls that uses getxattr asks for no other then.
-func (f *filesystem) hides(name string) bool {
-	return !f.acls && (name == attr.ACLAccess || name == attr.ACLDefault)
-}
+func (f *filesystem) hides(name string) bool { return !f.acls && attr.IsACL(name) }
 
 // Getxattr implements fusefs.NodeGetxattrer.
 func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {

@@ -8,6 +8,9 @@ const (
 	ACLDefault = "system.posix_acl_default"
 )
 
+// IsACL reports whether an extended attribute of that name is an ACL.
+func IsACL(name string) bool { return name == ACLAccess || name == ACLDefault }
+
 // The binary form of an ACL: a version, then entries of tag, permissions and id, all little-endian
 // (linux/posix_acl_xattr.h).
 const (

@@ -188,10 +188,13 @@ func (k *Keeper) ageLocked() time.Duration {
 	return max(k.clocksLocked(k.mu.sent))
 }
 
-// clocksLocked returns the time since a moment by both clocks: the monotonic one, which may stand while the machine sleeps, and
-// the other one, which may be set.
 func (k *Keeper) clocksLocked(since time.Time) (steady, wall time.Duration) {
-	now := k.opt.Now()
+	return Between(since, k.opt.Now())
+}
+
+// Between returns the time from a moment to another by both clocks: the monotonic one, which may stand while the machine
+// sleeps, and the other one, which may be set.
+func Between(since, now time.Time) (steady, wall time.Duration) {
 	return now.Sub(since), now.Round(0).Sub(since.Round(0))
 }
 

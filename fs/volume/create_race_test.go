@@ -1,9 +1,9 @@
 package volume
 
 import (
-	"bytes"
 	"context"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -84,11 +84,8 @@ func TestCreatedFileHasItsName(t *testing.T) {
 
 // awaitLock waits until a goroutine in a function waits for a mutex.
 func awaitLock(in string) {
-	for buf := make([]byte, 1<<20); ; runtime.Gosched() {
-		for g := range bytes.SplitSeq(buf[:runtime.Stack(buf, true)], []byte("\n\n")) {
-			if bytes.Contains(g, []byte("[sync.Mutex.Lock")) && bytes.Contains(g, []byte(in)) {
-				return
-			}
-		}
+	locks := func(state string) bool { return strings.HasPrefix(state, "sync.Mutex.Lock") }
+	for Goroutines(locks, in) == 0 {
+		runtime.Gosched()
 	}
 }

@@ -1,5 +1,22 @@
 package volume
 
+import (
+	"runtime"
+	"strings"
+)
+
+// Goroutines returns how many goroutines in a certain state, as stacks name it, have a call in their stack.
+func Goroutines(in func(state string) bool, call string) (n int) {
+	buf := make([]byte, 8<<20)
+	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		_, state, _ := strings.Cut(g, "[") // goroutine 1 [state]:
+		if in(state) && strings.Contains(g, call) {
+			n++
+		}
+	}
+	return n
+}
+
 // Nameless returns the paths that inodes with something unsaved had, which have lost them while nobody removes them: another
 // inode may have the path, and both would be stored under it.
 func (v *Volume) Nameless() []string {

@@ -60,12 +60,9 @@ func (m *marking) over() bool {
 // the path of an entry, or shares the directory's, until that has ended, so that nobody renames or removes it meanwhile. What
 // this asks for is known when it returns, as that would wait for removals that are queued.
 //
-// Of those for removals that are queued, only a few are made at once, until somebody waits.
-func (v *Volume) startMarker(ctx context.Context, dir *Inode, queued bool) (*marking, error) {
+// Only a few are made at once, but for those that somebody waits for (hurry).
+func (v *Volume) startMarker(ctx context.Context, dir *Inode) (*marking, error) {
 	if m := dir.marking(); m != nil {
-		if !queued {
-			m.hurry()
-		}
 		return m, nil
 	}
 	at, o, err := v.unmarked(ctx, dir)
@@ -82,9 +79,6 @@ func (v *Volume) startMarker(ctx context.Context, dir *Inode, queued bool) (*mar
 	}
 	m := newMarking()
 	dir.mu.marking = m
-	if !queued {
-		m.hurry()
-	}
 	go func() {
 		m.err = v.makeMarkerSoon(m, at, *o)
 		dir.mu.Lock()
@@ -120,7 +114,7 @@ func (n *Inode) marking() *marking {
 
 // ensureMarker gives a directory a marker if it is not known to have one.
 func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
-	m, err := v.startMarker(ctx, dir, false)
+	m, err := v.startMarker(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -131,13 +125,15 @@ func (v *Volume) ensureMarker(ctx context.Context, dir *Inode) error {
 // that is about to go, nor for a removal that is to be queued. marked must be called when that entry has gone, or does not
 // go, but for a removal that is queued with m: it goes after m.
 func (v *Volume) beginMarker(ctx context.Context, dir *Inode, queued bool) (m *marking, marked func() error, err error) {
-	m, err = v.startMarker(ctx, dir, queued)
-	switch {
-	case err != nil:
+	m, err = v.startMarker(ctx, dir)
+	if err != nil {
 		return nil, nil, err
-	case m == nil || queued:
+	}
+	if m == nil || queued {
 		return m, m.wait, nil
-	case !dir.takeOthers():
+	}
+	m.hurry()
+	if !dir.takeOthers() {
 		return m, m.wait, m.wait()
 	}
 	return m, func() error {

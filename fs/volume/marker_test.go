@@ -1,11 +1,10 @@
 package volume_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,16 +20,9 @@ import (
 // awaitCalls waits until at least n goroutines wait for something in a function.
 func awaitCalls(t *testing.T, n int, function string) {
 	t.Helper()
-	buf := make([]byte, 8<<20)
+	waits := func(state string) bool { return !strings.HasPrefix(state, "run") }
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		found := 0
-		for g := range bytes.SplitSeq(buf[:runtime.Stack(buf, true)], []byte("\n\n")) {
-			header, _, _ := bytes.Cut(g, []byte("\n"))
-			if !bytes.Contains(header, []byte("[run")) && bytes.Contains(g, []byte("volume."+function+"(")) {
-				found++
-			}
-		}
-		if found >= n {
+		if volume.Goroutines(waits, "volume."+function+"(") >= n {
 			return
 		}
 	}
@@ -156,6 +148,13 @@ func TestMoreRemovalsThanMayWaitForAMarker(t *testing.T) {
 	m.names("d", "a", "b", "c")
 }
 
+// onConditions lets the service of lateMarker remove on conditions, which a repeated removal has.
+func onConditions(o *volume.Options, _ *upload.Options) {
+	c := o.Client.(*steps)
+	c.Client = versions{c.Client}
+	o.Client = retry.New(c, retry.Options{})
+}
+
 // versions is a client of a service that removes on conditions.
 type versions struct{ s3client.Client }
 
@@ -165,11 +164,7 @@ func (c versions) DeleteVersions(ctx context.Context, list ...s3client.Version) 
 
 // What another client has made under the name before the removal could go stays.
 func TestRemovalAfterALateMarkerTakesNoNewObject(t *testing.T) {
-	m, _, marked := lateMarker(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) {
-		c := o.Client.(*steps)
-		c.Client = versions{c.Client}
-		o.Client = retry.New(c, retry.Options{})
-	})
+	m, _, marked := lateMarker(t, memclient.Full(), onConditions)
 	d := m.unlinkMany("d", "a", "b")
 	m.foreign("d/a", "new")
 	m.clock.advance(2 * time.Second)
@@ -211,11 +206,7 @@ func TestModeOfADirectoryWhoseMarkerIsMade(t *testing.T) {
 // An unlink that waits for an upload of this mount removes what that has stored, however late.
 func TestLateRemovalTakesWhatThisMountHasStored(t *testing.T) {
 	disk := journaltest.New()
-	m, c, marked := lateMarker(t, memclient.Full(), journaled(t, disk), func(o *volume.Options, _ *upload.Options) {
-		c := o.Client.(*steps)
-		c.Client = versions{c.Client}
-		o.Client = retry.New(c, retry.Options{})
-	})
+	m, c, marked := lateMarker(t, memclient.Full(), journaled(t, disk), onConditions)
 	storing := make(chan struct{})
 	first := c.wait
 	c.wait = func(step string) <-chan struct{} {

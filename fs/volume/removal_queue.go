@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"pail/fs/lease"
 	"pail/s3client"
 )
 
@@ -289,8 +290,7 @@ func (v *Volume) removeKeys(ctx context.Context, list []removal) (failed map[str
 
 // within reports whether it is less than a while since began. A clock that stands still while the machine sleeps does not count.
 func (v *Volume) within(while time.Duration, began time.Time) bool {
-	now := v.opt.Now()
-	return max(now.Sub(began), now.Round(0).Sub(began.Round(0))) < while
+	return max(lease.Between(began, v.opt.Now())) < while
 }
 
 // refusesMany reports whether a service does not take requests for many keys.

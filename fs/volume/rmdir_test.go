@@ -121,7 +121,7 @@ func (c *steps) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3clie
 }
 
 func (c *steps) Delete(ctx context.Context, keys ...string) error {
-	return c.step(ctx, "delete "+strings.Join(keys, " "), func() error { return c.Client.Delete(ctx, keys...) })
+	return c.DeleteVersions(ctx, s3client.AnyVersion(keys...)...)
 }
 
 func (c *steps) DeleteVersions(ctx context.Context, list ...s3client.Version) error {

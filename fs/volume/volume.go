@@ -38,7 +38,7 @@ type Volume struct {
 	retries  *retries
 	sender   sender
 	removals removals
-	markings chan struct{} // takes one for each marker that is being made for removals that are queued
+	markings chan struct{} // takes one for each marker that is being made and nobody waits for
 	late     lateTimes
 	asides   asides
 	kept     kept

@@ -25,7 +25,7 @@ func xattrName(name string) error {
 			return nil
 		}
 	}
-	if name == attr.ACLAccess || name == attr.ACLDefault {
+	if attr.IsACL(name) {
 		return nil
 	}
 	return ErrNotSupported
@@ -102,7 +102,7 @@ func (v *Volume) Setxattr(ctx context.Context, n *Inode, name string, value []by
 // checkACL makes an ACL that was just set under name and the mode agree. One that says no more than the mode is not
 // kept. Programs that copy permissions (cp -p) set the ACL alone, and rely on the mode to follow.
 func checkACL(a *attr.Attr, name string) error {
-	if name != attr.ACLAccess && name != attr.ACLDefault {
+	if !attr.IsACL(name) {
 		return nil
 	}
 	if attr.IsSymlink(a.Mode) {
