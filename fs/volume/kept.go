@@ -57,8 +57,8 @@ func (v *Volume) keptOf(ctx context.Context, path string, snap *stage.Snapshot) 
 		return nil
 	}
 	done()
-	data, err := io.ReadAll(snap.Reader(ctx, 0, snap.Size()))
-	if err != nil {
+	data := make([]byte, snap.Size())
+	if _, err := io.ReadFull(snap.Reader(ctx, 0, snap.Size()), data); err != nil {
 		return nil // the upload says so
 	}
 	return data

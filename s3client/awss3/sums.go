@@ -10,6 +10,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/minio/crc64nvme"
 
@@ -128,6 +129,8 @@ func (b *body) known(k sumKinds) string {
 	return summed.Checksum()
 }
 
+var hashBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
 // feed writes the body into hashes. Bodies in memory (io.WriterTo) are not copied.
 func (b *body) feed(hashes []io.Writer) error {
 	if b.size == 0 || len(hashes) == 0 {
@@ -137,7 +140,9 @@ func (b *body) feed(hashes []io.Writer) error {
 	if len(hashes) > 1 {
 		w = io.MultiWriter(hashes...)
 	}
-	n, err := io.Copy(w, b.r)
+	buf := hashBuffers.Get().(*[32 << 10]byte)
+	defer hashBuffers.Put(buf)
+	n, err := io.CopyBuffer(w, b.r, buf[:])
 	if err != nil {
 		return err
 	}
