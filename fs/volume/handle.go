@@ -376,9 +376,10 @@ func (h *Handle) Release() {
 			}
 		}
 		n.mu.Lock()
-		defer n.unlock()
 		n.detachHandleLocked(h)
-		if n.orphanedLocked() {
+		orphaned := n.orphanedLocked()
+		n.unlock()
+		if orphaned {
 			v.storeLater(n)
 		}
 	})

@@ -15,10 +15,16 @@ type sender struct {
 	ctx  context.Context // ends with stop
 	stop context.CancelFunc
 
+	parallel int    // files at once
+	wake     func() // sends what is due
+
 	mu struct {
 		sync.Mutex
 		queue    []waiting
 		queued   map[*Inode]bool // true: also if it is open
+		bytes    int64           // of those in the queue
+		last     time.Time       // when one was last closed
+		timer    *time.Timer     // calls wake; nil: nothing to wait for, or all goroutines are busy
 		running  int
 		stopped  bool
 		watching bool // files that are open
@@ -29,16 +35,25 @@ type sender struct {
 
 // waiting is a file in the queue.
 type waiting struct {
-	n   *Inode
-	due time.Time
+	n    *Inode
+	size int64
+	at   time.Time // when it came
 }
 
 // sendDelay is how long a file waits before it is sent: many are given another name or removed in that time, and then
-// need no request of their own.
-const sendDelay = 50 * time.Millisecond
+// need no request of their own. It begins anew whenever another is closed, for sendHold at most: who makes many files
+// is done sooner if sending them does not take the processors from him. Where more than holdFiles or holdBytes wait, which is
+// work for long, it does not.
+const (
+	sendDelay = 50 * time.Millisecond
+	sendHold  = time.Second
+	holdFiles = 1024
+	holdBytes = 8 << 20
+)
 
-func (s *sender) init() {
+func (s *sender) init(parallel int, wake func()) {
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.parallel, s.wake = parallel, wake
 	s.mu.queued = map[*Inode]bool{}
 }
 
@@ -58,56 +73,91 @@ func (v *Volume) storeLater(n *Inode) {
 		v.retryLater()
 		return
 	}
-	v.enqueue(n, false)
+	v.sender.enqueue(n, false)
 }
 
 // enqueue has a file sent a moment later; open says also if somebody has it open to write to it.
-func (v *Volume) enqueue(n *Inode, open bool) {
-	s := &v.sender
+func (s *sender) enqueue(n *Inode, open bool) {
+	size, now := n.unsavedSize(), time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.stopped {
 		return
 	}
+	s.mu.last = now
 	if already, waits := s.mu.queued[n]; waits {
 		s.mu.queued[n] = already || open
 		return
 	}
-	s.mu.queue = append(s.mu.queue, waiting{n, time.Now().Add(sendDelay)})
+	s.mu.queue = append(s.mu.queue, waiting{n, size, now})
+	s.mu.bytes += size
 	s.mu.queued[n] = open
-	if s.mu.running < v.opt.Parallel {
-		s.mu.running++
-		s.work.Go(v.sendQueued)
+	s.timeLocked()
+}
+
+// dueLocked returns when the first file in the queue is to be sent.
+func (s *sender) dueLocked() time.Time {
+	first := s.mu.queue[0].at
+	if len(s.mu.queue) > holdFiles || s.mu.bytes > holdBytes {
+		return first.Add(sendDelay)
+	}
+	due := s.mu.last.Add(sendDelay)
+	if most := first.Add(sendHold); most.Before(due) {
+		return most
+	}
+	return due
+}
+
+// timeLocked sees to it that somebody looks at the queue when the first file is due.
+func (s *sender) timeLocked() {
+	if len(s.mu.queue) > 0 && s.mu.timer == nil && s.mu.running < s.parallel {
+		s.mu.timer = time.AfterFunc(time.Until(s.dueLocked()), s.wake)
 	}
 }
 
-// next takes a file from the queue when its time has come; nil says that the caller has to end.
-func (s *sender) next() (n *Inode, open bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.mu.queue) == 0 {
-		s.mu.running--
+// takeLocked takes the first file from the queue if its time has come, else it returns nil.
+func (s *sender) takeLocked() (n *Inode, open bool) {
+	if len(s.mu.queue) == 0 || time.Now().Before(s.dueLocked()) {
 		return nil, false
 	}
 	first := s.mu.queue[0]
 	s.mu.queue[0] = waiting{}
 	s.mu.queue = s.mu.queue[1:]
-	if early := time.Until(first.due); early > 0 {
-		s.mu.Unlock()
-		select {
-		case <-time.After(early):
-		case <-s.ctx.Done():
-		}
-		s.mu.Lock()
-	}
+	s.mu.bytes -= first.size
 	open = s.mu.queued[first.n]
 	delete(s.mu.queued, first.n)
 	return first.n, open
 }
 
-// sendQueued stores files until there are none left.
-func (v *Volume) sendQueued() {
-	for n, open := v.sender.next(); n != nil; n, open = v.sender.next() {
+// next is takeLocked for a goroutine that has to end if nothing is due.
+func (s *sender) next() (n *Inode, open bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, open = s.takeLocked(); n == nil {
+		s.mu.running--
+	}
+	s.timeLocked()
+	return n, open
+}
+
+// sendDue begins to send what is due, so much at once as may be.
+func (v *Volume) sendDue() {
+	s := &v.sender
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.mu.timer = nil; s.mu.running < s.parallel; s.mu.running++ {
+		n, open := s.takeLocked()
+		if n == nil {
+			break
+		}
+		s.work.Go(func() { v.sendQueued(n, open) })
+	}
+	s.timeLocked()
+}
+
+// sendQueued stores a file and those that follow, until none is due.
+func (v *Volume) sendQueued(n *Inode, open bool) {
+	for ; n != nil; n, open = v.sender.next() {
 		if !open && !n.orphaned() {
 			continue // opened again: whoever closes it last sees to it, or else watchOpen
 		}
@@ -213,8 +263,11 @@ func (s *sender) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.stopped = true
-	s.mu.queue = nil
+	s.mu.queue, s.mu.bytes = nil, 0
 	clear(s.mu.queued)
+	if s.mu.timer != nil {
+		s.mu.timer.Stop()
+	}
 }
 
 // journalOpen puts everything into the journal that is neither there nor stored, so that a service that does not answer

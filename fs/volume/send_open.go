@@ -29,7 +29,7 @@ func (v *Volume) sendOpen() {
 	for _, n := range v.openInodes() {
 		waits, due := n.toSendOpen(time.Now())
 		if due {
-			v.enqueue(n, true)
+			v.sender.enqueue(n, true)
 		}
 		again = again || waits
 	}

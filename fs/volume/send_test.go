@@ -2,6 +2,7 @@ package volume_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -165,8 +166,123 @@ func TestFileThatStaysOpenIsSentAfterAnOutage(t *testing.T) {
 	})
 }
 
-// What the sender promises: how long a file waits that stays open, and a writer for an attempt.
+// What the sender promises: how long a file waits after the last that was closed, how long one that stays open, and a writer
+// for an attempt.
 const (
+	sendDelay  = 50 * time.Millisecond
 	openDelay  = 30 * time.Second
 	yieldAfter = time.Second
 )
+
+// TestFilesAreSentWhenNoMoreAreClosed closes one file after the other, for less than the time that one may wait.
+func TestFilesAreSentWhenNoMoreAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional)
+		for i := range 40 {
+			m.put(fmt.Sprint("f", i), "x")
+			if keys := m.mem.Keys(); len(keys) > 0 {
+				t.Fatalf("while files are closed, %q are sent", keys)
+			}
+			time.Sleep(sendDelay / 3)
+		}
+		time.Sleep(sendDelay)
+		synctest.Wait()
+		if keys := m.mem.Keys(); len(keys) != 40 {
+			t.Errorf("a moment after the last, %d of 40 files are on the service", len(keys))
+		}
+	})
+}
+
+// TestFilesAreSentWhileMoreAreClosed has a program that closes files all the time, or the same one.
+func TestFilesAreSentWhileMoreAreClosed(t *testing.T) {
+	t.Run("files", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			m := newJournaled(t, conditional)
+			for i := range 300 {
+				m.put(fmt.Sprintf("f%03d", i), "x")
+				time.Sleep(sendDelay / 3)
+				synctest.Wait()
+				if keys := m.mem.Keys(); len(keys) < i-61 {
+					t.Fatalf("%d of %d files are on the service, though each waits a second at most", len(keys), i)
+				}
+			}
+		})
+	})
+	t.Run("one file", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			m := newJournaled(t, conditional)
+			m.put("f", "")
+			for i := range 300 {
+				h := m.open("f", readWrite)
+				m.writeAll(h, "x", int64(i))
+				m.close(h)
+				time.Sleep(sendDelay / 3)
+				synctest.Wait()
+				if i > 61 && len(m.object("f")) < i-61 {
+					t.Fatalf("after %d versions the service has that with %d bytes", i, len(m.object("f")))
+				}
+			}
+			if puts := m.mem.Counts()[s3client.OpPut]; puts > 6 {
+				t.Errorf("%d requests for 300 versions in 5 s", puts)
+			}
+		})
+	})
+}
+
+// TestManyFilesAreNotHeldBack closes more at once than may wait for those that follow.
+func TestManyFilesAreNotHeldBack(t *testing.T) {
+	for name, test := range map[string]struct{ files, size int }{"files": {1100, 1}, "bytes": {3, 4 << 20}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newJournaled(t, conditional)
+				data := strings.Repeat("x", test.size)
+				for i := range test.files {
+					m.put(fmt.Sprintf("f%04d", i), data)
+				}
+				for i := range 4 {
+					time.Sleep(sendDelay / 3)
+					m.put(fmt.Sprint("more", i), "x")
+				}
+				synctest.Wait()
+				if m.mem.Keys() == nil {
+					t.Error("nothing is sent yet")
+				}
+			})
+		})
+	}
+}
+
+// TestFilesAreSentSeveralAtOnce has a service that takes its time.
+func TestFilesAreSentSeveralAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional, func(o *volume.Options, _ *upload.Options) { o.Parallel = 3 })
+		m.faults.Client = slow{m.faults.Client}
+		for i := range 7 {
+			m.put(fmt.Sprint("f", i), "x")
+		}
+		for _, want := range []int{0, 3, 6, 7} {
+			time.Sleep(sendDelay)
+			synctest.Wait()
+			if keys := m.mem.Keys(); len(keys) != want {
+				t.Errorf("%d files are on the service, want %d", len(keys), want)
+			}
+			time.Sleep(slowPut - sendDelay)
+		}
+	})
+}
+
+// TestFileThatIsClosedWhileAllAreBusyIsSent closes it a moment before another is sent.
+func TestFileThatIsClosedWhileAllAreBusyIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional, func(o *volume.Options, _ *upload.Options) { o.Parallel = 1 })
+		m.faults.Client = slow{m.faults.Client}
+		m.put("before", "x")
+		time.Sleep(sendDelay + slowPut - sendDelay/2)
+		m.put("after", "x")
+		time.Sleep(sendDelay + slowPut)
+		synctest.Wait()
+		if keys := m.mem.Keys(); len(keys) != 2 {
+			t.Errorf("%q are on the service", keys)
+		}
+	})
+}

@@ -89,7 +89,7 @@ func New(opt Options) (*Volume, error) {
 	v.connect()
 	v.mu.moving, v.mu.coming = map[*Inode]struct{}{}, map[string]struct{}{}
 	v.late.mu.dirs = map[*Inode]struct{}{}
-	v.sender.init()
+	v.sender.init(v.opt.Parallel, v.sendDue)
 	v.wants.init()
 	v.asides.init()
 	v.kept.init()
