@@ -43,6 +43,9 @@ func TestKillMountUnderLoad(t *testing.T) {
 			workers.Go(func() { files.write(m, dir, w) })
 		}
 		files.wait(40)
+		if round == 0 {
+			awaitObjects(t, srv, 10)
+		}
 		m.KillProcess()
 		workers.Wait()
 		harness.Detach(m.Dir)
@@ -146,6 +149,22 @@ func (f *written) wait(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fresh = 0
+}
+
+// awaitObjects returns when a mount that goes on writing has sent so many objects, and so is sending others.
+func awaitObjects(t *testing.T, srv *harness.Server, n int) {
+	t.Helper()
+	client, bucket := srv.Client(t), "bucket"
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		out, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Contents) >= n {
+			return
+		}
+	}
+	t.Fatalf("the mount has not sent %d objects", n)
 }
 
 // check compares all files with what read finds, and takes that for what was acknowledged.

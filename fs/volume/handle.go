@@ -376,11 +376,10 @@ func (h *Handle) Release() {
 			}
 		}
 		n.mu.Lock()
+		defer n.unlock()
 		n.detachHandleLocked(h)
-		orphaned := n.orphanedLocked()
-		n.unlock()
-		if orphaned {
-			v.storeLater(n)
+		if n.orphanedLocked() {
+			v.storeLaterLocked(n)
 		}
 	})
 }

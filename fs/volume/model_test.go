@@ -478,6 +478,7 @@ func (m *machine) remount(*rapid.T) {
 	m.closeAll()
 	if m.journal && rapid.Bool().Draw(m.rt, "crash") {
 		m.mount = m.crash(m.change)
+		m.HoldNothing()
 		return
 	}
 	m.ok(m.Close(ctx))
@@ -485,6 +486,7 @@ func (m *machine) remount(*rapid.T) {
 	if m.journal {
 		disk = breakable(disk.Kill(), &m.broken)
 		m.mount = mountOn(m.rt, m.mem, m.clock, m.change, journaled(m.rt, disk))
+		m.HoldNothing()
 	} else {
 		m.mount = mountOn(m.rt, m.mem, m.clock, m.change)
 	}
@@ -614,6 +616,7 @@ func TestModel(t *testing.T) {
 			disk := breakable(journaltest.New(), &m.broken)
 			m.mount = mountOn(t, newBucket(caps, c), c, m.change, journaled(t, disk))
 			m.disk = disk
+			m.HoldNothing()
 		} else {
 			if rapid.Bool().Draw(t, "leases") {
 				m.leases = newLeaseService(c)

@@ -2,6 +2,12 @@ package volume
 
 import (
 	"context"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"pail/fs/attr"
 	"pail/fs/tree"
@@ -98,25 +104,44 @@ func (v *Volume) checkTarget(ctx context.Context, m move) (there *object, err er
 	return there, v.mustBeEmpty(ctx, v.child(m.dst), m.to, false)
 }
 
-// commitBelow stores everything below a directory that is not stored.
+// commitBelow stores everything below a directory that is not stored: directories before what is in them, and else several
+// at once.
 func (v *Volume) commitBelow(ctx context.Context, dir *Inode) error {
+	byDepth := map[int][]*Inode{}
 	for _, n := range v.openBelow(dir) {
-		if !n.unsaved() {
-			continue
+		depth := math.MaxInt // files come last
+		if path, err := n.path(); err == nil && n.isDir() {
+			depth = strings.Count(path, "/")
 		}
-		wait, cancel := v.detached(ctx, 0)
-		err := n.gate.lock(wait)
-		cancel()
-		if err != nil {
-			return err
+		if n.unsaved() {
+			byDepth[depth] = append(byDepth[depth], n)
 		}
-		err = v.commitWithin(ctx, n)
-		n.gate.unlock()
-		if err != nil {
+	}
+	for _, depth := range slices.Sorted(maps.Keys(byDepth)) {
+		if err := v.commitAll(ctx, byDepth[depth]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// commitAll stores inodes, several at once.
+func (v *Volume) commitAll(ctx context.Context, inodes []*Inode) error {
+	var work errgroup.Group
+	work.SetLimit(v.opt.Parallel)
+	for _, n := range inodes {
+		work.Go(func() error {
+			wait, cancel := v.detached(ctx, 0)
+			err := n.gate.lock(wait)
+			cancel()
+			if err != nil {
+				return err
+			}
+			defer n.gate.unlock()
+			return v.commitWithin(ctx, n)
+		})
+	}
+	return work.Wait()
 }
 
 // commitWithin is commitGated with the time that the content needs, also if the caller's is over.

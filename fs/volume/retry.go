@@ -114,7 +114,7 @@ func (v *Volume) storeOrphans(ctx context.Context) (stored, failed int) {
 	var work errgroup.Group
 	work.SetLimit(v.opt.Parallel)
 	for _, n := range v.openInodes() {
-		if !n.orphaned() || v.published.waits(n) {
+		if !n.orphaned() || v.published.waits(n) || v.sender.has(n) {
 			continue
 		}
 		work.Go(func() error {

@@ -20,11 +20,13 @@ type sender struct {
 
 	mu struct {
 		sync.Mutex
-		queue    []waiting
-		queued   map[*Inode]bool // true: also if it is open
-		bytes    int64           // of those in the queue
-		last     time.Time       // when one was last closed
-		timer    *time.Timer     // calls wake; nil: nothing to wait for, or all goroutines are busy
+		queue    []*waiting
+		queued   map[*Inode]*waiting
+		bytes    int64     // of those in the queue
+		known    int       // of these, the service has something under their names
+		last     time.Time // when one was last closed
+		hold     time.Duration
+		timer    *time.Timer // calls wake; nil: nothing to wait for, or all goroutines are busy
 		running  int
 		stopped  bool
 		watching bool // files that are open
@@ -35,15 +37,17 @@ type sender struct {
 
 // waiting is a file in the queue.
 type waiting struct {
-	n    *Inode
-	size int64
-	at   time.Time // when it came
+	n     *Inode
+	at    time.Time // when it came
+	open  bool      // it is to be sent also if it is open
+	known bool      // the service has something under its name
+	size  int64
 }
 
 // sendDelay is how long a file waits before it is sent: many are given another name or removed in that time, and then
 // need no request of their own. It begins anew whenever another is closed, for sendHold at most: who makes many files
-// is done sooner if sending them does not take the processors from him. Where more than holdFiles or holdBytes wait, which is
-// work for long, it does not.
+// is done sooner if sending them does not take the processors from him. It does not where more than holdFiles or holdBytes wait,
+// which is work for long, or one of which others see an old version.
 const (
 	sendDelay = 50 * time.Millisecond
 	sendHold  = time.Second
@@ -54,7 +58,8 @@ const (
 func (s *sender) init(parallel int, wake func()) {
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.parallel, s.wake = parallel, wake
-	s.mu.queued = map[*Inode]bool{}
+	s.mu.hold = sendHold
+	s.mu.queued = map[*Inode]*waiting{}
 }
 
 // maxWaiting is how many files may wait to be sent before those who close more have to wait too.
@@ -69,41 +74,72 @@ func (s *sender) full() bool {
 
 // storeLater says that there is a file without writers that is not stored.
 func (v *Volume) storeLater(n *Inode) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	v.storeLaterLocked(n)
+}
+
+func (v *Volume) storeLaterLocked(n *Inode) {
 	if v.opt.Journal == nil {
 		v.retryLater()
 		return
 	}
-	v.sender.enqueue(n, false)
+	v.sender.enqueue(n.waitingLocked(false))
 }
 
-// enqueue has a file sent a moment later; open says also if somebody has it open to write to it.
-func (s *sender) enqueue(n *Inode, open bool) {
-	size, now := n.unsavedSize(), time.Now()
+func (n *Inode) waitingLocked(open bool) *waiting {
+	w := &waiting{n: n, at: time.Now(), open: open}
+	if c := n.mu.content; c != nil {
+		w.size, w.known = c.size(), c.stored || len(c.sent) > 0
+	}
+	return w
+}
+
+// enqueue has a file sent a moment later.
+func (s *sender) enqueue(w *waiting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.stopped {
 		return
 	}
-	s.mu.last = now
-	if already, waits := s.mu.queued[n]; waits {
-		s.mu.queued[n] = already || open
-		return
+	s.mu.last = w.at
+	if was := s.mu.queued[w.n]; was != nil {
+		s.countLocked(was, -1)
+		was.open, was.known, was.size = was.open || w.open, w.known, w.size
+		w = was
+	} else {
+		s.mu.queue = append(s.mu.queue, w)
+		s.mu.queued[w.n] = w
 	}
-	s.mu.queue = append(s.mu.queue, waiting{n, size, now})
-	s.mu.bytes += size
-	s.mu.queued[n] = open
+	s.countLocked(w, 1)
 	s.timeLocked()
+}
+
+// countLocked adds a file to what waits, or takes it off.
+func (s *sender) countLocked(w *waiting, times int) {
+	s.mu.bytes += int64(times) * w.size
+	if w.known {
+		s.mu.known += times
+	}
+}
+
+// has reports whether a file waits to be sent.
+func (s *sender) has(n *Inode) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.queued[n] != nil
 }
 
 // dueLocked returns when the first file in the queue is to be sent.
 func (s *sender) dueLocked() time.Time {
 	first := s.mu.queue[0].at
-	if len(s.mu.queue) > holdFiles || s.mu.bytes > holdBytes {
-		return first.Add(sendDelay)
-	}
+	least, most := first.Add(sendDelay), first.Add(s.mu.hold)
 	due := s.mu.last.Add(sendDelay)
-	if most := first.Add(sendHold); most.Before(due) {
-		return most
+	if most.Before(due) {
+		due = most
+	}
+	if due.Before(least) || s.mu.known > 0 || len(s.mu.queue) > holdFiles || s.mu.bytes > holdBytes {
+		return least
 	}
 	return due
 }
@@ -116,28 +152,28 @@ func (s *sender) timeLocked() {
 }
 
 // takeLocked takes the first file from the queue if its time has come, else it returns nil.
-func (s *sender) takeLocked() (n *Inode, open bool) {
+func (s *sender) takeLocked() *waiting {
 	if len(s.mu.queue) == 0 || time.Now().Before(s.dueLocked()) {
-		return nil, false
+		return nil
 	}
 	first := s.mu.queue[0]
-	s.mu.queue[0] = waiting{}
+	s.mu.queue[0] = nil
 	s.mu.queue = s.mu.queue[1:]
-	s.mu.bytes -= first.size
-	open = s.mu.queued[first.n]
+	s.countLocked(first, -1)
 	delete(s.mu.queued, first.n)
-	return first.n, open
+	return first
 }
 
 // next is takeLocked for a goroutine that has to end if nothing is due.
-func (s *sender) next() (n *Inode, open bool) {
+func (s *sender) next() *waiting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n, open = s.takeLocked(); n == nil {
+	w := s.takeLocked()
+	if w == nil {
 		s.mu.running--
 	}
 	s.timeLocked()
-	return n, open
+	return w
 }
 
 // sendDue begins to send what is due, so much at once as may be.
@@ -146,19 +182,20 @@ func (v *Volume) sendDue() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.mu.timer = nil; s.mu.running < s.parallel; s.mu.running++ {
-		n, open := s.takeLocked()
-		if n == nil {
+		w := s.takeLocked()
+		if w == nil {
 			break
 		}
-		s.work.Go(func() { v.sendQueued(n, open) })
+		s.work.Go(func() { v.sendQueued(w) })
 	}
 	s.timeLocked()
 }
 
 // sendQueued stores a file and those that follow, until none is due.
-func (v *Volume) sendQueued(n *Inode, open bool) {
-	for ; n != nil; n, open = v.sender.next() {
-		if !open && !n.orphaned() {
+func (v *Volume) sendQueued(w *waiting) {
+	for ; w != nil; w = v.sender.next() {
+		n := w.n
+		if !w.open && !n.orphaned() && !n.overdue(time.Now()) {
 			continue // opened again: whoever closes it last sees to it, or else watchOpen
 		}
 		if v.published.waits(n) {
@@ -263,7 +300,7 @@ func (s *sender) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.stopped = true
-	s.mu.queue, s.mu.bytes = nil, 0
+	s.mu.queue, s.mu.bytes, s.mu.known = nil, 0, 0
 	clear(s.mu.queued)
 	if s.mu.timer != nil {
 		s.mu.timer.Stop()

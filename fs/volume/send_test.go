@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
+	"pail/s3client/memclient"
 )
 
 // slow is a client of a service that takes its time for a PUT.
@@ -193,63 +195,107 @@ func TestFilesAreSentWhenNoMoreAreClosed(t *testing.T) {
 	})
 }
 
-// TestFilesAreSentWhileMoreAreClosed has a program that closes files all the time, or the same one.
+// TestFilesAreSentWhileMoreAreClosed has a program that closes files all the time.
 func TestFilesAreSentWhileMoreAreClosed(t *testing.T) {
-	t.Run("files", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			m := newJournaled(t, conditional)
-			for i := range 300 {
-				m.put(fmt.Sprintf("f%03d", i), "x")
-				time.Sleep(sendDelay / 3)
-				synctest.Wait()
-				if keys := m.mem.Keys(); len(keys) < i-61 {
-					t.Fatalf("%d of %d files are on the service, though each waits a second at most", len(keys), i)
-				}
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional)
+		for i := range 300 {
+			m.put(fmt.Sprintf("f%03d", i), "x")
+			time.Sleep(sendDelay / 3)
+			synctest.Wait()
+			if keys := m.mem.Keys(); len(keys) < i-61 {
+				t.Fatalf("%d of %d files are on the service, though each waits a second at most", len(keys), i)
 			}
-		})
-	})
-	t.Run("one file", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			m := newJournaled(t, conditional)
-			m.put("f", "")
-			for i := range 300 {
-				h := m.open("f", readWrite)
-				m.writeAll(h, "x", int64(i))
-				m.close(h)
-				time.Sleep(sendDelay / 3)
-				synctest.Wait()
-				if i > 61 && len(m.object("f")) < i-61 {
-					t.Fatalf("after %d versions the service has that with %d bytes", i, len(m.object("f")))
-				}
-			}
-			if puts := m.mem.Counts()[s3client.OpPut]; puts > 6 {
-				t.Errorf("%d requests for 300 versions in 5 s", puts)
-			}
-		})
+		}
 	})
 }
 
-// TestManyFilesAreNotHeldBack closes more at once than may wait for those that follow.
+// TestFileThatIsHardlyEverClosedIsSent has a program that opens a file again as soon as it has closed it.
+func TestFileThatIsHardlyEverClosedIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional)
+		m.put("log", "")
+		for i := range 1000 {
+			h := m.open("log", readWrite)
+			m.writeAll(h, "x", int64(i))
+			time.Sleep(20 * time.Millisecond)
+			m.close(h)
+			time.Sleep(time.Duration(i%3) * time.Millisecond)
+			synctest.Wait()
+			if i > 120 && len(m.object("log")) < i-120 {
+				t.Fatalf("of %d lines the service has the first %d", i, len(m.object("log")))
+			}
+		}
+	})
+}
+
+// TestChangeOfAStoredFileIsNotHeldBack replaces one of which others see the old version, while other files are closed.
+func TestChangeOfAStoredFileIsNotHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional)
+		m.put("f", "")
+		time.Sleep(2 * sendDelay)
+		h := m.open("f", readWrite)
+		m.writeAll(h, "new", 0)
+		m.close(h)
+		for i := range 4 {
+			m.put(fmt.Sprint("other", i), "x")
+			time.Sleep(sendDelay / 3)
+		}
+		synctest.Wait()
+		if got := m.object("f"); got != "new" {
+			t.Errorf("others see %q", got)
+		}
+	})
+}
+
+// TestManyFilesAreNotHeldBack closes more at once than may wait for those that follow, twice; in between they may wait.
 func TestManyFilesAreNotHeldBack(t *testing.T) {
 	for name, test := range map[string]struct{ files, size int }{"files": {1100, 1}, "bytes": {3, 4 << 20}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newJournaled(t, conditional)
 				data := strings.Repeat("x", test.size)
-				for i := range test.files {
-					m.put(fmt.Sprintf("f%04d", i), data)
+				round := func(files int, waits bool, name string) {
+					before := len(m.mem.Keys())
+					for i := range files {
+						m.put(fmt.Sprint(name, i), data)
+					}
+					for i := range 4 {
+						time.Sleep(sendDelay / 3)
+						m.put(fmt.Sprint(name, "more", i), "x")
+					}
+					synctest.Wait()
+					if none := len(m.mem.Keys()) == before; none != waits {
+						t.Errorf("%s: with %d files, none is sent: %v", name, files, none)
+					}
+					time.Sleep(2 * sendDelay)
 				}
-				for i := range 4 {
-					time.Sleep(sendDelay / 3)
-					m.put(fmt.Sprint("more", i), "x")
-				}
-				synctest.Wait()
-				if m.mem.Keys() == nil {
-					t.Error("nothing is sent yet")
-				}
+				round(test.files, false, "first")
+				round(1, true, "second")
+				round(test.files, false, "third")
 			})
 		})
 	}
+}
+
+// TestFileThatGrowsWhileItWaitsIsNotHeldBack closes it small, and again when it is large.
+func TestFileThatGrowsWhileItWaitsIsNotHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, conditional)
+		m.put("f", "x")
+		h := m.open("f", readWrite)
+		m.writeAll(h, strings.Repeat("x", 9<<20), 0)
+		m.close(h)
+		for i := range 4 {
+			time.Sleep(sendDelay / 3)
+			m.put(fmt.Sprint("more", i), "x")
+		}
+		synctest.Wait()
+		if m.mem.Keys() == nil {
+			t.Error("nothing is sent yet")
+		}
+	})
 }
 
 // TestFilesAreSentSeveralAtOnce has a service that takes its time.
@@ -283,6 +329,49 @@ func TestFileThatIsClosedWhileAllAreBusyIsSent(t *testing.T) {
 		synctest.Wait()
 		if keys := m.mem.Keys(); len(keys) != 2 {
 			t.Errorf("%q are on the service", keys)
+		}
+	})
+}
+
+// noted notes the keys of PUTs, when they end.
+type noted struct {
+	s3client.Client
+	mu   sync.Mutex
+	keys []string
+}
+
+func (c *noted) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
+	info, err := c.Client.Put(ctx, key, r, opt)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys = append(c.keys, key)
+	return info, err
+}
+
+// TestRenamedDirectoryIsSentSeveralFilesAtOnce renames one of which the service has not heard.
+func TestRenamedDirectoryIsSentSeveralFilesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { o.Parallel = 4 })
+		c := &noted{Client: slow{m.faults.Client}}
+		m.faults.Client = c
+		m.OwnRoot()
+		m.mkdir("d")
+		m.mkdir("d/e")
+		for i := range 4 {
+			m.put(fmt.Sprint("d/e/f", i), "x")
+			m.put(fmt.Sprint("d/f", i), "x")
+		}
+		begin := time.Now()
+		m.ok(m.rename("d", "to"))
+		if took := time.Since(begin); took > 4*slowPut {
+			t.Errorf("two directories and eight files took the time of %d requests", int64(took/slowPut))
+		}
+		if len(c.keys) < 2 || c.keys[0] != "d/" || c.keys[1] != "d/e/" {
+			t.Errorf("sent are %q", c.keys)
+		}
+		for i := range 4 {
+			m.get(fmt.Sprint("to/e/f", i))
+			m.get(fmt.Sprint("to/f", i))
 		}
 	})
 }
