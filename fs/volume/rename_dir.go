@@ -23,13 +23,13 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	if err := nameError(v.keys.CheckDir(m.to)); err != nil {
 		return err
 	}
-	for _, dir := range []*Inode{v.child(m.src), v.child(m.dst)} {
-		if err := v.storeDir(ctx, dir); err != nil {
+	for _, p := range []place{m.src, m.dst} {
+		if err := v.commitTarget(ctx, p.dir); err != nil {
 			return err
 		}
-	}
-	if err := v.commitTarget(ctx, m.dst.dir); err != nil {
-		return err
+		if err := v.storeDir(ctx, v.child(p)); err != nil {
+			return err
+		}
 	}
 	o, _, err := v.resolve(ctx, m.from)
 	if err == nil && !o.dir {
@@ -125,12 +125,15 @@ func (v *Volume) commitBelow(ctx context.Context, dir *Inode) error {
 	return nil
 }
 
-// commitAll stores inodes, several at once.
+// commitAll stores inodes, several at once, until one of them fails.
 func (v *Volume) commitAll(ctx context.Context, inodes []*Inode) error {
-	var work errgroup.Group
+	work, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	work.SetLimit(v.opt.Parallel)
 	for _, n := range inodes {
 		work.Go(func() error {
+			if failed.Err() != nil {
+				return nil
+			}
 			wait, cancel := v.detached(ctx, 0)
 			err := n.gate.lock(wait)
 			cancel()

@@ -33,6 +33,9 @@ func (v *Volume) renameLater(ctx context.Context, m *move, n, target *Inode) (do
 		return false, nil
 	}
 	n.rebaseUnsent(next)
+	if v.sender.has(n) {
+		v.storeLater(n) // it may be urgent now
+	}
 	v.replace(*m, target)
 	v.vacated(m.src, m.from, nil, tree.Stamp{})
 	m.dst.dir.touch()

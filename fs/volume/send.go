@@ -23,7 +23,7 @@ type sender struct {
 		queue    []*waiting
 		queued   map[*Inode]*waiting
 		bytes    int64     // of those in the queue
-		known    int       // of these, the service has something under their names
+		urgent   int       // of these, such as are not held back
 		last     time.Time // when one was last closed
 		hold     time.Duration
 		timer    *time.Timer // calls wake; nil: nothing to wait for, or all goroutines are busy
@@ -37,11 +37,11 @@ type sender struct {
 
 // waiting is a file in the queue.
 type waiting struct {
-	n     *Inode
-	at    time.Time // when it came
-	open  bool      // it is to be sent also if it is open
-	known bool      // the service has something under its name
-	size  int64
+	n      *Inode
+	at     time.Time // when it came
+	open   bool      // it is to be sent also if it is open
+	urgent bool      // others see an old version, or it was due before and was found open
+	size   int64
 }
 
 // sendDelay is how long a file waits before it is sent: many are given another name or removed in that time, and then
@@ -90,7 +90,8 @@ func (v *Volume) storeLaterLocked(n *Inode) {
 func (n *Inode) waitingLocked(open bool) *waiting {
 	w := &waiting{n: n, at: time.Now(), open: open}
 	if c := n.mu.content; c != nil {
-		w.size, w.known = c.size(), c.stored || len(c.sent) > 0
+		old := n.mu.log.live() && w.at.Sub(n.mu.log.since) >= sendHold
+		w.size, w.urgent = c.size(), old || c.stored || len(c.sent) > 0
 	}
 	return w
 }
@@ -105,7 +106,7 @@ func (s *sender) enqueue(w *waiting) {
 	s.mu.last = w.at
 	if was := s.mu.queued[w.n]; was != nil {
 		s.countLocked(was, -1)
-		was.open, was.known, was.size = was.open || w.open, w.known, w.size
+		was.open, was.urgent, was.size = was.open || w.open, w.urgent, w.size
 		w = was
 	} else {
 		s.mu.queue = append(s.mu.queue, w)
@@ -118,8 +119,8 @@ func (s *sender) enqueue(w *waiting) {
 // countLocked adds a file to what waits, or takes it off.
 func (s *sender) countLocked(w *waiting, times int) {
 	s.mu.bytes += int64(times) * w.size
-	if w.known {
-		s.mu.known += times
+	if w.urgent {
+		s.mu.urgent += times
 	}
 }
 
@@ -138,7 +139,7 @@ func (s *sender) dueLocked() time.Time {
 	if most.Before(due) {
 		due = most
 	}
-	if due.Before(least) || s.mu.known > 0 || len(s.mu.queue) > holdFiles || s.mu.bytes > holdBytes {
+	if due.Before(least) || s.mu.urgent > 0 || len(s.mu.queue) > holdFiles || s.mu.bytes > holdBytes {
 		return least
 	}
 	return due
@@ -195,7 +196,7 @@ func (v *Volume) sendDue() {
 func (v *Volume) sendQueued(w *waiting) {
 	for ; w != nil; w = v.sender.next() {
 		n := w.n
-		if !w.open && !n.orphaned() && !n.overdue(time.Now()) {
+		if !w.open && !n.orphaned() {
 			continue // opened again: whoever closes it last sees to it, or else watchOpen
 		}
 		if v.published.waits(n) {
@@ -300,7 +301,7 @@ func (s *sender) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.stopped = true
-	s.mu.queue, s.mu.bytes, s.mu.known = nil, 0, 0
+	s.mu.queue, s.mu.bytes, s.mu.urgent = nil, 0, 0
 	clear(s.mu.queued)
 	if s.mu.timer != nil {
 		s.mu.timer.Stop()

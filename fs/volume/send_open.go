@@ -46,18 +46,5 @@ func (n *Inode) toSendOpen(now time.Time) (waits, due bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	waits = n.mu.writers > 0 && n.unsavedLocked() && n.mu.log.live()
-	return waits, waits && n.restedLocked(now, openDelay)
-}
-
-// overdue reports whether n has had something to send for so long that it is sent though somebody has it open: what is written,
-// closed and opened again all the time is hardly ever closed when its time has come.
-func (n *Inode) overdue(now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.unsavedLocked() && n.mu.log.live() && n.restedLocked(now, sendHold)
-}
-
-// restedLocked reports whether something was journaled so long ago that is not sent, and the last attempt is over for long enough.
-func (n *Inode) restedLocked(now time.Time, delay time.Duration) bool {
-	return now.Sub(n.mu.log.since) >= delay && now.After(n.mu.rest)
+	return waits, waits && now.Sub(n.mu.log.since) >= openDelay && now.After(n.mu.rest)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -210,43 +212,72 @@ func TestFilesAreSentWhileMoreAreClosed(t *testing.T) {
 	})
 }
 
-// TestFileThatIsHardlyEverClosedIsSent has a program that opens a file again as soon as it has closed it.
+// TestFileThatIsHardlyEverClosedIsSent has programs that open a file again soon after they have closed it. What they have not
+// closed yet is hardly ever sent.
 func TestFileThatIsHardlyEverClosedIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newJournaled(t, conditional)
+		random := rand.New(rand.NewPCG(1, 2))
 		m.put("log", "")
-		for i := range 1000 {
+		closed, lines, early := time.Now(), 0, 0
+		for i := range 2000 {
 			h := m.open("log", readWrite)
 			m.writeAll(h, "x", int64(i))
-			time.Sleep(20 * time.Millisecond)
-			m.close(h)
-			time.Sleep(time.Duration(i%3) * time.Millisecond)
+			time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
 			synctest.Wait()
-			if i > 120 && len(m.object("log")) < i-120 {
-				t.Fatalf("of %d lines the service has the first %d", i, len(m.object("log")))
+			sent := 0
+			if m.mem.Keys() != nil {
+				sent = len(m.object("log"))
 			}
+			if sent > i { // it was opened in the moment in which it was sent
+				early++
+			}
+			if sent > lines {
+				closed, lines = time.Now(), sent
+			}
+			if late := time.Since(closed); late > 5*time.Second {
+				t.Fatalf("the service has %d of %d lines, for %v", lines, i, late)
+			}
+			m.close(h)
+			time.Sleep(time.Duration(1+random.IntN(5)) * time.Millisecond)
+		}
+		if early > 20 {
+			t.Errorf("what was not closed was sent %d times", early)
 		}
 	})
 }
 
 // TestChangeOfAStoredFileIsNotHeldBack replaces one of which others see the old version, while other files are closed.
 func TestChangeOfAStoredFileIsNotHeldBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newJournaled(t, conditional)
-		m.put("f", "")
-		time.Sleep(2 * sendDelay)
-		h := m.open("f", readWrite)
-		m.writeAll(h, "new", 0)
-		m.close(h)
-		for i := range 4 {
-			m.put(fmt.Sprint("other", i), "x")
-			time.Sleep(sendDelay / 3)
-		}
-		synctest.Wait()
-		if got := m.object("f"); got != "new" {
-			t.Errorf("others see %q", got)
-		}
-	})
+	for name, change := range map[string]func(m *mount){
+		"written": func(m *mount) {
+			h := m.open("f", readWrite)
+			m.writeAll(h, "new", 0)
+			m.close(h)
+		},
+		"renamed": func(m *mount) {
+			m.put("f.tmp", "new")
+			m.ok(m.rename("f.tmp", "f"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newJournaled(t, conditional)
+				m.put("f", "")
+				time.Sleep(2 * sendDelay)
+				m.get("f")
+				change(m)
+				for i := range 4 {
+					m.put(fmt.Sprint("other", i), "x")
+					time.Sleep(sendDelay / 3)
+				}
+				synctest.Wait()
+				if got := m.object("f"); got != "new" {
+					t.Errorf("others see %q", got)
+				}
+			})
+		})
+	}
 }
 
 // TestManyFilesAreNotHeldBack closes more at once than may wait for those that follow, twice; in between they may wait.
@@ -336,16 +367,22 @@ func TestFileThatIsClosedWhileAllAreBusyIsSent(t *testing.T) {
 // noted notes the keys of PUTs, when they end.
 type noted struct {
 	s3client.Client
+	err error // of files
+
 	mu   sync.Mutex
 	keys []string
 }
 
 func (c *noted) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3client.PutOptions) (s3client.ObjectInfo, error) {
-	info, err := c.Client.Put(ctx, key, r, opt)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.keys = append(c.keys, key)
-	return info, err
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.keys = append(c.keys, key)
+	}()
+	if c.err != nil && !strings.HasSuffix(key, "/") {
+		return s3client.ObjectInfo{}, c.err
+	}
+	return c.Client.Put(ctx, key, r, opt)
 }
 
 // TestRenamedDirectoryIsSentSeveralFilesAtOnce renames one of which the service has not heard.
@@ -355,23 +392,46 @@ func TestRenamedDirectoryIsSentSeveralFilesAtOnce(t *testing.T) {
 		c := &noted{Client: slow{m.faults.Client}}
 		m.faults.Client = c
 		m.OwnRoot()
-		m.mkdir("d")
-		m.mkdir("d/e")
+		for _, dir := range []string{"p", "p/d", "p/d/e"} {
+			m.mkdir(dir)
+		}
 		for i := range 4 {
-			m.put(fmt.Sprint("d/e/f", i), "x")
-			m.put(fmt.Sprint("d/f", i), "x")
+			m.put(fmt.Sprint("p/d/e/f", i), "x")
+			m.put(fmt.Sprint("p/d/f", i), "x")
 		}
 		begin := time.Now()
-		m.ok(m.rename("d", "to"))
-		if took := time.Since(begin); took > 4*slowPut {
-			t.Errorf("two directories and eight files took the time of %d requests", int64(took/slowPut))
+		m.ok(m.rename("p/d", "p/to"))
+		if took := time.Since(begin); took > 5*slowPut {
+			t.Errorf("three directories and eight files took the time of %d requests", int64(took/slowPut))
 		}
-		if len(c.keys) < 2 || c.keys[0] != "d/" || c.keys[1] != "d/e/" {
+		if len(c.keys) < 3 || !slices.Equal(c.keys[:3], []string{"p/", "p/d/", "p/d/e/"}) {
 			t.Errorf("sent are %q", c.keys)
 		}
 		for i := range 4 {
-			m.get(fmt.Sprint("to/e/f", i))
-			m.get(fmt.Sprint("to/f", i))
+			m.get(fmt.Sprint("p/to/e/f", i))
+			m.get(fmt.Sprint("p/to/f", i))
 		}
+	})
+}
+
+// TestRenameOfADirectoryEndsWithTheFirstFailure has a service that takes no files.
+func TestRenameOfADirectoryEndsWithTheFirstFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newJournaled(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { o.Parallel = 4 })
+		c := &noted{Client: m.faults.Client}
+		m.faults.Client = c
+		m.OwnRoot()
+		m.mkdir("d")
+		for i := range 20 {
+			m.put(fmt.Sprint("d/f", i), "x")
+		}
+		time.Sleep(sendDelay / 2)
+		c.err = s3client.ErrNoSpace
+		m.want(m.rename("d", "to"), s3client.ErrNoSpace)
+		if len(c.keys) > 5 {
+			t.Errorf("after the first failure, %q were sent as well", c.keys)
+		}
+		c.err = nil
+		m.get("d/f0")
 	})
 }
