@@ -59,9 +59,10 @@
 //
 // Options.Journal (package journal) makes Flush and Fsync return when the state of the inode is journaled: attributes,
 // the version that it replaces, and the bytes that the service does not have (journal.go, entry.go); of these only what is
-// not there yet is written (layers.go). Closed files are sent by a few goroutines when no more are closed (send.go), those that stay open too, less
-// often (send_open.go), and by the next volume (replay.go). In directories of this mount's own, what is made is an inode
-// with unsent content, whatever its kind (made.go); a rename of such a file changes its entry (rename_later.go).
+// not there yet is written (layers.go). Closed files are sent by a few goroutines when no more are closed (send.go), those
+// that stay open too, less often (send_open.go), and by the next volume (replay.go). In directories of this mount's own, what
+// is made is an inode with unsent content, whatever its kind (made.go); a rename of such a file changes its entry
+// (rename_later.go).
 //
 // Nothing is sent that is not journaled before, if there is room, with all versions that may be in place without the
 // mount's knowledge: after a crash, whose a version is shows as after a lost answer. An entry ends when that state or a
