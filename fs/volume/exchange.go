@@ -116,6 +116,9 @@ func (v *Volume) keyAt(s side, at string) (string, error) {
 func (v *Volume) readyForExchange(ctx context.Context, a, b *side) (done func(), err error) {
 	var files []*Inode
 	for _, s := range []*side{a, b} {
+		if err := v.commitTarget(ctx, s.dir); err != nil {
+			return nil, err
+		}
 		if s.o.dir {
 			if err := v.commitBelow(ctx, s.n); err != nil {
 				return nil, err

@@ -141,7 +141,9 @@ func (v *Volume) commitAll(ctx context.Context, inodes []*Inode) error {
 				return err
 			}
 			defer n.gate.unlock()
-			return v.commitWithin(ctx, n)
+			err = v.commitWithin(ctx, n)
+			n.closeContent() // of a closed file nothing is to be found after the rename
+			return err
 		})
 	}
 	return work.Wait()

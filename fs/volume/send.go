@@ -197,7 +197,8 @@ func (v *Volume) sendQueued(w *waiting) {
 	for ; w != nil; w = v.sender.next() {
 		n := w.n
 		if !w.open && !n.orphaned() {
-			continue // opened again: whoever closes it last sees to it, or else watchOpen
+			n.closeContent() // it is stored already, or
+			continue         // opened again: whoever closes it last sees to it, or else watchOpen
 		}
 		if v.published.waits(n) {
 			continue // the end of that sees to it

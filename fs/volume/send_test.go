@@ -389,6 +389,12 @@ func (c *noted) Put(ctx context.Context, key string, r io.ReadSeeker, opt s3clie
 	return c.Client.Put(ctx, key, r, opt)
 }
 
+func (c *noted) sent() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.keys)
+}
+
 // TestRenamedDirectoryIsSentSeveralFilesAtOnce renames one of which the service has not heard.
 func TestRenamedDirectoryIsSentSeveralFilesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -403,19 +409,63 @@ func TestRenamedDirectoryIsSentSeveralFilesAtOnce(t *testing.T) {
 			m.put(fmt.Sprint("p/d/e/f", i), "x")
 			m.put(fmt.Sprint("p/d/f", i), "x")
 		}
+		m.mem.ResetCounts()
 		begin := time.Now()
-		m.ok(m.rename("p/d", "p/to"))
+		m.ok(m.rename("p/d", "to"))
+		if heads := m.mem.Counts()[s3client.OpHead]; heads > 0 {
+			t.Errorf("%d closed files were asked for", heads)
+		}
 		if took := time.Since(begin); took > 5*slowPut {
 			t.Errorf("three directories and eight files took the time of %d requests", int64(took/slowPut))
 		}
-		if len(c.keys) < 3 || !slices.Equal(c.keys[:3], []string{"p/", "p/d/", "p/d/e/"}) {
-			t.Errorf("sent are %q", c.keys)
+		if keys := c.sent(); len(keys) < 3 || !slices.Equal(keys[:3], []string{"p/", "p/d/", "p/d/e/"}) {
+			t.Errorf("sent are %q", keys)
+		}
+		time.Sleep(2 * sendDelay)
+		if st := m.Status(); st.Open > 0 || st.Unsaved > 0 {
+			t.Errorf("left are %+v", st)
 		}
 		for i := range 4 {
-			m.get(fmt.Sprint("p/to/e/f", i))
-			m.get(fmt.Sprint("p/to/f", i))
+			m.get(fmt.Sprint("to/e/f", i))
+			m.get(fmt.Sprint("to/f", i))
 		}
 	})
+}
+
+// TestDirectoriesAboveAreSentFirst renames and exchanges in a directory of which the service has not heard.
+func TestDirectoriesAboveAreSentFirst(t *testing.T) {
+	for name, change := range map[string]func(m *mount){
+		"exchange directories": func(m *mount) { m.ok(m.exchange("p/q/d", "p/q/e")) },
+		"exchange files":       func(m *mount) { m.ok(m.exchange("p/q/f", "p/q/g")) },
+		"over a hard link":     func(m *mount) { m.ok(m.rename("p/q/f", "linked")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newJournaled(t, memclient.Full())
+				m.put("other", "")
+				m.ok(m.link("other", "linked"))
+				m.stored()
+				c := &noted{Client: m.faults.Client}
+				m.faults.Client = c
+				m.OwnRoot()
+				for _, dir := range []string{"p", "p/q", "p/q/d", "p/q/e"} {
+					m.mkdir(dir)
+				}
+				for _, file := range []string{"p/q/d/x", "p/q/f", "p/q/g"} {
+					m.put(file, file)
+				}
+				change(m)
+				if keys := c.sent(); len(keys) < 3 || !slices.Equal(keys[:2], []string{"p/", "p/q/"}) {
+					t.Errorf("sent are %q", keys)
+				}
+				time.Sleep(2 * sendDelay)
+				synctest.Wait()
+				if st := m.Status(); st.Open > 0 {
+					t.Errorf("left are %+v", st)
+				}
+			})
+		})
+	}
 }
 
 // TestRenameOfADirectoryEndsWithTheFirstFailure has a service that takes no files.
@@ -432,8 +482,8 @@ func TestRenameOfADirectoryEndsWithTheFirstFailure(t *testing.T) {
 		time.Sleep(sendDelay / 2)
 		c.err = s3client.ErrNoSpace
 		m.want(m.rename("d", "to"), s3client.ErrNoSpace)
-		if len(c.keys) > 5 {
-			t.Errorf("after the first failure, %q were sent as well", c.keys)
+		if keys := c.sent(); len(keys) > 5 {
+			t.Errorf("after the first failure, %q were sent as well", keys)
 		}
 		c.err = nil
 		m.get("d/f0")
