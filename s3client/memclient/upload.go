@@ -159,6 +159,13 @@ func (u *upload) assemble(parts []s3client.Part, minSize int64) (data []byte, et
 	if len(parts) == 0 {
 		return nil, "", "MalformedXML"
 	}
+	size := 0
+	for _, want := range parts {
+		if p, ok := u.parts[want.N]; ok {
+			size += len(p.data)
+		}
+	}
+	data = make([]byte, 0, size) // growing it costs most of the time under the race detector
 	sums := md5.New()
 	for i, want := range parts {
 		if i > 0 && want.N <= parts[i-1].N {
