@@ -114,11 +114,11 @@ func (v *Volume) keyAt(s side, at string) (string, error) {
 
 // readyForExchange stores what is not stored of both sides, and keeps their files from being changed until done.
 func (v *Volume) readyForExchange(ctx context.Context, a, b *side) (done func(), err error) {
+	if err := v.commitTarget(ctx, a.dir, b.dir); err != nil {
+		return nil, err
+	}
 	var files []*Inode
 	for _, s := range []*side{a, b} {
-		if err := v.commitTarget(ctx, s.dir); err != nil {
-			return nil, err
-		}
 		if s.o.dir {
 			if err := v.commitBelow(ctx, s.n); err != nil {
 				return nil, err

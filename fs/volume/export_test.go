@@ -44,5 +44,5 @@ func (v *Volume) Learned() { v.wants.work.Wait() }
 func (v *Volume) HoldNothing() {
 	v.sender.mu.Lock()
 	defer v.sender.mu.Unlock()
-	v.sender.mu.hold = 0
+	v.sender.mu.hold = sendDelay
 }

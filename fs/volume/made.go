@@ -75,18 +75,23 @@ func (n *Inode) own() {
 	n.mu.own = n.isDir()
 }
 
-// commitTarget is commitAlone for somebody who holds a path in dir, and so dir's own still. To share that would have to wait
-// for those who have begun to wait for the directory, and they wait for him.
-func (v *Volume) commitTarget(ctx context.Context, dir *Inode) error {
-	if !dir.alone() {
-		return nil
-	}
-	if parent, _ := v.table.Parent(dir.node); parent != nil {
-		if err := v.commitTarget(ctx, parent.Value()); err != nil {
+// commitTarget is commitAlone for somebody who holds paths in these directories, and so their own still. To share those would
+// have to wait for those who have begun to wait for a directory, and they wait for him.
+func (v *Volume) commitTarget(ctx context.Context, dirs ...*Inode) error {
+	for _, dir := range dirs {
+		if !dir.alone() {
+			continue
+		}
+		if parent, _ := v.table.Parent(dir.node); parent != nil {
+			if err := v.commitTarget(ctx, parent.Value()); err != nil {
+				return err
+			}
+		}
+		if err := v.storeDir(ctx, dir); err != nil {
 			return err
 		}
 	}
-	return v.storeDir(ctx, dir)
+	return nil
 }
 
 // makeLater makes an object of any kind that is sent later. The caller owns its path.

@@ -198,10 +198,8 @@ func (v *Volume) sendLater(ctx context.Context, pub *publication) error {
 	if pub.later == nil {
 		return nil
 	}
-	for _, p := range []place{pub.second, pub.first} {
-		if err := v.commitTarget(ctx, p.dir); err != nil {
-			return err
-		}
+	if err := v.commitTarget(ctx, pub.second.dir, pub.first.dir); err != nil {
+		return err
 	}
 	n, l := pub.n, pub.later
 	n.mu.Lock()

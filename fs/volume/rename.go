@@ -86,10 +86,8 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 	if done, err := v.renameLater(ctx, m, n, target); done || err != nil {
 		return err
 	}
-	for _, p := range []place{m.src, m.dst} {
-		if err := v.commitTarget(ctx, p.dir); err != nil {
-			return err
-		}
+	if err := v.commitTarget(ctx, m.src.dir, m.dst.dir); err != nil {
+		return err
 	}
 	done, err := v.commitStill(ctx, n)
 	if err != nil {

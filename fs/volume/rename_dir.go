@@ -23,11 +23,11 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	if err := nameError(v.keys.CheckDir(m.to)); err != nil {
 		return err
 	}
-	for _, p := range []place{m.src, m.dst} {
-		if err := v.commitTarget(ctx, p.dir); err != nil {
-			return err
-		}
-		if err := v.storeDir(ctx, v.child(p)); err != nil {
+	if err := v.commitTarget(ctx, m.src.dir, m.dst.dir); err != nil {
+		return err
+	}
+	for _, dir := range []*Inode{v.child(m.src), v.child(m.dst)} {
+		if err := v.storeDir(ctx, dir); err != nil {
 			return err
 		}
 	}

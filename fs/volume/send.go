@@ -134,13 +134,12 @@ func (s *sender) has(n *Inode) bool {
 // dueLocked returns when the first file in the queue is to be sent.
 func (s *sender) dueLocked() time.Time {
 	first := s.mu.queue[0].at
-	least, most := first.Add(sendDelay), first.Add(s.mu.hold)
-	due := s.mu.last.Add(sendDelay)
-	if most.Before(due) {
-		due = most
+	if s.mu.urgent > 0 || len(s.mu.queue) > holdFiles || s.mu.bytes > holdBytes {
+		return first.Add(sendDelay)
 	}
-	if due.Before(least) || s.mu.urgent > 0 || len(s.mu.queue) > holdFiles || s.mu.bytes > holdBytes {
-		return least
+	due := s.mu.last.Add(sendDelay)
+	if most := first.Add(s.mu.hold); most.Before(due) {
+		return most
 	}
 	return due
 }

@@ -42,13 +42,14 @@ func (c *conn) Write(p []byte) (int, error) {
 // maxWrite bounds one write, so that a slow but living connection shows progress.
 const maxWrite = 256 << 10
 
-var sendBuffers = sync.Pool{New: func() any { return new([maxWrite]byte) }}
+// bodyBuffers are what bodies are hashed and sent through.
+var bodyBuffers = sync.Pool{New: func() any { return new([maxWrite]byte) }}
 
 // ReadFrom sends a body over plain HTTP, in the largest pieces that one write takes. net/http would copy through 32 KiB: eight
 // times as many system calls here, and as many wake-ups of a server that is near.
 func (c *conn) ReadFrom(r io.Reader) (sent int64, err error) {
-	buf := sendBuffers.Get().(*[maxWrite]byte)
-	defer sendBuffers.Put(buf)
+	buf := bodyBuffers.Get().(*[maxWrite]byte)
+	defer bodyBuffers.Put(buf)
 	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buf[:]) // by no way of theirs around the buffer
 }
 

@@ -10,7 +10,6 @@ import (
 	"io"
 	"path"
 	"strings"
-	"sync"
 
 	"github.com/minio/crc64nvme"
 
@@ -129,8 +128,6 @@ func (b *body) known(k sumKinds) string {
 	return summed.Checksum()
 }
 
-var hashBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
-
 // feed writes the body into hashes. Bodies in memory (io.WriterTo) are not copied.
 func (b *body) feed(hashes []io.Writer) error {
 	if b.size == 0 || len(hashes) == 0 {
@@ -140,8 +137,8 @@ func (b *body) feed(hashes []io.Writer) error {
 	if len(hashes) > 1 {
 		w = io.MultiWriter(hashes...)
 	}
-	buf := hashBuffers.Get().(*[32 << 10]byte)
-	defer hashBuffers.Put(buf)
+	buf := bodyBuffers.Get().(*[maxWrite]byte)
+	defer bodyBuffers.Put(buf)
 	n, err := io.CopyBuffer(w, b.r, buf[:])
 	if err != nil {
 		return err
