@@ -31,11 +31,12 @@
 //
 // # Locks
 //
-// Acquire left before right: go-fuse's own locks < nodes.mu < retries.mu < node.mu < backings.mu. Under interest.mu only go-fuse
-// is asked for a child. No volume call is made under a lock of this package, but those that borrow a file of the cache and ask
-// what is open, and nothing here waits for the network while it holds one. The kernel is told under one that attributes are out of date, for which it takes no lock that anybody holds who
-// waits for us. It is never told so of a name: it would wait for the directory, which is locked by who looks another name up in
-// it, and a mount that is killed while it waits in the kernel never ends, nor does who waits for it.
+// Acquire left before right: go-fuse's own locks < nodes.mu < retries.mu < node.mu < backings.mu. Under interest.mu
+// only go-fuse is asked for a child. No volume call is made under a lock of this package, but those that borrow a file
+// of the cache and ask what is open, and nothing here waits for the network while it holds one. The kernel is told
+// under one that attributes are out of date, for which it takes no lock that anybody holds who waits for us. It is
+// never told so of a name: it would wait for the directory, which is locked by who looks another name up in it, and a
+// mount that is killed while it waits in the kernel never ends, nor does who waits for it.
 //
 // # What may fail
 //
