@@ -49,6 +49,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 
 // Write implements fusefs.FileWriter. It is not broken off in the middle: the kernel has changed its pages already.
 func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
+	defer h.n.pagesChanged()
 	n, err := h.h.WriteAt(detached(ctx), data, off)
 	if err != nil && n == 0 {
 		return 0, h.n.refuse("write", err)
@@ -70,6 +71,7 @@ func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) sy
 	if mode&^known != 0 {
 		return syscall.EOPNOTSUPP
 	}
+	defer h.n.pagesChanged()
 	if err := h.h.Allocate(detached(ctx), how, int64(off), int64(size)); err != nil {
 		return h.n.refuse("fallocate", err)
 	}

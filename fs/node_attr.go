@@ -49,6 +49,9 @@ func (n *node) Setattr(ctx context.Context, f fusefs.FileHandle, in *fuse.SetAtt
 			return errno
 		}
 	}
+	if set.Size != nil {
+		defer n.pagesChanged()
+	}
 	st, err := n.fs.vol.Setattr(detached(ctx), n.v, set, h)
 	if err != nil {
 		return n.refuse("setattr", err)

@@ -144,6 +144,7 @@ func (n *node) CopyFileRange(ctx context.Context, from fusefs.FileHandle, fromOf
 	if !ok || !ok2 || fromOff != 0 || toOff != 0 || flags != 0 {
 		return 0, syscall.EOPNOTSUPP
 	}
+	defer dst.n.pagesChanged()
 	copied, err := dst.h.CopyFrom(detached(ctx), src.h, int64(min(size, math.MaxUint32)))
 	if errors.Is(err, volume.ErrNotSupported) {
 		return 0, syscall.EOPNOTSUPP

@@ -49,3 +49,11 @@ func (n *node) closed() {
 		p.mixed, p.version = false, ""
 	}
 }
+
+// pagesChanged notes that the kernel's pages were changed: they are those of no version, also where another client stores
+// again what was there before.
+func (n *node) pagesChanged() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.pages.version = ""
+}
