@@ -130,7 +130,7 @@ func (v *Volume) awaitAhead(ctx context.Context, path string) bool {
 func (v *Volume) beginAhead(dir *Inode, at, name string) bool {
 	path := join(at, name)
 	o, state, _ := v.names.Get(path)
-	if state != tree.Present || o.dir || o.info.Size == 0 || o.info.Size > firstWhole || o.view {
+	if state != tree.Present || o.dir || o.info.Size == 0 || o.info.Size > firstWhole || o.view || v.isPointer(o) {
 		return false
 	}
 	var n *Inode

@@ -408,3 +408,21 @@ func TestMetadataChangedByTwoInOneMoment(t *testing.T) {
 		}
 	}
 }
+
+// An open of a plain file asks for nothing of the files with several names that follow it.
+func TestOpensInOrderAskForNothingOfHardLinks(t *testing.T) {
+	m := newMount(t, memclient.Full())
+	m.mkdir("d")
+	for i := range 4 {
+		m.put(fmt.Sprintf("d/f%d", i), "data")
+		m.put(fmt.Sprintf("d/x%d", i), "data")
+		m.ok(m.link(fmt.Sprintf("d/x%d", i), fmt.Sprintf("y%d", i)))
+	}
+	m = mountOn(t, m.mem, m.clock)
+	m.list("d")
+	m.mem.ResetCounts()
+	for i := range 4 {
+		m.open(fmt.Sprintf("d/f%d", i), readOnly).Release()
+	}
+	m.counted(s3client.OpHead, 0, 0)
+}

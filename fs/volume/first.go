@@ -26,7 +26,7 @@ func (v *Volume) sureVersion(n *Inode, path string, flags OpenFlags) (o object, 
 		return object{}, s, nil
 	}
 	if data := v.kept.get(n, o.info.ETag); data != nil {
-		return o, s, local(data)
+		return o, s, &local{data}
 	}
 	if v.wantsBytes(n, o.info, flags) {
 		return object{}, s, nil

@@ -89,19 +89,19 @@ func (k *kept) get(n *Inode, etag s3client.ETag) []byte {
 }
 
 // local is a source of bytes that are kept.
-type local []byte
+type local struct{ data []byte }
 
-var _ readahead.Source = local(nil)
+var _ readahead.Source = &local{} // compared by reads
 
-func (l local) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
-	if off < 0 || off >= int64(len(l)) {
+func (l *local) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
+	if off < 0 || off >= int64(len(l.data)) {
 		return 0, io.EOF
 	}
-	n := copy(p, l[off:])
+	n := copy(p, l.data[off:])
 	if n < len(p) {
 		return n, io.EOF
 	}
 	return n, nil
 }
 
-func (local) Close() error { return nil }
+func (*local) Close() error { return nil }

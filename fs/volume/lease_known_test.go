@@ -429,3 +429,16 @@ func TestLateAnswerAboutADirectoryThatWasGone(t *testing.T) {
 		}
 	}
 }
+
+// A read of bytes that are kept says what is wrong with it.
+func TestReadErrorOfKeptBytes(t *testing.T) {
+	m, _ := newReads(t, memclient.Full())
+	m.mkdir("d")
+	m.put("d/x", "x")
+	m.lease("d")
+	m.put("d/f", "data")
+	h := m.open("d/f", readOnly)
+	defer h.Release()
+	_, err := h.ReadAt(ctx, make([]byte, 4), -1)
+	m.want(err, volume.ErrInvalid)
+}

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -305,8 +306,9 @@ func (d *DirHandle) receiveLocked(ctx context.Context) (got pageResult) {
 }
 
 // Lookup is Volume.Lookup for an entry that Next has just returned, where it needs no request: a file of which the listing
-// did not tell the attributes, and nobody else has asked for them, is ErrNotTold. Whether the reader wants them shows when
-// he looks it up. Of directories, which are stepped into, the entries that follow are asked for at the same time.
+// did not tell the attributes, and nobody else has asked for them, is ErrNotTold. So is what a slow reader comes to when the
+// listing is older than the TTL. Whether the reader wants them shows when he looks it up. Of directories, which are stepped
+// into, the entries that follow are asked for at the same time.
 func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, error) {
 	v := d.n.v
 	at, err := v.childPath(d.n, name)
@@ -317,13 +319,14 @@ func (d *DirHandle) Lookup(ctx context.Context, name string) (*Inode, Stat, erro
 		return v.lookup(ctx, d.n, name)
 	}
 	it := d.item(name)
+	aged := it != nil && v.names.Age(it.stamp) >= max(v.opt.TTL, time.Second)
 	now, state, s := v.names.Get(at)
 	file := state == tree.Present && !now.dir || it != nil && !it.obj.dir
-	told := state == tree.Present && v.complete(now) || it != nil && v.complete(it.obj)
-	if file && !told {
+	told := state == tree.Present && v.complete(now) || it != nil && !aged && v.complete(it.obj)
+	if (file || aged) && !told {
 		return nil, Stat{}, ErrNotTold
 	}
-	if it == nil || it.stamp.Before(s) || v.isPointer(it.obj) { // something has happened since
+	if it == nil || aged || it.stamp.Before(s) || v.isPointer(it.obj) { // something has happened since
 		return v.lookup(ctx, d.n, name)
 	}
 	if !v.complete(it.obj) {

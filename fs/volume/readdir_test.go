@@ -392,3 +392,32 @@ func TestListingTellsWhatHasReplacedAFile(t *testing.T) {
 		runtime.KeepAlive(inodes)
 	})
 }
+
+// Who reads a directory slowly is not told what the listing said of its files long ago, and nothing is asked before he
+// wants to know.
+func TestAgedListingTellsNoAttributes(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps, ttl(10*time.Second))
+		for _, key := range []string{"d/a", "d/b", "d/c/", "d/e"} {
+			m.foreign(key, "1")
+		}
+		d := m.openDir("d")
+		m.entries(d, 3) // with . and ..
+		m.clock.advance(20 * time.Second)
+		m.foreign("d/b", "a longer one")
+		m.foreignDelete("d/e")
+		dir, _, err := m.walk("d")
+		m.ok(err)
+		m.mem.ResetCounts()
+		for _, e := range m.entries(d, all) {
+			_, _, err := d.Lookup(ctx, e.Name)
+			m.want(err, volume.ErrNotTold)
+		}
+		m.requests(0, "names alone")
+		_, st, err := m.Lookup(ctx, dir, "b")
+		if m.ok(err); st.Size != 12 {
+			t.Errorf("size %d", st.Size)
+		}
+		m.missing("d/e")
+	})
+}
