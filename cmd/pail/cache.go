@@ -28,6 +28,7 @@ func openCache(m *opt.Mount, log *slog.Logger) (dataCache, error) {
 		Dir:             filepath.Join(m.CacheDir, cacheName(m)),
 		KeepFree:        m.KeepFreeBytes,
 		KeepFreePercent: m.KeepFreePercent,
+		MaxBytes:        m.CacheSize,
 		Log:             log,
 	})
 	switch {

@@ -21,6 +21,7 @@ type Options struct {
 	// the larger one counts.
 	KeepFree        int64
 	KeepFreePercent int
+	MaxBytes        int64        // of objects that may be kept, without the indexes; 0: what the disk has
 	Log             *slog.Logger // nil discards
 }
 
@@ -38,6 +39,7 @@ type Cache struct {
 		entries map[string]*entry
 		lru     list.List // of *entry, least recently used first
 		room    int64     // bytes that may be written before free space is asked for again
+		used    int64     // bytes that are kept or about to be written
 		full    bool      // nothing can be written
 
 		checking bool // a version is being checked, see Lend
@@ -65,6 +67,9 @@ func Open(o Options) (*Cache, error) {
 	if err := c.scan(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cache directory: %w", err), lock.Close())
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fitsLocked(0) // nobody holds one
 	return c, nil
 }
 
@@ -114,6 +119,7 @@ func (c *Cache) scan() error {
 	for _, f := range all {
 		c.mu.entries[f.e.name] = f.e
 		f.e.elem = c.mu.lru.PushBack(f.e)
+		c.mu.used += f.e.bytes(0, len(f.e.records))
 	}
 	return nil
 }
@@ -133,7 +139,7 @@ const roomStep = 64 << 20
 func (c *Cache) reserve(n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mu.full {
+	if c.mu.full || !c.fitsLocked(n) {
 		return false
 	}
 	for c.mu.room < n {
@@ -147,6 +153,20 @@ func (c *Cache) reserve(n int64) bool {
 		}
 	}
 	c.mu.room -= n
+	c.mu.used += n
+	return true
+}
+
+// fitsLocked reports whether n more bytes are within MaxBytes, after removing old versions if need be.
+func (c *Cache) fitsLocked(n int64) bool {
+	if c.opt.MaxBytes > 0 && n > c.opt.MaxBytes {
+		return false
+	}
+	for c.opt.MaxBytes > 0 && c.mu.used+n > c.opt.MaxBytes {
+		if !c.evictLocked() {
+			return false
+		}
+	}
 	return true
 }
 
@@ -176,6 +196,7 @@ func (c *Cache) dropLocked(e *entry) {
 	if c.mu.entries[e.name] == e {
 		delete(c.mu.entries, e.name)
 		c.mu.lru.Remove(e.elem)
+		c.mu.used -= e.bytes(0, len(e.records))
 		c.removeFiles(e.name)
 	}
 }

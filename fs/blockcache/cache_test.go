@@ -10,7 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"pail/fs/readahead"
 	"pail/s3client"
@@ -211,6 +214,85 @@ func TestOldVersionsMakeRoom(t *testing.T) {
 	c.Keep(readahead.ObjectID{Key: "other", ETag: etag, Size: int64(len(data))}, 0, [][]byte{data})
 	if c.Has("k", etag) || c.Has("other", etag) {
 		t.Error("something is kept although the disk has no room")
+	}
+}
+
+// onDisk returns the bytes that a cache has allocated for objects.
+func onDisk(t *testing.T, c *Cache) (n int64) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(c.Dir(), "*"+dataSuffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		var st unix.Stat_t
+		if err := unix.Stat(f, &st); err != nil {
+			t.Fatal(err)
+		}
+		n += st.Blocks * 512
+	}
+	return n
+}
+
+func TestCacheKeepsWhatItMay(t *testing.T) {
+	const most = 7 * mib // two readers of one piece are counted until one of them is done
+	dir := t.TempDir()
+	c, err := Open(Options{Dir: dir, MaxBytes: most})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := func(key string, size int64) readahead.ObjectID {
+		return readahead.ObjectID{Key: key, ETag: "v", Size: size}
+	}
+	piece := make([]byte, mib)
+	keep := func(key string, size int64) {
+		var work sync.WaitGroup
+		for off := int64(0); off < size; off += mib {
+			for range 2 { // two readers, each of which finds it missing
+				work.Go(func() { c.Keep(id(key, size), off, [][]byte{piece}) })
+			}
+			work.Wait()
+		}
+		if n := onDisk(t, c); n > most {
+			t.Fatalf("%d bytes with %q, may have %d", n, key, most)
+		}
+	}
+	keep("a", 4*mib)
+	keep("b", 2*mib)
+	if !c.Has("a", "v") || !c.Has("b", "v") {
+		t.Error("something is gone that had room")
+	}
+	keep("c", 4*mib)
+	if c.Has("a", "v") || !c.Has("b", "v") || !c.Has("c", "v") {
+		t.Error("not the oldest one has made room")
+	}
+	e := c.hold("c", "v", 0)
+	if err := c.setRecords(e, 0, make([]uint64, mib/chunkSize)); err != nil { // as after damage
+		t.Fatal(err)
+	}
+	c.release(e)
+	keep("c", 4*mib)
+	if !c.Has("b", "v") || !c.Has("c", "v") {
+		t.Error("what was written once more was counted once more")
+	}
+	keep("larger than all", 9*mib)
+	if !c.Has("larger than all", "v") || c.Has("b", "v") || c.Has("c", "v") {
+		t.Error("what is read now is not kept before all else")
+	}
+	if missing := c.Missing(id("another", 2*mib)); missing != nil {
+		t.Errorf("%v are to be fetched because a third of the cache is a small share of it", missing)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = Open(Options{Dir: dir, MaxBytes: 2 * mib}); err != nil {
+		t.Fatal(err)
+	}
+	if n := onDisk(t, c); n > 2*mib || c.mu.used != 0 {
+		t.Errorf("%d bytes, counted %d, after a mount with less room", n, c.mu.used)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -17,9 +17,10 @@
 //
 // # Room
 //
-// Objects up to 1 MiB are not kept, as the answer to an open brings them whole, nor those above 64 GiB. Versions that were not used for the longest
-// time go when the disk would have less free than it should keep. A disk that takes no more costs the cache, never the
-// read.
+// Objects up to 1 MiB are not kept, as the answer to an open brings them whole, nor those above 64 GiB. Versions that were
+// not used for the longest time go when the disk would have less free than it should keep, or the cache would have more
+// than it may. Those that are being read stay, so that of one that is larger than that a part is kept. A disk that takes
+// no more costs the cache, never the read.
 //
 // # Locks
 //

@@ -182,9 +182,21 @@ func (c *Cache) record(e *entry, chunk int64) uint64 {
 	return e.records[chunk]
 }
 
-// setRecords says what the checksums of chunks from the given one on are; 0 that one is not there.
+// bytes counts those of the chunks that are there, from one on to another.
+func (e *entry) bytes(from, to int) (n int64) {
+	for i := from; i < to; i++ {
+		if off := int64(i) * chunkSize; e.records[i] != 0 {
+			n += min(chunkSize, e.size-off)
+		}
+	}
+	return n
+}
+
+// setRecords says what the checksums of chunks from the given one on are, whose bytes are reserved; 0 that one is not there.
+// What was there before counts no more, as it is written over.
 func (c *Cache) setRecords(e *entry, chunk int64, records []uint64) error {
 	c.mu.Lock()
+	c.mu.used -= e.bytes(int(chunk), int(chunk)+len(records))
 	copy(e.records[chunk:], records)
 	c.mu.Unlock()
 	var b []byte

@@ -66,12 +66,8 @@ func (c *Cache) room() int64 {
 	if err != nil || c.mu.full {
 		return 0
 	}
-	for _, e := range c.mu.entries {
-		for _, r := range e.records {
-			if r != 0 {
-				left += chunkSize
-			}
-		}
+	if left += c.mu.used; c.opt.MaxBytes > 0 {
+		left = min(left, c.opt.MaxBytes)
 	}
 	return left
 }

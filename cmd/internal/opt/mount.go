@@ -78,6 +78,7 @@ type Mount struct {
 	TempDir            string // tmpdir
 	CacheDir           string // use_cache; "": none
 	PassThrough        bool
+	CacheSize          int64 // 0: as much as the disk has
 	KeepFreeBytes      int64 // ensure_diskfree
 	KeepFreePercent    int   // free_space_ratio
 	Writeback          bool

@@ -147,6 +147,7 @@ func TestEveryOptionReachesItsField(t *testing.T) {
 		"memory_limit=512M":             func(m opt.Mount) (any, any) { return m.MemoryLimit, int64(512 * mib) },
 		"memory_limit=1GiB":             func(m opt.Mount) (any, any) { return m.MemoryLimit, int64(1024 * mib) },
 		"tmpdir=/t":                     func(m opt.Mount) (any, any) { return m.TempDir, "/t" },
+		"cache_size=100":                func(m opt.Mount) (any, any) { return m.CacheSize, int64(100 * mib) },
 		"ensure_diskfree=100":           func(m opt.Mount) (any, any) { return m.KeepFreeBytes, int64(100 * mib) },
 		"free_space_ratio=5":            func(m opt.Mount) (any, any) { return m.KeepFreePercent, 5 },
 		"retries=2":                     func(m opt.Mount) (any, any) { return m.Retries, 2 },

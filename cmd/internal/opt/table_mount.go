@@ -95,6 +95,8 @@ func dataOptions() []option {
 		word(g, "use_cache", "DIR", "", "keep what is read there, also for later mounts; a directory for each bucket; a file of up to 1 GiB that is "+
 			"read at random is fetched whole when that pays; default: no cache on disk",
 			func(m *Mount) *string { return &m.CacheDir }),
+		megabytes(g, "cache_size", "0", "data that the cache on disk may hold, for each bucket; 0: what the disk has", 0, most,
+			func(m *Mount) *int64 { return &m.CacheSize }),
 		through,
 		megabytes(g, "ensure_diskfree", "0", "space to leave free there", 0, most, func(m *Mount) *int64 { return &m.KeepFreeBytes }),
 		number(g, "free_space_ratio", "10", "space to leave free there, in percent", 0, 100, func(m *Mount) *int { return &m.KeepFreePercent }),
