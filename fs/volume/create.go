@@ -238,6 +238,9 @@ const (
 // putNew stores a new object, unless there is one.
 func (v *Volume) putNew(ctx context.Context, at string, o object, body []byte) (object, tree.Stamp, error) {
 	o.info.Meta = attr.Encode(o.attr, o.info.Meta)
+	if !v.caps.ConditionalPut {
+		v.endJournaled()
+	}
 	began := v.names.Begin()
 	info, err := v.client.Put(ctx, o.info.Key, bytes.NewReader(body), s3client.PutOptions{
 		Meta: o.info.Meta, System: o.info.System, IfNoneMatch: v.caps.Exclusive(),

@@ -212,7 +212,7 @@ func (v *Volume) undone(err error, aside string, undo error, forget func()) erro
 func (v *Volume) moveKey(ctx context.Context, o object, dst, src string) error {
 	if !o.dir {
 		o.info.Key = src
-		_, err := v.moveVersion(ctx, dst, o.info, true)
+		_, _, err := v.moveVersion(ctx, dst, o.info, true)
 		return err
 	}
 	err := v.client.Rename(ctx, dst, src, s3client.RenameOptions{IfNoneMatch: true})

@@ -18,6 +18,7 @@ type move struct {
 	began     tree.Stamp
 	known     tree.Stamp    // of what is moved, as for present
 	version   s3client.ETag // that was moved
+	left      bool          // another client has made the old name anew
 
 	name, over *links.Pointer // what is moved, and what it replaces, where these are names of files with several
 }
@@ -94,6 +95,17 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		return err
 	}
 	defer done()
+	if target != nil && m.over == nil {
+		still := v.keepStill
+		if !v.caps.ConditionalPut {
+			still = v.commitStill
+		}
+		done, err := still(ctx, target)
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
 	if m.src.dir != m.dst.dir {
@@ -119,6 +131,9 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		return err
 	}
 	v.moved(*m, n, target, o)
+	if m.left {
+		v.names.Forget(m.from)
+	}
 	return nil
 }
 
@@ -208,7 +223,7 @@ func (v *Volume) moveObject(ctx context.Context, m *move) (object, error) {
 			o, m.known = sure, s
 		}
 		m.version = o.info.ETag
-		o.info, err = v.moveVersion(ctx, v.keys.File(m.to), o.info, m.noReplace)
+		o.info, m.left, err = v.moveVersion(ctx, v.keys.File(m.to), o.info, m.noReplace)
 		if err == nil {
 			if !v.reliedOn(m.from, under) { // what assured it ended meanwhile, perhaps before the service moved it
 				m.known = tree.Stamp{}
@@ -228,27 +243,36 @@ func (v *Volume) moveObject(ctx context.Context, m *move) (object, error) {
 }
 
 // moveVersion moves one version of an object to another key.
-func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.ObjectInfo, noReplace bool) (s3client.ObjectInfo, error) {
+func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.ObjectInfo, noReplace bool) (_ s3client.ObjectInfo, left bool, err error) {
 	noReplace = noReplace && v.caps.ConditionalPut
 	if v.caps.RenameObject {
 		err := v.client.Rename(ctx, dst, src.Key, s3client.RenameOptions{SrcIfMatch: src.ETag, IfNoneMatch: noReplace})
-		if notFound(err) { // perhaps done already, and the answer got lost
-			if there, headErr := v.client.Head(ctx, dst); headErr == nil && there.ETag == src.ETag {
-				err = nil
-			}
+		if (notFound(err) || errors.Is(err, s3client.ErrPrecondition)) && v.movedAlready(ctx, dst, src) {
+			left, err = true, nil
 		}
 		src.Key = dst
-		return src, err
+		return src, left, err
 	}
 	info, err := v.copyObject(ctx, dst, src, s3client.CopyOptions{SrcIfMatch: src.ETag, IfNoneMatch: noReplace})
 	if err != nil {
-		return info, err
+		return info, false, err
 	}
-	if err := v.deleteKeys(ctx, src.Key); err != nil {
-		return info, fmt.Errorf("%q is there, but %q could not be removed: %w", dst, src.Key, err)
+	err = v.deleteVersion(ctx, s3client.Version{Key: src.Key, ETag: src.ETag})
+	if left = errors.Is(err, s3client.ErrPrecondition); err != nil && !left {
+		return info, false, fmt.Errorf("%q is there, but %q could not be removed: %w", dst, src.Key, err)
 	}
 	src.Key, src.ETag, src.LastModified = dst, info.ETag, info.LastModified
-	return src, nil
+	return src, left, nil
+}
+
+// movedAlready reports whether a version has been moved, and only the answer got lost; another client may have made the old name anew.
+func (v *Volume) movedAlready(ctx context.Context, dst string, src s3client.ObjectInfo) bool {
+	there, err := v.client.Head(ctx, dst)
+	if err != nil || there.ETag != src.ETag {
+		return false
+	}
+	left, err := v.client.Head(ctx, src.Key)
+	return notFound(err) || err == nil && left.ETag != src.ETag
 }
 
 // moved brings inodes and cache up to date after the object of a file has moved.

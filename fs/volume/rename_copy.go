@@ -26,6 +26,9 @@ func (v *Volume) copyPrefix(ctx context.Context, dst, src string) error {
 	copied := newSpool(v.opt.Stage)
 	defer copied.close()
 	marker, err := v.copyKeys(ctx, dst, src, copied)
+	if err == nil && marker == nil && copied.empty() {
+		return ErrNotExist
+	}
 	if err == nil && marker != nil {
 		_, err = v.copyObject(ctx, dst, *marker, s3client.CopyOptions{SrcIfMatch: marker.ETag})
 	}
@@ -150,6 +153,12 @@ func (s *spool) add(ctx context.Context, name string) error {
 		return nil
 	}
 	return s.flushLocked(ctx)
+}
+
+func (s *spool) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.buf) == 0 && s.file.Size() == 0
 }
 
 func (s *spool) flush(ctx context.Context) error {

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -85,6 +86,9 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 
 // checkTarget says whether a directory may take the place of what has the new name.
 func (v *Volume) checkTarget(ctx context.Context, m move) (there *object, err error) {
+	if n := v.child(m.dst); !m.dst.dir.alone() && (n == nil || !n.unsaved()) && !v.caps.RenamePrefix {
+		v.names.Forget(m.to) // the copies go over what is there
+	}
 	there, err = v.exists(ctx, m.dst, m.to)
 	switch {
 	case err != nil || there == nil:
@@ -159,7 +163,11 @@ func (v *Volume) commitWithin(ctx context.Context, n *Inode) error {
 // moveDir moves all keys of a directory, for as long as that takes: every request has a deadline of its own. A marker in an old form is not below it, and becomes one in today's form.
 func (v *Volume) moveDir(ctx context.Context, m move, o object, there *object) error {
 	src, dst := v.keys.Dir(m.from), v.keys.Dir(m.to)
-	if err := v.movePrefix(ctx, dst, src); err != nil {
+	err := v.movePrefix(ctx, dst, src, there == nil)
+	if errors.Is(err, ErrNotExist) && o.info.Key != "" && o.info.Key != src {
+		err = nil // only a marker in an old form
+	}
+	if err != nil {
 		return err
 	}
 	var old []string
@@ -189,13 +197,16 @@ func (v *Volume) putMarker(ctx context.Context, key string, opt s3client.PutOpti
 }
 
 // movePrefix moves all keys below src, in one atomic request where the service can.
-func (v *Volume) movePrefix(ctx context.Context, dst, src string) error {
+func (v *Volume) movePrefix(ctx context.Context, dst, src string, vacant bool) error {
 	if !v.caps.RenamePrefix {
 		return v.copyPrefix(ctx, dst, src)
 	}
-	err := v.client.Rename(ctx, dst, src, s3client.RenameOptions{})
-	if notFound(err) { // nothing below: only a marker in an old form; or done already, and the answer got lost
-		return nil
+	err := v.client.Rename(ctx, dst, src, s3client.RenameOptions{IfNoneMatch: vacant})
+	switch {
+	case notFound(err):
+		return errors.Join(ErrNotExist, err)
+	case errors.Is(err, s3client.ErrPrecondition):
+		return errors.Join(ErrExist, err)
 	}
 	return err
 }

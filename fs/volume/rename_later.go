@@ -18,11 +18,21 @@ func (v *Volume) renameLater(ctx context.Context, m *move, n, target *Inode) (do
 	if v.opt.Journal == nil || m.name != nil || m.over != nil || !n.unsent(target) {
 		return false, nil
 	}
+	if m.noReplace && !v.owns(m.dst.dir) {
+		return false, nil
+	}
 	unlock, err := v.keepName(ctx, n)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
+	if target != nil {
+		unlock, err := v.keepName(ctx, target)
+		if err != nil {
+			return false, err
+		}
+		defer unlock()
+	}
 	next, stay, err := v.inherit(ctx, m, n, target)
 	if err != nil {
 		return false, err

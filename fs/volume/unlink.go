@@ -30,7 +30,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	at := paths[0]
 	o, err := v.exists(ctx, p, at)
 	if o != nil && err == nil && v.isPointer(*o) {
-		err = v.unlinkName(ctx, p, at)
+		err = v.unlinkName(ctx, p, at, o.info.ETag)
 		if unlock(); err == nil {
 			ptr, _ := v.pointer(*o)
 			v.dropName(ctx, ptr, o.info.Key)
@@ -85,18 +85,19 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 }
 
 // unlinkName removes one of the names of a file with several.
-func (v *Volume) unlinkName(ctx context.Context, p place, at string) error {
+func (v *Volume) unlinkName(ctx context.Context, p place, at string, tag s3client.ETag) error {
 	if err := v.ensureMarker(ctx, p.dir); err != nil {
 		return err
 	}
 	began := v.names.Begin()
-	if err := v.deleteKeys(ctx, v.keys.File(at)); err != nil {
+	late := v.deleteVersion(ctx, s3client.Version{Key: v.keys.File(at), ETag: tag, Any: func() bool { return true }})
+	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
 		v.names.Forget(at)
-		return err
+		return late
 	}
 	v.table.Unlink(p.dir.node, p.name)
 	v.vacated(p, at, nil, began)
-	return nil
+	return v.overtaken(at, late)
 }
 
 // unlinkGated removes a name by remove, which queues that where later says so.
