@@ -257,7 +257,7 @@ func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.Objec
 	if err != nil {
 		return info, false, err
 	}
-	err = v.deleteVersion(ctx, s3client.Version{Key: src.Key, ETag: src.ETag})
+	err = v.deleteVersions(ctx, s3client.Version{Key: src.Key, ETag: src.ETag})
 	if left = errors.Is(err, s3client.ErrPrecondition); err != nil && !left {
 		return info, false, fmt.Errorf("%q is there, but %q could not be removed: %w", dst, src.Key, err)
 	}
@@ -333,9 +333,9 @@ func (v *Volume) deleteKeys(ctx context.Context, keys ...string) error {
 	return v.client.Delete(ctx, keys...)
 }
 
-// deleteVersion is deleteKeys for a version of a key.
-func (v *Volume) deleteVersion(ctx context.Context, what s3client.Version) error {
+// deleteVersions is deleteKeys for versions of keys.
+func (v *Volume) deleteVersions(ctx context.Context, list ...s3client.Version) error {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
-	return s3client.DeleteVersions(ctx, v.opt.Client, what)
+	return s3client.DeleteVersions(ctx, v.opt.Client, list...)
 }

@@ -60,7 +60,7 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	}
 	defer v.moving(n)()
 	defer v.arriving(m.to)()
-	err = v.moveDir(ctx, m, o, there)
+	left, err := v.moveDir(ctx, m, o, there)
 	v.names.ForgetTree(m.from)
 	v.names.ForgetTree(m.to)
 	if err != nil {
@@ -73,7 +73,11 @@ func (v *Volume) renameDir(ctx context.Context, mv *move) error {
 	n.mu.Unlock()
 	v.replace(m, target)
 	v.vacated(m.src, m.from, nil, tree.Stamp{}) // a file whose name it had shows now
-	m.src.dir.addSubdirs(-1)
+	if left {
+		v.names.ForgetTree(m.from) // there is a directory still, with what another client has stored
+	} else {
+		m.src.dir.addSubdirs(-1)
+	}
 	if there == nil {
 		m.dst.dir.addSubdirs(1)
 	}
@@ -160,22 +164,23 @@ func (v *Volume) commitWithin(ctx context.Context, n *Inode) error {
 	return v.commitGated(ctx, n)
 }
 
-// moveDir moves all keys of a directory, for as long as that takes: every request has a deadline of its own. A marker in an old form is not below it, and becomes one in today's form.
-func (v *Volume) moveDir(ctx context.Context, m move, o object, there *object) error {
+// moveDir moves all keys of a directory, for as long as that takes: every request has a deadline of its own. A marker in an
+// old form is not below it, and becomes one in today's form. left is that of copyPrefix.
+func (v *Volume) moveDir(ctx context.Context, m move, o object, there *object) (left bool, err error) {
 	src, dst := v.keys.Dir(m.from), v.keys.Dir(m.to)
-	err := v.movePrefix(ctx, dst, src, there == nil)
+	left, err = v.movePrefix(ctx, dst, src, there == nil)
 	if errors.Is(err, ErrNotExist) && o.info.Key != "" && o.info.Key != src {
 		err = nil // only a marker in an old form
 	}
 	if err != nil {
-		return err
+		return left, err
 	}
 	var old []string
 	if o.info.Key != "" && o.info.Key != src {
 		opt := s3client.PutOptions{Meta: o.info.Meta}
 		opt.System.ContentType = attr.TypeDirectory
 		if err := v.putMarker(ctx, dst, opt); err != nil {
-			return err
+			return left, err
 		}
 		old = append(old, o.info.Key)
 	}
@@ -184,9 +189,9 @@ func (v *Volume) moveDir(ctx context.Context, m move, o object, there *object) e
 		old = append(old, there.info.Key)
 	}
 	if len(old) > 0 {
-		return v.deleteKeys(ctx, old...)
+		err = v.deleteKeys(ctx, old...)
 	}
-	return nil
+	return left, err
 }
 
 func (v *Volume) putMarker(ctx context.Context, key string, opt s3client.PutOptions) error {
@@ -197,18 +202,18 @@ func (v *Volume) putMarker(ctx context.Context, key string, opt s3client.PutOpti
 }
 
 // movePrefix moves all keys below src, in one atomic request where the service can.
-func (v *Volume) movePrefix(ctx context.Context, dst, src string, vacant bool) error {
+func (v *Volume) movePrefix(ctx context.Context, dst, src string, vacant bool) (left bool, err error) {
 	if !v.caps.RenamePrefix {
 		return v.copyPrefix(ctx, dst, src)
 	}
-	err := v.client.Rename(ctx, dst, src, s3client.RenameOptions{IfNoneMatch: vacant})
+	err = v.client.Rename(ctx, dst, src, s3client.RenameOptions{IfNoneMatch: vacant})
 	switch {
 	case notFound(err):
-		return errors.Join(ErrNotExist, err)
+		return false, errors.Join(ErrNotExist, err)
 	case errors.Is(err, s3client.ErrPrecondition):
-		return errors.Join(ErrExist, err)
+		return false, errors.Join(ErrExist, err)
 	}
-	return err
+	return false, err
 }
 
 // follow finds the content of an open file after a directory above it was renamed. A copy may have another ETag, so

@@ -218,6 +218,130 @@ func TestFailedCopyOfDirectoryChangesNothing(t *testing.T) {
 	}
 }
 
+// What another client stores below a directory while that is renamed by copies is not lost, and the old name leads to it.
+func TestStoredAnewWhileTheDirectoryIsCopied(t *testing.T) {
+	for _, lose := range []bool{false, true} {
+		m, c := newMeddling(t, conditional, s3client.OpCopy, "d/a", lose)
+		m.mkdir("d")
+		m.put("d/a", "one")
+		m.put("d/b", "two")
+		c.do = func() { m.foreign("d/a", "theirs") }
+		m.ok(m.rename("d", "e"))
+		m.names("", "d", "e")
+		m.names("e", "a", "b")
+		m.names("d", "a")
+		if m.get("e/a") != "one" || m.get("d/a") != "theirs" {
+			t.Errorf("lost %v: e/a has %q, d/a %q", lose, m.get("e/a"), m.get("d/a"))
+		}
+	}
+}
+
+// Only the marker of the directory itself is another by now.
+func TestMarkerChangedWhileTheDirectoryIsCopied(t *testing.T) {
+	m, c := newMeddling(t, conditional, s3client.OpCopy, "d/", false)
+	m.mkdir("d")
+	m.put("d/a", "one")
+	c.do = func() { m.foreign("d/", "theirs") }
+	m.ok(m.rename("d", "e"))
+	m.mustHave("theirs")
+	m.names("e", "a")
+}
+
+func TestMadeWhereADirectoryIsCopiedTo(t *testing.T) {
+	for _, lose := range []bool{false, true} {
+		m, c := newMeddling(t, conditional, s3client.OpCopy, "d/a", lose)
+		m.mkdir("d")
+		m.put("d/a", "one")
+		m.put("d/b", "two")
+		before := append(m.mem.Keys(), "e/b")
+		c.do = func() { m.foreign("e/b", "theirs") }
+		m.want(m.rename("d", "e"), volume.ErrNotEmpty)
+		if after := m.mem.Keys(); !slices.Equal(after, before) {
+			t.Errorf("lost %v: keys %q, want %q", lose, after, before)
+		}
+		if m.get("e/b") != "theirs" || m.get("d/b") != "two" {
+			t.Errorf("lost %v: e/b has %q, d/b %q", lose, m.get("e/b"), m.get("d/b"))
+		}
+	}
+}
+
+// The copy of an object without times whose answer got lost is told from another client's object by its bytes.
+func TestLostAnswerToACopyOfADirectory(t *testing.T) {
+	m, c := newMeddling(t, conditional, s3client.OpCopy, "d/a", true)
+	m.foreign("d/a", "one")
+	m.foreign("d/b", "two")
+	c.do = func() {}
+	m.ok(m.rename("d", "e"))
+	if want := []string{"e/a", "e/b"}; !slices.Equal(m.mem.Keys(), want) {
+		t.Errorf("keys %q, want %q", m.mem.Keys(), want)
+	}
+}
+
+func TestLargeObjectMadeWhereADirectoryIsCopiedTo(t *testing.T) {
+	c := &meddling{op: s3client.OpCopy, key: "d/a"}
+	m := newMount(t, conditional, func(o *volume.Options, u *upload.Options) {
+		c.Client, o.Client, o.Parallel = o.Client, c, 1
+		u.PartSize, u.MultipartThreshold, u.SingleCopyLimit = 5<<20, 6<<20, 6<<20
+	})
+	m.mkdir("d")
+	m.put("d/a", "one")
+	m.foreign("d/b", strings.Repeat("large", 2<<20))
+	c.do = func() { m.foreign("e/b", "theirs") }
+	m.want(m.rename("d", "e"), volume.ErrNotEmpty)
+	m.mustHave("theirs")
+	m.names("e", "b")
+}
+
+// What a rename that fails has not copied is not its to remove.
+func TestFailedCopyOfADirectoryLeavesWhatOthersHaveMade(t *testing.T) {
+	for name, caps := range map[string]s3client.Capabilities{"conditional": conditional, "plain": plain} {
+		for _, fault := range []error{s3client.ErrAccess, s3client.ErrUnavailable} {
+			m := newMount(t, caps)
+			m.put("other", "")
+			m.mkdir("d")
+			m.put("d/a", "one")
+			m.faults.set(func(op, key string) error {
+				if op != s3client.OpCopy {
+					return nil
+				}
+				m.foreign("e/a", "theirs")
+				return &s3client.Error{Op: op, Key: key, Err: fault}
+			})
+			err := m.rename("d", "e")
+			m.want(err, fault)
+			m.mustHave("theirs")
+			if said := strings.Contains(err.Error(), `"e/a"`); said != (fault == s3client.ErrUnavailable) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// A copy without an answer is undone if it is found.
+func TestCopyOfADirectoryWithoutAnAnswerIsUndone(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.mkdir("d")
+		m.put("d/a", "one")
+		before := m.mem.Keys()
+		m.faults.set(func(op, key string) error {
+			if op == "after "+s3client.OpCopy {
+				return &s3client.Error{Op: op, Key: key, Err: s3client.ErrUnavailable}
+			}
+			return nil
+		})
+		if err := m.rename("d", "e"); caps.RenamePrefix {
+			m.ok(err)
+			return
+		} else {
+			m.want(err, s3client.ErrUnavailable)
+		}
+		if after := m.mem.Keys(); !slices.Equal(after, before) {
+			t.Errorf("keys %q, want %q", after, before)
+		}
+	})
+}
+
 func TestFailedRemovalAfterCopyIsReported(t *testing.T) {
 	m := newMount(t, plain)
 	m.put("f", "x")

@@ -61,7 +61,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	var late error // the removal came after another client's file
 	remove := func(key string, _ *marking) error {
 		v.endJournaled()
-		err := v.deleteVersion(ctx, v.removedVersion(n, at, key, func() bool { return true }))
+		err := v.deleteVersions(ctx, v.removedVersion(n, at, key, func() bool { return true }))
 		if errors.Is(err, s3client.ErrPrecondition) {
 			late, err = err, nil
 		}
@@ -90,7 +90,7 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string, tag s3clien
 		return err
 	}
 	began := v.names.Begin()
-	late := v.deleteVersion(ctx, s3client.Version{Key: v.keys.File(at), ETag: tag, Any: func() bool { return true }})
+	late := v.deleteVersions(ctx, s3client.Version{Key: v.keys.File(at), ETag: tag, Any: func() bool { return true }})
 	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
 		v.names.Forget(at)
 		return late
