@@ -3,6 +3,7 @@ package volume_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func TestRenamedLeasedDirectoryInDoubt(t *testing.T) {
 	}
 }
 
-// Each step of an exchange may be done without an answer, or later.
+// A step of an exchange may be done without an answer, and is undone then, or later.
 func TestExchangeInDoubt(t *testing.T) {
 	for name, becomes := range map[string]func(rename func() error, late *func() error) error{
 		"done":  func(rename func() error, _ *func() error) error { return rename() },
@@ -92,11 +93,19 @@ func TestExchangeInDoubt(t *testing.T) {
 			m.clock.advance(2 * time.Second)
 			late := func() error { return nil }
 			*next = func(rename func() error) { m.ok(becomes(rename, &late)) }
-			m.want(m.exchange("d/a", "d/b"), s3client.ErrUnavailable)
+			err := m.exchange("d/a", "d/b")
+			m.want(err, s3client.ErrUnavailable)
+			if said := strings.Contains(err.Error(), `"d/a" may become "d/.pail-exchange-`); said != (name == "later") {
+				t.Error(err)
+			}
 			_, _, _ = m.walk("d/a")
 			m.ok(late())
 			m.clock.advance(2 * time.Second)
-			m.missing("d/a")
+			if name == "later" {
+				m.missing("d/a")
+			} else if got := m.get("d/a"); got != "A" {
+				t.Errorf("it has %q", got)
+			}
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 
 	"pail/fs/links"
 	"pail/fs/tree"
@@ -161,17 +162,31 @@ func (v *Volume) readySide(ctx context.Context, s *side) (err error) {
 	return nil
 }
 
-// swapKeys moves a aside, b to a's place and a to b's.
-func (v *Volume) swapKeys(ctx context.Context, a, b side) error {
+// exchangeStep is one request of an exchange.
+type exchangeStep struct {
+	o        object
+	dst, src string
+}
+
+// exchangeSteps moves a aside, b to a's place and a to b's.
+func (v *Volume) exchangeSteps(a, b side) ([]exchangeStep, error) {
 	aside, err := v.keyAt(a, join(path.Dir("/" + a.at)[1:], ".pail-exchange-"+rand.Text()[:13]))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	aToB, err := v.keyAt(a, b.at)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bToA, err := v.keyAt(b, a.at)
+	if err != nil {
+		return nil, err
+	}
+	return []exchangeStep{{a.o, aside, a.key}, {b.o, bToA, b.key}, {a.o, aToB, aside}}, nil
+}
+
+func (v *Volume) swapKeys(ctx context.Context, a, b side) error {
+	steps, err := v.exchangeSteps(a, b)
 	if err != nil {
 		return err
 	}
@@ -180,53 +195,79 @@ func (v *Volume) swapKeys(ctx context.Context, a, b side) error {
 		v.names.Forget(b.at)
 		v.names.ForgetTree("")
 	}
-	if err := v.moveKey(ctx, a.o, aside, a.key); err != nil {
-		forget()
-		return err
-	}
-	if err := v.moveKey(ctx, b.o, bToA, b.key); err != nil {
-		forget()
-		return v.undone(err, aside, v.moveKey(ctx, a.o, a.key, aside), forget)
-	}
-	if err := v.moveKey(ctx, a.o, aToB, aside); err != nil {
-		forget()
-		back := v.moveKey(ctx, b.o, b.key, bToA)
-		if back == nil {
-			back = v.moveKey(ctx, a.o, a.key, aside)
+	for i, s := range steps {
+		if err := v.moveKey(ctx, s.o, s.dst, s.src); err != nil {
+			forget()
+			err = errors.Join(err, v.undoSteps(ctx, steps, i, outcomeUnknown(err)))
+			forget() // what was learned meanwhile is of before
+			return err
 		}
-		return v.undone(err, aside, back, forget)
 	}
 	return nil
 }
 
-// undone returns why an exchange failed, and where things are if that could not be undone either.
-func (v *Volume) undone(err error, aside string, undo error, forget func()) error {
-	forget() // what was learned meanwhile is of before
-	if undo != nil {
-		err = errors.Join(err, fmt.Errorf("what was moved to %q could not be moved back: %w", aside, undo))
+// undoSteps undoes the steps before one that has failed, and that one if it is done, or may be, and only got no answer. Its
+// error says where things are. A step that is not done yet may be done later: one after the first finds its new name
+// taken then, or its old one gone.
+func (v *Volume) undoSteps(ctx context.Context, steps []exchangeStep, failed int, unanswered bool) error {
+	s, done := steps[failed], failed
+	moved, err := v.hasMoved(ctx, s.o, s.dst, s.src)
+	switch {
+	case moved || err != nil && unanswered:
+		done++
+	case failed == 0 && unanswered:
+		return fmt.Errorf("%q may become %q yet", s.src, s.dst)
 	}
-	return err
+	for i := done - 1; i >= 0; i-- {
+		s := steps[i]
+		if err := v.moveKey(ctx, s.o, s.src, s.dst); err != nil {
+			return fmt.Errorf("moved, as far as is known, and not moved back: %s: %w", listSteps(steps[:i+1]), err)
+		}
+	}
+	return nil
 }
 
-// moveKey moves an object, or all that is below a directory, to where nothing is.
+func listSteps(steps []exchangeStep) string {
+	var list []string
+	for _, s := range steps {
+		list = append(list, fmt.Sprintf("%q to %q", s.src, s.dst))
+	}
+	return strings.Join(list, ", ")
+}
+
+// moveKey moves an object, or all that is below a directory, to where nothing is. It has a deadline of its own, as has
+// hasMoved, so that the undoing does not find the time used up.
 func (v *Volume) moveKey(ctx context.Context, o object, dst, src string) error {
+	wait, cancel := v.detached(ctx, 0)
+	defer cancel()
 	if !o.dir {
 		o.info.Key = src
-		_, _, err := v.moveVersion(ctx, dst, o.info, true)
+		_, _, err := v.moveVersion(wait, dst, o.info, true)
 		return err
 	}
-	err := v.client.Rename(ctx, dst, src, s3client.RenameOptions{IfNoneMatch: true})
+	err := v.client.Rename(wait, dst, src, s3client.RenameOptions{IfNoneMatch: true})
 	if notFound(err) || errors.Is(err, s3client.ErrPrecondition) { // perhaps done already, and the answer got lost
-		left, listErr := v.client.List(ctx, s3client.ListQuery{Prefix: src, MaxKeys: 1})
-		if listErr != nil || len(left.Objects) > 0 {
-			return err
-		}
-		moved, listErr := v.client.List(ctx, s3client.ListQuery{Prefix: dst, MaxKeys: 1})
-		if listErr == nil && len(moved.Objects) > 0 {
+		if moved, _ := v.hasMoved(ctx, o, dst, src); moved {
 			return nil
 		}
 	}
 	return err
+}
+
+// hasMoved reports whether what moveKey was to move has been moved.
+func (v *Volume) hasMoved(ctx context.Context, o object, dst, src string) (bool, error) {
+	ctx, cancel := v.detached(ctx, 0)
+	defer cancel()
+	if !o.dir {
+		o.info.Key = src
+		return v.movedAlready(ctx, dst, o.info)
+	}
+	left, err := v.client.List(ctx, s3client.ListQuery{Prefix: src, MaxKeys: 1})
+	if err != nil || len(left.Objects) > 0 {
+		return false, err
+	}
+	moved, err := v.client.List(ctx, s3client.ListQuery{Prefix: dst, MaxKeys: 1})
+	return err == nil && len(moved.Objects) > 0, err
 }
 
 // exchanged brings inodes and cache up to date.

@@ -58,6 +58,83 @@ func TestExchangeIsUndoneWhenItFails(t *testing.T) {
 	}
 }
 
+// unanswered is a client whose renames are done, but some get no answer: those numbers, the first being 1, that are in it.
+type unanswered struct {
+	s3client.Client
+	numbers []int
+	done    int
+	away    bool // after these, the service does not answer anything
+}
+
+func (c *unanswered) Rename(ctx context.Context, dst, src string, opt s3client.RenameOptions) error {
+	if err := c.gone(s3client.OpRename, src); err != nil {
+		return err
+	}
+	err := c.Client.Rename(ctx, dst, src, opt)
+	if c.done++; slices.Contains(c.numbers, c.done) {
+		return &s3client.Error{Op: s3client.OpRename, Key: src, Err: s3client.ErrUnavailable}
+	}
+	return err
+}
+
+func (c *unanswered) Head(ctx context.Context, key string) (s3client.ObjectInfo, error) {
+	if err := c.gone(s3client.OpHead, key); err != nil {
+		return s3client.ObjectInfo{}, err
+	}
+	return c.Client.Head(ctx, key)
+}
+
+func (c *unanswered) gone(op, key string) error {
+	if !c.away || len(c.numbers) == 0 || c.done < slices.Max(c.numbers) {
+		return nil
+	}
+	return &s3client.Error{Op: op, Key: key, Err: s3client.ErrUnavailable}
+}
+
+func TestExchangeWithoutAnAnswerIsUndone(t *testing.T) {
+	for step := 1; step <= 3; step++ {
+		for _, names := range [][2]string{{"a", "b"}, {"a", "d"}, {"d", "a"}} {
+			t.Run(fmt.Sprintf("step %d of %q", step, names), func(t *testing.T) {
+				c := &unanswered{}
+				m := newMount(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { c.Client, o.Client = o.Client, c })
+				m.put("a", "1")
+				m.put("b", "2")
+				m.mkdir("d")
+				m.put("d/f", "3")
+				before := slices.Clone(m.mem.Keys())
+				c.numbers = []int{step}
+				m.want(m.exchange(names[0], names[1]), s3client.ErrUnavailable)
+				if after := m.mem.Keys(); !slices.Equal(after, before) {
+					t.Errorf("the bucket holds %q, held %q", after, before)
+				}
+				m.names("", "a", "b", "d")
+				if m.get("a") != "1" || m.get("b") != "2" || m.get("d/f") != "3" {
+					t.Errorf("a has %q, b %q, d/f %q", m.get("a"), m.get("b"), m.get("d/f"))
+				}
+			})
+		}
+	}
+}
+
+// Where nothing can be undone, the error says where things may be.
+func TestExchangeWithoutAnyAnswerSaysWhereThingsAre(t *testing.T) {
+	for step := 1; step <= 3; step++ {
+		c := &unanswered{}
+		m := newMount(t, memclient.Full(), func(o *volume.Options, _ *upload.Options) { c.Client, o.Client = o.Client, c })
+		m.put("a", "1")
+		m.put("b", "2")
+		c.numbers, c.away = []int{step}, true
+		err := m.exchange("a", "b")
+		m.want(err, s3client.ErrUnavailable)
+		for i, said := range []string{`"a" to ".pail-exchange-`, `"b" to "a"`, `" to "b"`} {
+			if strings.Contains(err.Error(), said) != (i < step) {
+				t.Errorf("step %d: %v", step, err)
+			}
+		}
+		c.away = false
+	}
+}
+
 func TestExchangeOfOpenFiles(t *testing.T) {
 	m := newMount(t, memclient.Full())
 	m.put("a", "1")

@@ -247,8 +247,10 @@ func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.Objec
 	noReplace = noReplace && v.caps.ConditionalPut
 	if v.caps.RenameObject {
 		err := v.client.Rename(ctx, dst, src.Key, s3client.RenameOptions{SrcIfMatch: src.ETag, IfNoneMatch: noReplace})
-		if (notFound(err) || errors.Is(err, s3client.ErrPrecondition)) && v.movedAlready(ctx, dst, src) {
-			left, err = true, nil
+		if notFound(err) || errors.Is(err, s3client.ErrPrecondition) {
+			if moved, _ := v.movedAlready(ctx, dst, src); moved {
+				left, err = true, nil
+			}
 		}
 		src.Key = dst
 		return src, left, err
@@ -265,14 +267,21 @@ func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.Objec
 	return src, left, nil
 }
 
-// movedAlready reports whether a version has been moved, and only the answer got lost; another client may have made the old name anew.
-func (v *Volume) movedAlready(ctx context.Context, dst string, src s3client.ObjectInfo) bool {
+// movedAlready reports whether a version has been moved, and only the answer got lost; another client may have made the old
+// name anew.
+func (v *Volume) movedAlready(ctx context.Context, dst string, src s3client.ObjectInfo) (bool, error) {
 	there, err := v.client.Head(ctx, dst)
+	if notFound(err) {
+		return false, nil
+	}
 	if err != nil || there.ETag != src.ETag {
-		return false
+		return false, err
 	}
 	left, err := v.client.Head(ctx, src.Key)
-	return notFound(err) || err == nil && left.ETag != src.ETag
+	if notFound(err) {
+		return true, nil
+	}
+	return err == nil && left.ETag != src.ETag, err
 }
 
 // moved brings inodes and cache up to date after the object of a file has moved.
