@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 
 	"pail/fs/journal/journaltest"
+	"pail/fs/volume"
 	"pail/s3client"
 )
 
@@ -92,4 +94,69 @@ func TestRenameThatNeitherJournalNorServiceTakes(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What the journal has under a name is not sent over what a rename has put there, also where the service cannot refuse it.
+func TestJournalDoesNotOverwriteWhatWasRenamed(t *testing.T) {
+	for _, power := range []bool{false, true} {
+		bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+			m := newJournaled(t, caps)
+			m.put("from", "precious")
+			m.stored()
+			m.put("to", "old")
+			var disk *journaltest.MemFS
+			m.faults.removals = true
+			m.faults.set(func(op, key string) error {
+				switch {
+				case power:
+				case key == "to" && op == s3client.OpPut:
+					return errCut // it stays in the journal
+				case op == "after "+s3client.OpDelete && key == "from":
+					disk = m.disk.Kill()
+				}
+				return nil
+			})
+			err := m.rename("from", "to")
+			if err != nil && !errors.Is(err, errCut) {
+				t.Fatal(err)
+			}
+			switch {
+			case power:
+				disk = m.disk.Crash(rand.New(rand.NewPCG(1, 1)), 0)
+			case disk == nil:
+				disk = m.disk.Kill()
+			}
+			m.afterwards(disk).mustHave("precious")
+		})
+	}
+}
+
+// Nor over what was made there after a removal.
+func TestJournalDoesNotOverwriteWhatWasMade(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newJournaled(t, caps)
+		m.put("f", "removed")
+		m.ok(m.unlink("f"))
+		_, _, err := m.Symlink(ctx, m.Root(), "f", "target", who)
+		m.ok(err)
+		m.afterwards(m.disk.Crash(rand.New(rand.NewPCG(1, 1)), 0)).mustHave("target")
+	})
+}
+
+// afterwards mounts with what a mount that is gone has left on its disk, and sends that.
+func (m *mount) afterwards(disk *journaltest.MemFS) *mount {
+	m.dead = true
+	m.faults.set(func(string, string) error { return errCut })
+	n := mountOn(m.t, m.mem, m.clock, journaled(m.t, disk))
+	n.stored()
+	return n
+}
+
+// A name that is to be free is asked for where others may have made it, as when a file is made exclusively.
+func TestJournaledRenameThatReplacesNothing(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.put("tmp", "mine")
+	m.missing("lock") // as the kernel asks
+	m.foreign("lock", "theirs")
+	m.want(m.Rename(ctx, m.Root(), "tmp", m.Root(), "lock", volume.RenameFlags{NoReplace: true}), volume.ErrExist)
 }

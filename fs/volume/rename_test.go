@@ -475,3 +475,70 @@ func TestDirectoryChangesWhileOneAboveIsRenamed(t *testing.T) {
 		}
 	})
 }
+
+// The rename of a file that another client makes anew meanwhile loses neither: be it that only the answer gets lost, or
+// that the file is copied and removed.
+func TestRenameLosesNothingOfAnotherClient(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		caps s3client.Capabilities
+		op   string
+		lose bool
+	}{
+		{"answer to the rename lost", memclient.Full(), s3client.OpRename, true},
+		{"after the copy", conditional, s3client.OpCopy, false},
+		{"answer to the removal lost", conditional, s3client.OpDelete, true},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			m, other := newMeddling(t, c.caps, c.op, "d/a", c.lose)
+			m.mkdir("d")
+			m.put("d/a", "one")
+			other.do = func() { m.foreign("d/a", "theirs") }
+			m.ok(m.rename("d/a", "d/b"))
+			for path, want := range map[string]string{"d/a": "theirs", "d/b": "one"} {
+				if got := m.get(path); got != want {
+					t.Errorf("%s has %q, want %q", path, got, want)
+				}
+			}
+		})
+	}
+}
+
+// A directory does not take the place of one that another client has made since somebody looked.
+func TestDirectoryIsNotRenamedOverAnotherClients(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		for _, noReplace := range []bool{true, false} {
+			m := newMount(t, caps)
+			m.mkdir("d")
+			m.put("d/a", "mine")
+			m.missing("e") // as the kernel asks
+			m.foreign("e/", "")
+			if !noReplace {
+				m.foreign("e/a", "theirs")
+			}
+			if err := m.Rename(ctx, m.Root(), "d", m.Root(), "e", volume.RenameFlags{NoReplace: noReplace}); err == nil {
+				t.Errorf("noReplace %v: it is replaced", noReplace)
+			}
+			if !noReplace {
+				m.mustHave("theirs")
+			}
+			m.mustHave("mine")
+		}
+	})
+}
+
+// A directory that another client has renamed is not there for a second rename: of two that claim a job so, one wins.
+func TestRenameOfADirectoryThatIsGone(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.mkdir("d")
+		m.put("d/a", "job")
+		for _, key := range []string{"d/", "d/a"} {
+			m.foreign("x"+key[1:], "job")
+			m.foreignDelete(key)
+		}
+		m.want(m.rename("d", "e"), volume.ErrNotExist)
+		m.missing("d")
+		m.missing("e")
+	})
+}

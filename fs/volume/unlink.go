@@ -30,7 +30,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	at := paths[0]
 	o, err := v.exists(ctx, p, at)
 	if o != nil && err == nil && v.isPointer(*o) {
-		err = v.unlinkName(ctx, p, at, o.info.ETag)
+		err = v.unlinkName(ctx, p, at, *o)
 		if unlock(); err == nil {
 			ptr, _ := v.pointer(*o)
 			v.dropName(ctx, ptr, o.info.Key)
@@ -85,12 +85,12 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 }
 
 // unlinkName removes one of the names of a file with several.
-func (v *Volume) unlinkName(ctx context.Context, p place, at string, tag s3client.ETag) error {
+func (v *Volume) unlinkName(ctx context.Context, p place, at string, name object) error {
 	if err := v.ensureMarker(ctx, p.dir); err != nil {
 		return err
 	}
 	began := v.names.Begin()
-	late := v.deleteVersions(ctx, s3client.Version{Key: v.keys.File(at), ETag: tag, Any: func() bool { return true }})
+	late := v.deleteName(ctx, v.keys.File(at), name)
 	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
 		v.names.Forget(at)
 		return late
@@ -98,6 +98,28 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string, tag s3clien
 	v.table.Unlink(p.dir.node, p.name)
 	v.vacated(p, at, nil, began)
 	return v.overtaken(at, late)
+}
+
+// deleteName removes the object of a name, also if another mount has stored it anew. Where the removal is sent again and
+// meets what another client has made there meanwhile, that stays: ErrPrecondition.
+func (v *Volume) deleteName(ctx context.Context, key string, name object) error {
+	ptr, _ := v.pointer(name)
+	for tag := name.info.ETag; ; {
+		err := v.deleteVersions(ctx, s3client.Version{Key: key, ETag: tag, Any: func() bool { return true }})
+		if !errors.Is(err, s3client.ErrPrecondition) {
+			return err
+		}
+		there, info, lookErr := v.whatIs(ctx, key, ptr)
+		switch {
+		case lookErr != nil:
+			return lookErr
+		case there == nothing:
+			return nil
+		case there == anotherObject:
+			return err
+		}
+		tag = info.ETag
+	}
 }
 
 // unlinkGated removes a name by remove, which queues that where later says so.
