@@ -51,10 +51,18 @@ func anyway(list []s3client.Version, remove func([]s3client.Version) error) erro
 	}
 	err := remove(sent)
 	conditional := slices.ContainsFunc(sent, func(v s3client.Version) bool { return v.ETag != "" })
-	if !conditional || !errors.Is(err, s3client.ErrUnsupported) || errors.Is(err, s3client.ErrPrecondition) {
-		return err // the last says that it has them
+	if !conditional || !withoutConditions(err) {
+		return err
 	}
 	return remove(s3client.AnyVersion(s3client.KeysOf(list)...))
+}
+
+// withoutConditions reports whether a removal was refused by a service that has no conditions for them: it says so, or does
+// not know the element. One that refuses a condition has them.
+func withoutConditions(err error) bool {
+	var e *s3client.Error
+	malformed := errors.As(err, &e) && e.Code == "MalformedXML"
+	return (malformed || errors.Is(err, s3client.ErrUnsupported)) && !errors.Is(err, s3client.ErrPrecondition)
 }
 
 func (c *Client) deleteOne(ctx context.Context, v s3client.Version) error {

@@ -274,6 +274,12 @@ func TestUploadSendsChecksumsAndSize(t *testing.T) {
 
 // A service that does not know conditions of removals removes all the same.
 func TestRemovalOnConditionThatIsNotImplemented(t *testing.T) {
+	for status, code := range map[int]string{501: "NotImplemented", 400: "MalformedXML"} {
+		removalWithoutConditions(t, status, code)
+	}
+}
+
+func removalWithoutConditions(t *testing.T, status int, code string) {
 	var requests []string
 	c := newStub(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -281,7 +287,7 @@ func TestRemovalOnConditionThatIsNotImplemented(t *testing.T) {
 		requests = append(requests, fmt.Sprint(r.Method, " ", conditional))
 		switch {
 		case conditional:
-			errorXML(w, 501, "NotImplemented", "A header you provided implies functionality that is not implemented")
+			errorXML(w, status, code, "a header or an element that is not known")
 		case r.Method == http.MethodDelete:
 			w.WriteHeader(http.StatusNoContent)
 		default:
@@ -292,7 +298,7 @@ func TestRemovalOnConditionThatIsNotImplemented(t *testing.T) {
 	anything := s3client.Version{Key: "c", ETag: "x", Any: func() bool { return true }}
 	for _, list := range [][]s3client.Version{{one}, {one, two}, {anything}, {anything, two}} {
 		if err := c.DeleteVersions(t.Context(), list...); err != nil {
-			t.Errorf("%d keys: %v", len(list), err)
+			t.Errorf("%s, %d keys: %v", code, len(list), err)
 		}
 	}
 	if got := strings.Join(requests, ", "); got != "DELETE true, DELETE false, POST true, POST false, DELETE false, POST false" {
