@@ -69,3 +69,31 @@ func (m *mount) mustHave(data string) {
 	}
 	m.t.Errorf("%q is nowhere: %q", data, m.mem.Keys())
 }
+
+// A removal whose answer gets lost is tried again, and leaves what another client has made under the name meanwhile.
+func TestRemovalTriedAgainLeavesTheNewFileOfAnother(t *testing.T) {
+	for what, c := range map[string]struct {
+		key string
+		do  func(m *mount) error
+	}{
+		"file":             {"d/a", func(m *mount) error { return m.unlink("d/a") }},
+		"hard link":        {"d/a", func(m *mount) error { m.ok(m.link("d/a", "d/l")); return m.unlink("d/a") }},
+		"published":        {"d/tmp_1", func(m *mount) error { m.ok(m.link("d/tmp_1", "d/final")); return m.unlink("d/tmp_1") }},
+		"published second": {"d/final", func(m *mount) error { m.ok(m.link("d/tmp_1", "d/final")); return m.unlink("d/final") }},
+		"directory":        {"e/", func(m *mount) error { return m.rmdir("e") }},
+	} {
+		t.Run(what, func(t *testing.T) {
+			m, h := newMeddling(t, conditional, s3client.OpDelete, c.key, true)
+			m.mkdir("d")
+			m.mkdir("e")
+			m.put("d/a", "one")
+			m.put("d/tmp_1", "tmp")
+			h.do = func() { m.foreign(c.key, "theirs") }
+			m.ok(c.do(m))
+			m.mustHave("theirs")
+			if h.do != nil {
+				t.Error("nothing was removed")
+			}
+		})
+	}
+}

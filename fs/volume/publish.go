@@ -273,9 +273,10 @@ func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
 	}
 	defer v.moving(n)()
 	began := v.names.Begin()
-	if err := v.deleteKeys(ctx, v.keys.File(pub.home)); err != nil {
+	late := v.deleteVersions(ctx, v.removedVersion(n, pub.home, v.keys.File(pub.home), whatever))
+	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
 		v.names.Forget(pub.home)
-		return err
+		return late
 	}
 	n.mu.Lock()
 	n.mu.twice = false
@@ -284,7 +285,7 @@ func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
 	v.table.Promote(n.node, pub.second.dir.node, pub.second.name)
 	v.rebase(n, pub.at, pub.copied, unchanged, pub.since)
 	v.vacated(pub.first, pub.home, nil, began)
-	return nil
+	return v.overtaken(pub.home, late)
 }
 
 func (v *Volume) removeSecond(ctx context.Context, pub *publication) error {
@@ -292,13 +293,18 @@ func (v *Volume) removeSecond(ctx context.Context, pub *publication) error {
 		return err
 	}
 	began := v.names.Begin()
-	if err := v.deleteKeys(ctx, v.keys.File(pub.at)); err != nil {
+	what := s3client.Version{Key: v.keys.File(pub.at), Any: whatever}
+	if pub.later == nil { // else an attempt to send it may be without an answer
+		what.ETag = pub.copied.info.ETag
+	}
+	late := v.deleteVersions(ctx, what)
+	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
 		v.names.Forget(pub.at)
-		return err
+		return late
 	}
 	v.loseSecond(pub)
 	v.vacated(pub.second, pub.at, nil, began)
-	return nil
+	return v.overtaken(pub.at, late)
 }
 
 // loseSecond parts a file from its second name.

@@ -139,11 +139,11 @@ func (q *removals) tell() error {
 	return fmt.Errorf("files that were removed are there again, in %d directories: %w", n, q.mu.why)
 }
 
-// removedVersion is what the removal of a file takes, if it does not succeed at once, or is sent when whatever says no: not what
+// removedVersion is what the removal of a file takes, if it does not succeed at once, or is sent when anyway says no: not what
 // another client has made in its place, as far as its ETag tells. What was sent without an answer may have any ETag. The
 // caller has the gate, without which this mount may be about to store another version.
-func (v *Volume) removedVersion(n *Inode, at, key string, whatever func() bool) s3client.Version {
-	what := s3client.Version{Key: key, Any: whatever}
+func (v *Volume) removedVersion(n *Inode, at, key string, anyway func() bool) s3client.Version {
+	what := s3client.Version{Key: key, Any: anyway}
 	if !v.caps.ConditionalPut || n.sent() {
 		return what
 	}
@@ -159,6 +159,9 @@ func (v *Volume) removedVersion(n *Inode, at, key string, whatever func() bool) 
 	}
 	return what
 }
+
+// whatever is for removals that take what they find at once, but when they are tried again only what was known before.
+func whatever() bool { return true }
 
 // overtaken is the outcome of a removal: where it came so late that another client has made something under the name
 // meanwhile, that stays.

@@ -61,7 +61,7 @@ func (v *Volume) Unlink(ctx context.Context, dir *Inode, name string) error {
 	var late error // the removal came after another client's file
 	remove := func(key string, _ *marking) error {
 		v.endJournaled()
-		err := v.deleteVersions(ctx, v.removedVersion(n, at, key, func() bool { return true }))
+		err := v.deleteVersions(ctx, v.removedVersion(n, at, key, whatever))
 		if errors.Is(err, s3client.ErrPrecondition) {
 			late, err = err, nil
 		}
@@ -105,7 +105,7 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string, name object
 func (v *Volume) deleteName(ctx context.Context, key string, name object) error {
 	ptr, _ := v.pointer(name)
 	for tag := name.info.ETag; ; {
-		err := v.deleteVersions(ctx, s3client.Version{Key: key, ETag: tag, Any: func() bool { return true }})
+		err := v.deleteVersions(ctx, s3client.Version{Key: key, ETag: tag, Any: whatever})
 		if !errors.Is(err, s3client.ErrPrecondition) {
 			return err
 		}
@@ -284,34 +284,38 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 		n.remember(o)
 	}
 	v.endJournaled()
-	if err := v.removeEmpty(ctx, markers, decides); err != nil {
-		if errors.Is(err, ErrNotEmpty) {
-			return err
-		}
-		v.names.ForgetTree(at)
-		return err
+	late := v.removeEmpty(ctx, markers, decides)
+	if errors.Is(late, ErrNotEmpty) {
+		return late
 	}
 	v.names.ForgetTree(at)
+	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
+		return late
+	}
 	v.vacated(p, at, n, tree.Stamp{}) // a file whose name it had shows now
 	dir.addSubdirs(-1)
 	v.countRmdir(dir, n)
-	return nil
+	return v.overtaken(at, late)
 }
 
-// markers returns the keys that mark a directory.
-func (v *Volume) markers(at string, o object) []string {
-	keys := []string{v.keys.Dir(at)}
-	if o.info.Key != "" && o.info.Key != keys[0] {
-		keys = append(keys, o.info.Key)
+// markers returns what marks a directory, as far as it is known.
+func (v *Volume) markers(at string, o object) []s3client.Version {
+	list := []s3client.Version{{Key: v.keys.Dir(at), Any: whatever}}
+	switch o.info.Key {
+	case "":
+	case list[0].Key:
+		list[0].ETag = o.info.ETag
+	default:
+		list = append(list, s3client.Version{Key: o.info.Key, ETag: o.info.ETag, Any: whatever})
 	}
-	return keys
+	return list
 }
 
 // removeEmpty removes the markers of an empty directory. Where the service decides whether it is, nobody can put anything
 // into it in between; one that does not take the request after all, as an older version of it, is asked as any other.
-func (v *Volume) removeEmpty(ctx context.Context, markers []string, decides bool) error {
+func (v *Volume) removeEmpty(ctx context.Context, markers []s3client.Version, decides bool) error {
 	if decides {
-		err := v.client.DeleteDirectory(ctx, markers[0])
+		err := v.client.DeleteDirectory(ctx, markers[0].Key)
 		switch {
 		case errors.Is(err, s3client.ErrNotEmpty):
 			return errors.Join(ErrNotEmpty, err)
@@ -320,11 +324,11 @@ func (v *Volume) removeEmpty(ctx context.Context, markers []string, decides bool
 		case !errors.Is(err, s3client.ErrUnsupported):
 			return err
 		}
-		if err := v.listedEmpty(ctx, markers[0]); err != nil {
+		if err := v.listedEmpty(ctx, markers[0].Key); err != nil {
 			return err
 		}
 	}
-	return v.client.Delete(ctx, markers...)
+	return s3client.DeleteVersions(ctx, v.opt.Client, markers...)
 }
 
 // mustBeEmpty says ErrNotEmpty if a directory holds anything; with decides, only of what need not be asked for.
