@@ -68,7 +68,7 @@
 // mount's knowledge: after a crash, whose a version is shows as after a lost answer. An entry ends when that state or a
 // later one is stored, or its file is removed. Its end is durable before its name is given to something else on the
 // service; and no state of a file is journaled while its name changes there (Inode.naming), as it would come back under
-// the old one. Directories are sent before what is in them.
+// the old one, nor while the file's entry ends with it. Directories are sent before what is in them.
 //
 // # Hard links
 //

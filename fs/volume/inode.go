@@ -23,7 +23,7 @@ type Inode struct {
 	typ  uint32 // file type bits; fixed for life
 
 	gate   gate // held over the requests of a commit, an attribute change, a rename and a removal
-	naming gate // held while a state is journaled, and over the requests of a rename; used with a journal only
+	naming gate // held while a state is journaled, over the requests of a rename, at the end of a removal; with a journal only
 	still  bool // whoever has the gate has naming as well; guarded by gate
 
 	mu struct {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pail/fs/attr"
+	"pail/fs/journal/journaltest"
 	"pail/fs/upload"
 	"pail/fs/volume"
 	"pail/s3client"
@@ -641,6 +642,82 @@ func TestComesIntoADirectoryMadeHere(t *testing.T) {
 			m.ok(come(m))
 			m.stat("own/dir/new")
 			m.names("own/dir", "new")
+		})
+	}
+}
+
+// killedBeside has two do something at once: what first gives to the journal is written, but not acknowledged, when second
+// begins, which goes on as far as it gets. It returns what is mounted after a kill -9, at the first moment when acked is true.
+func (m *mount) killedBeside(acked *atomic.Bool, first, second func() error) *mount {
+	m.t.Helper()
+	var snap *journaltest.MemFS
+	begun, over := false, make(chan error, 1)
+	m.disk.Hook = func(op, _ string) error {
+		if op != "sync" || snap != nil {
+			return nil
+		}
+		if !begun {
+			begun = true
+			go func() { over <- second() }()
+		}
+		if synctest.Wait(); acked.Load() {
+			snap = m.disk.Kill()
+		}
+		return nil
+	}
+	m.ok(first())
+	m.ok(<-over)
+	if m.disk.Hook = nil; snap == nil {
+		snap = m.disk.Kill()
+	}
+	m.dead = true
+	after := mountOn(m.t, m.mem, m.clock, journaled(m.t, snap))
+	after.disk = snap
+	return after
+}
+
+// What was removed or replaced does not come back after a crash, though somebody synced it at the same time.
+func TestSyncedBesideItsEnd(t *testing.T) {
+	unlink := func(m *mount) error { return m.unlink("f") }
+	rename := func(m *mount) error { return m.rename("other", "f") }
+	for what, c := range map[string]struct {
+		end       func(m *mount) error // of "f"
+		syncFirst bool
+		left      string
+	}{
+		"removed while it is synced":  {unlink, true, "other"},
+		"replaced while it is synced": {rename, true, "f"},
+		"synced while it is replaced": {rename, false, "f"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newJournaled(t, conditional)
+				m.deaf()
+				m.put("f", "old")
+				m.put("other", "new")
+				h := m.open("f", readWrite)
+				defer h.Release()
+				m.writeAll(h, "unsynced", 0)
+				var acked atomic.Bool
+				first := func() error {
+					err := c.end(m)
+					acked.Store(true)
+					return err
+				}
+				second := func() error { return h.Fsync(ctx) }
+				if c.syncFirst {
+					first, second = second, first
+				}
+				after := m.killedBeside(&acked, first, second)
+				after.names("", c.left)
+				if got := after.get(c.left); got != "new" {
+					t.Errorf("it holds %q", got)
+				}
+				m.ok(after.Sync(ctx))
+				if after.mustHave("new"); after.log.Stats().Entries > 0 {
+					t.Error("the journal keeps something for good")
+				}
+			})
 		})
 	}
 }

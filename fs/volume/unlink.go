@@ -152,8 +152,23 @@ func (v *Volume) unlinkGated(ctx context.Context, p place, n *Inode, at string, 
 		queued = later
 		v.countRemoval(p.dir)
 	}
+	defer v.endNaming(ctx, n, at)()
 	v.vacated(p, at, n, gone)
 	return nil
+}
+
+// endNaming keeps the states of a file that is removed out of the journal until done: one that is on its way there would
+// not end with the file, but later, and a crash in between would bring the file back. This is not for the request before, which
+// may take as long as the service likes: who syncs the file meanwhile does not wait for that. The caller has the gate.
+func (v *Volume) endNaming(ctx context.Context, n *Inode, at string) (done func()) {
+	ctx, cancel := v.detached(ctx, n.unsavedSize()) // as journal
+	defer cancel()
+	done, err := v.keepStill(ctx, n)
+	if err != nil { // the file is gone already
+		v.log.Warn("a crash may bring a removed file back, whose state is still on its way to the journal", "path", at, "error", err)
+		return func() {}
+	}
+	return done
 }
 
 // leave prepares an inode for the removal of its object: content that is in use is kept elsewhere, and opens wait. stay
