@@ -71,10 +71,15 @@ func (next *version) entry(c *content) *entry {
 	if !next.stored && !e.Bytes {
 		e.Body = c.body
 	}
-	for _, a := range next.sent {
-		e.Sent = append(e.Sent, sentEntry{a.size, pairsOf(a.meta)})
-	}
+	e.Sent = sentEntries(next.sent)
 	return e
+}
+
+func sentEntries(list attempts) (sent []sentEntry) {
+	for _, a := range list {
+		sent = append(sent, sentEntry{a.size, pairsOf(a.meta)})
+	}
+	return sent
 }
 
 // freeze describes a snapshot, all but its bytes.

@@ -417,7 +417,8 @@ func (v *Volume) settleInode(ctx context.Context, n *Inode) error {
 	return v.settle(ctx, func(pub *publication) bool { return pub.n == n })
 }
 
-// endPublications leaves none. Of those that cannot be made hard links before ctx ends, the names are two files.
+// endPublications leaves none. Of those that cannot be made hard links before ctx ends, the names are two files; where the
+// service has not heard of the second, it is still to be sent. The error tells of those that nobody is going to send.
 func (v *Volume) endPublications(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() {
@@ -431,10 +432,15 @@ func (v *Volume) endPublications(ctx context.Context) error {
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
+	if err != nil {
+		v.log.Warn("names of one file are two files now", "error", err)
+	}
+	var errs []error
 	for pub := v.published.take(anyPublication); pub != nil; pub = v.published.take(anyPublication) {
+		errs = append(errs, v.partLater(ctx, pub))
 		v.endPublication(pub)
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 func anyPublication(*publication) bool { return true }

@@ -148,6 +148,40 @@ func TestPublishedHereAndClosedInAnOutage(t *testing.T) {
 	}
 }
 
+// An unmount tells of a second name that only the journal has, be the file under its first one stored; and tries once more
+// to send it.
+func TestClosedWithASecondNameUnsent(t *testing.T) {
+	for _, forGood := range []bool{false, true} {
+		m := newJournaledOwn(t, memclient.Full())
+		for _, name := range []string{"1", "2"} {
+			m.put("tmp_"+name, "content")
+			m.ok(m.link("tmp_"+name, "final"+name))
+		}
+		failed := false
+		m.faults.set(func(op, key string) error {
+			if key != "final1" || op != s3client.OpPut && op != s3client.OpCopy || failed && !forGood {
+				return nil
+			}
+			failed = true
+			return errCut
+		})
+		err := m.Close(ctx)
+		if forGood != errors.Is(err, volume.ErrUnsent) || forGood != (m.log.Stats().Entries > 0) || !failed {
+			t.Errorf("for good %v: closed with %v and %d entries", forGood, err, m.log.Stats().Entries)
+		}
+		if forGood {
+			m = m.crash()
+			m.faults.set(nil)
+			m.stored()
+		}
+		for _, key := range []string{"final1", "final2", "tmp_1", "tmp_2"} {
+			if got := m.second().get(key); got != "content" {
+				t.Errorf("%s holds %q", key, got)
+			}
+		}
+	}
+}
+
 // While a hard link is made of it, both names are of one file.
 func TestPublicationHasItsNamesUntilItIsAHardLink(t *testing.T) {
 	publishing(t, func(t *testing.T, begin func(...setup) *mount) {

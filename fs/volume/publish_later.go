@@ -193,6 +193,32 @@ func (v *Volume) endLater(pub *publication) {
 	pub.later.sent = true
 }
 
+// partLater makes a second name of which the service has not heard a file of its own, as the next mount would of what the
+// journal has: then it is sent as any file, or told of. ErrUnsent says that it is left to the next mount.
+func (v *Volume) partLater(ctx context.Context, pub *publication) error {
+	l := pub.later
+	if l == nil || l.sent {
+		return nil
+	}
+	v.loseSecond(pub)
+	v.published.heard(pub)
+	r := replaying{v: v}
+	for _, e := range v.opt.Journal.Entries() {
+		if e.ID == l.entry.ID {
+			r.read(e)
+		}
+	}
+	err := journal.ErrDamaged
+	for _, f := range r.files {
+		f.what.Sent = append(f.what.Sent, sentEntries(l.tried)...)
+		err = r.restore(ctx, f)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %q is kept in the journal, and the next mount sends it: %w", ErrUnsent, pub.at, err)
+	}
+	return nil
+}
+
 // sendLater stores both names of a publication of which the service has not heard.
 func (v *Volume) sendLater(ctx context.Context, pub *publication) error {
 	if pub.later == nil {

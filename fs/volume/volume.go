@@ -144,15 +144,13 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.mu.closed = true
 	v.mu.Unlock()
-	if err := v.endPublications(ctx); err != nil {
-		v.log.Warn("names of one file are two files now", "error", err)
-	}
+	left := v.endPublications(ctx)
 	v.endDrops(ctx)
 	v.glances.end()
 	v.flats.end()
 	v.logClose(v.Root(), v.walks.end())
 	v.asides.end()
-	err := v.closeFiles(ctx)
+	err := errors.Join(left, v.closeFiles(ctx))
 	v.wants.end()
 	if v.leases != nil {
 		v.leases.Close()
