@@ -76,11 +76,17 @@ func (v *Volume) glance(ctx context.Context, path string) bool {
 			return false // the request that comes next says so
 		}
 		step = v.glances.next(run)
-		if state, _ := v.names.State(path); state == tree.Present || state == tree.Absent {
+		if v.told(path) {
 			return true
 		}
 	}
-	return false
+	return v.told(path)
+}
+
+// told reports whether it is known what a path has, or that nothing does.
+func (v *Volume) told(path string) bool {
+	state, _ := v.names.State(path)
+	return state == tree.Present || state == tree.Absent
 }
 
 // join returns the reading of a directory, which it starts if it is time for one, and the end of its next step.
@@ -98,6 +104,8 @@ func (g *glances) join(v *Volume, dir, path string) (*glanceRun, <-chan struct{}
 	d.asked++
 	switch {
 	case d.run != nil:
+	case v.told(path): // a reading has just ended
+		return nil, nil
 	case !d.large.IsZero() && now.Sub(d.large) < glanceAgain, !again && !d.whole, d.asked*glanceWorth < d.entries:
 		return nil, nil
 	default:
