@@ -241,7 +241,10 @@ func command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// program runs a program to its end, on a thread that does not end before it: that would be taken for the parent's death.
 func program(name string, args ...string) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	out, err := command(name, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w\n%s", name, err, out)
