@@ -214,16 +214,23 @@ func (v *Volume) replaceMarker(ctx context.Context, at string, o object, opt s3c
 
 // copyObject copies inside the service, or through this machine where the service cannot.
 func (v *Volume) copyObject(ctx context.Context, dst string, src s3client.ObjectInfo, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
+	info, err := v.copyInside(ctx, dst, src, opt)
+	if !errors.Is(err, s3client.ErrUnsupported) {
+		return info, err
+	}
+	ctx, cancel := v.detached(ctx, src.Size)
+	defer cancel()
+	return v.copyThroughHere(ctx, dst, src, opt)
+}
+
+// copyInside is copyObject where ErrUnsupported is a service that cannot.
+func (v *Volume) copyInside(ctx context.Context, dst string, src s3client.ObjectInfo, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
 	ctx, cancel := v.detached(ctx, src.Size)
 	defer cancel()
 	if dst == src.Key && v.caps.ConditionalPut {
 		opt.IfMatch = opt.SrcIfMatch // many requests, if it is large: another client may store a version between them
 	}
-	info, err := v.upload.Copy(ctx, dst, src, opt)
-	if !errors.Is(err, s3client.ErrUnsupported) {
-		return info, err
-	}
-	return v.copyThroughHere(ctx, dst, src, opt)
+	return v.upload.Copy(ctx, dst, src, opt)
 }
 
 // copyThroughHere copies through this machine.

@@ -152,11 +152,40 @@ func (m *mount) afterwards(disk *journaltest.MemFS) *mount {
 	return n
 }
 
-// A name that is to be free is asked for where others may have made it, as when a file is made exclusively.
-func TestJournaledRenameThatReplacesNothing(t *testing.T) {
+// A file that is being replaced is synced into the journal, however long the service takes to rename the other one.
+func TestReplacedFileIsSyncedBesideTheRename(t *testing.T) {
 	m := newJournaled(t, conditional)
+	m.put("f", "old")
+	m.put("other", "new")
+	m.stored()
+	h := m.open("f", readWrite)
+	defer h.Release()
+	m.writeAll(h, "unsynced", 0)
+	reached, synced := make(chan struct{}), make(chan struct{})
+	m.faults.set(func(op, _ string) error {
+		if op == s3client.OpCopy {
+			close(reached)
+			<-synced
+		}
+		return nil
+	})
+	renamed := make(chan error, 1)
+	go func() { renamed <- m.rename("other", "f") }()
+	<-reached
+	m.ok(h.Fsync(ctx))
+	close(synced)
+	m.ok(<-renamed)
+	if got := m.get("f"); got != "new" {
+		t.Errorf("it holds %q", got)
+	}
+}
+
+// mv asks to replace nothing, at first: that needs no service either.
+func TestJournaledRenameWhileTheServiceIsAway(t *testing.T) {
+	m := newJournaled(t, conditional)
+	m.missing("final") // as the kernel asks
 	m.put("tmp", "mine")
-	m.missing("lock") // as the kernel asks
-	m.foreign("lock", "theirs")
-	m.want(m.Rename(ctx, m.Root(), "tmp", m.Root(), "lock", volume.RenameFlags{NoReplace: true}), volume.ErrExist)
+	m.faults.set(func(string, string) error { return errCut })
+	m.ok(m.Rename(ctx, m.Root(), "tmp", m.Root(), "final", volume.RenameFlags{NoReplace: true}))
+	m.faults.set(nil)
 }

@@ -95,12 +95,8 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		return err
 	}
 	defer done()
-	if target != nil && m.over == nil {
-		still := v.keepStill
-		if !v.caps.ConditionalPut {
-			still = v.commitStill
-		}
-		done, err := still(ctx, target)
+	if target != nil && m.over == nil && v.opt.Journal != nil && !v.caps.ConditionalPut { // what it has in the journal might be sent later
+		done, err := v.commitStill(ctx, target)
 		if err != nil {
 			return err
 		}
@@ -129,6 +125,9 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		v.names.Forget(m.from)
 		v.names.Forget(m.to)
 		return err
+	}
+	if target != nil && m.over == nil && !target.still {
+		defer v.endNaming(ctx, target, m.to)()
 	}
 	v.moved(*m, n, target, o)
 	if m.left {
@@ -247,19 +246,19 @@ func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.Objec
 	noReplace = noReplace && v.caps.ConditionalPut
 	if v.caps.RenameObject {
 		err := v.client.Rename(ctx, dst, src.Key, s3client.RenameOptions{SrcIfMatch: src.ETag, IfNoneMatch: noReplace})
-		if notFound(err) || errors.Is(err, s3client.ErrPrecondition) {
-			if moved, _ := v.movedAlready(ctx, dst, src); moved {
-				left, err = true, nil
+		if notFound(err) { // perhaps done already, and the answer got lost
+			if there, headErr := v.client.Head(ctx, dst); headErr == nil && there.ETag == src.ETag {
+				err = nil
 			}
 		}
 		src.Key = dst
-		return src, left, err
+		return src, false, err
 	}
 	info, err := v.copyObject(ctx, dst, src, s3client.CopyOptions{SrcIfMatch: src.ETag, IfNoneMatch: noReplace})
 	if err != nil {
 		return info, false, err
 	}
-	err = v.deleteVersions(ctx, s3client.Version{Key: src.Key, ETag: src.ETag})
+	err = v.deleteVersions(ctx, v.expected(src.Key, src.ETag))
 	if left = errors.Is(err, s3client.ErrPrecondition); err != nil && !left {
 		return info, false, fmt.Errorf("%q is there, but %q could not be removed: %w", dst, src.Key, err)
 	}
@@ -340,6 +339,14 @@ func (v *Volume) deleteKeys(ctx context.Context, keys ...string) error {
 	ctx, cancel := v.detached(ctx, 0)
 	defer cancel()
 	return v.client.Delete(ctx, keys...)
+}
+
+// expected is the version of a key that a removal is about, where the service can tell it from another.
+func (v *Volume) expected(key string, tag s3client.ETag) s3client.Version {
+	if !v.caps.ConditionalPut {
+		tag = ""
+	}
+	return s3client.Version{Key: key, ETag: tag}
 }
 
 // deleteVersions is deleteKeys for versions of keys.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,6 +24,7 @@ type treeCopy struct {
 	v        *Volume
 	dst, src string // what all keys begin with
 	copied   *spool
+	looks    atomic.Bool // as the service does not copy on condition
 
 	mu    sync.Mutex
 	doubt []error // of keys below dst that may be copies; a failure ends the copying, so these are few
@@ -60,7 +62,7 @@ func (v *Volume) copyPrefix(ctx context.Context, dst, src string) (left bool, er
 
 // undo removes the copies. One that another client has replaced is not there any more.
 func (c *treeCopy) undo(ctx context.Context) error {
-	_, err := c.remove(ctx, func(k copiedKey) s3client.Version { return s3client.Version{Key: c.dst + k.name, ETag: k.copy} })
+	_, err := c.remove(ctx, func(k copiedKey) s3client.Version { return c.v.expected(c.dst+k.name, k.copy) })
 	if err != nil {
 		err = fmt.Errorf("copies below %q are left: %w", c.dst, err)
 	}
@@ -69,10 +71,10 @@ func (c *treeCopy) undo(ctx context.Context) error {
 
 // removeSources removes what was copied, the marker last.
 func (c *treeCopy) removeSources(ctx context.Context, marker *s3client.ObjectInfo) (left bool, err error) {
-	left, err = c.remove(ctx, func(k copiedKey) s3client.Version { return s3client.Version{Key: c.src + k.name, ETag: k.source} })
+	left, err = c.remove(ctx, func(k copiedKey) s3client.Version { return c.v.expected(c.src+k.name, k.source) })
 	if err == nil && marker != nil {
 		var stays bool
-		stays, err = c.v.deleteSome(ctx, []s3client.Version{{Key: c.src, ETag: marker.ETag}})
+		stays, err = c.v.deleteSome(ctx, []s3client.Version{c.v.expected(c.src, marker.ETag)})
 		left = left || stays
 	}
 	return left, err
@@ -120,16 +122,38 @@ func (c *treeCopy) copyKeys(ctx context.Context) (marker *s3client.ObjectInfo, e
 
 // copyKey copies one key to where nothing is, and notes the copy.
 func (c *treeCopy) copyKey(ctx context.Context, name string, info s3client.ObjectInfo) error {
-	opt := s3client.CopyOptions{SrcIfMatch: info.ETag, IfNoneMatch: c.v.caps.ConditionalPut}
-	made, err := c.v.copyObject(ctx, c.dst+name, info, opt)
+	made, err := c.copyOver(ctx, c.dst+name, info)
 	if err == nil {
 		return c.copied.add(ctx, copiedKey{name, info.ETag, made.ETag})
 	}
 	return c.failed(ctx, name, info, err)
 }
 
-// failed finds out what a copy that has failed leaves. It returns nil if the copy is there, and only the answer got lost: the
-// repetition of the request is refused.
+// copyOver copies to where nothing is, if the service can refuse another object; if it can for all but copies, after a look.
+func (c *treeCopy) copyOver(ctx context.Context, key string, info s3client.ObjectInfo) (s3client.ObjectInfo, error) {
+	opt := s3client.CopyOptions{SrcIfMatch: info.ETag, IfNoneMatch: c.v.caps.ConditionalPut}
+	if !opt.IfNoneMatch {
+		return c.v.copyObject(ctx, key, info, opt)
+	}
+	if !c.looks.Load() {
+		made, err := c.v.copyInside(ctx, key, info, opt)
+		if !errors.Is(err, s3client.ErrUnsupported) {
+			return made, err
+		}
+		c.looks.Store(true)
+	}
+	if there, err := c.v.headMaybe(ctx, key); err != nil || there != nil {
+		return s3client.ObjectInfo{}, cmp.Or(err, error(s3client.ErrPrecondition))
+	}
+	made, err := c.v.copyInside(ctx, key, info, s3client.CopyOptions{SrcIfMatch: info.ETag})
+	if errors.Is(err, s3client.ErrUnsupported) {
+		return c.v.copyThroughHere(ctx, key, info, opt)
+	}
+	return made, err
+}
+
+// failed finds out what a copy that has failed leaves, and says why. What is there where it is refused is not taken for the
+// copy, though it may look the same: another client may be renaming the directory, too, and be about to remove the source.
 func (c *treeCopy) failed(ctx context.Context, name string, info s3client.ObjectInfo, err error) error {
 	key := c.dst + name
 	ctx, cancel := c.v.detached(ctx, 0)
@@ -138,13 +162,10 @@ func (c *treeCopy) failed(ctx context.Context, name string, info s3client.Object
 	there, headErr := c.v.client.Head(ctx, key)
 	found := headErr == nil
 	switch {
-	case found && c.v.isCopy(ctx, there, info):
-		noteErr := c.copied.add(ctx, copiedKey{name, info.ETag, there.ETag})
-		if refused {
-			return noteErr
-		}
+	case found && !refused && c.v.isCopy(ctx, there, info):
+		return errors.Join(err, c.copied.add(ctx, copiedKey{name, info.ETag, there.ETag})) // to be undone
 	case found && refused && c.v.caps.ConditionalPut:
-		return fmt.Errorf("%w: %q was made meanwhile: %w", ErrNotEmpty, key, err)
+		return fmt.Errorf("%w: %q is there: %w", ErrNotEmpty, key, err)
 	case !notFound(headErr) && (refused && !found || outcomeUnknown(err)):
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -153,14 +174,13 @@ func (c *treeCopy) failed(ctx context.Context, name string, info s3client.Object
 	return err
 }
 
-// isCopy reports whether an object is a copy of a version, as far as can be told: it has its bytes, and its metadata if
-// that version is there to ask.
+// isCopy reports whether an object is a copy of a version that is there still: it has its bytes and its metadata.
 func (v *Volume) isCopy(ctx context.Context, there, of s3client.ObjectInfo) bool {
 	if there.ETag != of.ETag || there.Size != of.Size {
 		return false
 	}
 	source, err := v.client.Head(ctx, of.Key)
-	return notFound(err) || err == nil && (source.ETag != of.ETag || maps.Equal(source.Meta, there.Meta))
+	return err == nil && source.ETag == of.ETag && maps.Equal(source.Meta, there.Meta)
 }
 
 // outcomeUnknown reports whether an error leaves it open whether a request was done.

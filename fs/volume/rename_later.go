@@ -18,9 +18,6 @@ func (v *Volume) renameLater(ctx context.Context, m *move, n, target *Inode) (do
 	if v.opt.Journal == nil || m.name != nil || m.over != nil || !n.unsent(target) {
 		return false, nil
 	}
-	if m.noReplace && !v.owns(m.dst.dir) {
-		return false, nil
-	}
 	unlock, err := v.keepName(ctx, n)
 	if err != nil {
 		return false, err

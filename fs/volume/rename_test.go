@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pail/fs/attr"
 	"pail/fs/upload"
@@ -220,19 +221,17 @@ func TestFailedCopyOfDirectoryChangesNothing(t *testing.T) {
 
 // What another client stores below a directory while that is renamed by copies is not lost, and the old name leads to it.
 func TestStoredAnewWhileTheDirectoryIsCopied(t *testing.T) {
-	for _, lose := range []bool{false, true} {
-		m, c := newMeddling(t, conditional, s3client.OpCopy, "d/a", lose)
-		m.mkdir("d")
-		m.put("d/a", "one")
-		m.put("d/b", "two")
-		c.do = func() { m.foreign("d/a", "theirs") }
-		m.ok(m.rename("d", "e"))
-		m.names("", "d", "e")
-		m.names("e", "a", "b")
-		m.names("d", "a")
-		if m.get("e/a") != "one" || m.get("d/a") != "theirs" {
-			t.Errorf("lost %v: e/a has %q, d/a %q", lose, m.get("e/a"), m.get("d/a"))
-		}
+	m, c := newMeddling(t, conditional, s3client.OpCopy, "d/a", false)
+	m.mkdir("d")
+	m.put("d/a", "one")
+	m.put("d/b", "two")
+	c.do = func() { m.foreign("d/a", "theirs") }
+	m.ok(m.rename("d", "e"))
+	m.names("", "d", "e")
+	m.names("e", "a", "b")
+	m.names("d", "a")
+	if m.get("e/a") != "one" || m.get("d/a") != "theirs" {
+		t.Errorf("e/a has %q, d/a %q", m.get("e/a"), m.get("d/a"))
 	}
 }
 
@@ -254,6 +253,9 @@ func TestMadeWhereADirectoryIsCopiedTo(t *testing.T) {
 		m.put("d/a", "one")
 		m.put("d/b", "two")
 		before := append(m.mem.Keys(), "e/b")
+		if lose { // a copy that cannot be told from another client's
+			before = slices.Insert(before, len(before)-1, "e/a")
+		}
 		c.do = func() { m.foreign("e/b", "theirs") }
 		m.want(m.rename("d", "e"), volume.ErrNotEmpty)
 		if after := m.mem.Keys(); !slices.Equal(after, before) {
@@ -265,16 +267,49 @@ func TestMadeWhereADirectoryIsCopiedTo(t *testing.T) {
 	}
 }
 
-// The copy of an object without times whose answer got lost is told from another client's object by its bytes.
+// The copy of an object without times whose answer got lost is not told from that of another client, who may be about to
+// remove the source: nothing is removed.
 func TestLostAnswerToACopyOfADirectory(t *testing.T) {
 	m, c := newMeddling(t, conditional, s3client.OpCopy, "d/a", true)
 	m.foreign("d/a", "one")
 	m.foreign("d/b", "two")
 	c.do = func() {}
-	m.ok(m.rename("d", "e"))
-	if want := []string{"e/a", "e/b"}; !slices.Equal(m.mem.Keys(), want) {
+	m.want(m.rename("d", "e"), volume.ErrNotEmpty)
+	if want := []string{"d/a", "d/b", "e/a"}; !slices.Equal(m.mem.Keys(), want) {
 		t.Errorf("keys %q, want %q", m.mem.Keys(), want)
 	}
+}
+
+// A service may have conditions for all but copies: it is looked at what is there.
+func TestDirectoryIsCopiedWithoutConditions(t *testing.T) {
+	m := newMount(t, conditional, func(o *volume.Options, u *upload.Options) {
+		o.Client = copiesAnyway{o.Client}
+		u.Client = o.Client
+	})
+	m.mkdir("d")
+	m.put("d/a", "one")
+	m.put("d/b", "two")
+	m.mem.ResetCounts()
+	m.ok(m.rename("d", "e"))
+	m.counted(s3client.OpGet, 0, 0)
+	m.names("e", "a", "b")
+	m.foreign("f/b", "theirs")
+	m.clock.advance(time.Minute)
+	m.mkdir("g")
+	m.put("g/b", "mine")
+	m.want(m.rename("g", "f"), volume.ErrNotEmpty)
+	m.mustHave("theirs")
+	m.mustHave("mine")
+}
+
+// copiesAnyway is a client of a service that refuses conditions on what a copy replaces.
+type copiesAnyway struct{ s3client.Client }
+
+func (c copiesAnyway) Copy(ctx context.Context, dst, src string, opt s3client.CopyOptions) (s3client.ObjectInfo, error) {
+	if opt.IfNoneMatch || opt.IfMatch != "" {
+		return s3client.ObjectInfo{}, &s3client.Error{Op: s3client.OpCopy, Key: dst, Code: "NotImplemented", Status: 501, Err: s3client.ErrUnsupported}
+	}
+	return c.Client.Copy(ctx, dst, src, opt)
 }
 
 func TestLargeObjectMadeWhereADirectoryIsCopiedTo(t *testing.T) {
@@ -495,6 +530,7 @@ func TestRenameLosesNothingOfAnotherClient(t *testing.T) {
 			m.put("d/a", "one")
 			other.do = func() { m.foreign("d/a", "theirs") }
 			m.ok(m.rename("d/a", "d/b"))
+			m.clock.advance(time.Minute)
 			for path, want := range map[string]string{"d/a": "theirs", "d/b": "one"} {
 				if got := m.get(path); got != want {
 					t.Errorf("%s has %q, want %q", path, got, want)
@@ -540,5 +576,42 @@ func TestRenameOfADirectoryThatIsGone(t *testing.T) {
 		m.want(m.rename("d", "e"), volume.ErrNotExist)
 		m.missing("d")
 		m.missing("e")
+	})
+}
+
+// A rename to a name that has the bytes which the source had is not taken for done because another client has replaced the
+// source since.
+func TestRenameOfWhatAnotherHasReplaced(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		for _, key := range []string{"a", "b", "lock"} {
+			m.foreign(key, "")
+		}
+		m.stat("a")
+		m.stat("b")
+		m.foreign("a", "theirs")
+		if caps.ConditionalPut {
+			m.want(m.Rename(ctx, m.Root(), "a", m.Root(), "lock", volume.RenameFlags{NoReplace: true}), volume.ErrExist)
+		}
+		m.ok(m.rename("a", "b"))
+		m.names("", "b", "lock")
+		if got := m.object("b"); got != "theirs" {
+			t.Errorf("b holds %q", got)
+		}
+	})
+}
+
+// What is not stored of a file that another takes the place of is not sent for that.
+func TestRenameOverAFileThatIsNotStoredSendsNothingOfIt(t *testing.T) {
+	bothWays(t, func(t *testing.T, caps s3client.Capabilities) {
+		m := newMount(t, caps)
+		m.put("g", "new")
+		m.put("f", "old")
+		h := m.open("f", readWrite)
+		defer h.Release()
+		m.writeAll(h, "unsaved", 0)
+		m.mem.ResetCounts()
+		m.ok(m.rename("g", "f"))
+		m.counted(s3client.OpPut, 0, 0)
 	})
 }

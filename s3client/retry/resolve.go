@@ -126,12 +126,14 @@ func (c *Client) copied(ctx context.Context, dst, src string, opt s3client.CopyO
 	return sameMeta(info.Meta, meta) && (timed(meta) || from.ETag == info.ETag && !opt.IfNoneMatch), info
 }
 
-// renamed reports whether src is gone and dst there, with the ETag that the source was to have.
+// renamed reports whether src is gone and dst there, with the ETag that the source was to have; then src may be there
+// again, as another client has made it anew.
 func (c *Client) renamed(ctx context.Context, dst, src string, opt s3client.RenameOptions) bool {
 	if strings.HasSuffix(src, "/") && strings.HasSuffix(dst, "/") {
 		return !c.anyBelow(ctx, src, true) && c.anyBelow(ctx, dst, false)
 	}
-	if _, err := c.Head(ctx, src); !errors.Is(err, s3client.ErrNotFound) {
+	left, err := c.Head(ctx, src)
+	if anew := err == nil && opt.SrcIfMatch != "" && left.ETag != opt.SrcIfMatch; !anew && !errors.Is(err, s3client.ErrNotFound) {
 		return false
 	}
 	info, err := c.Head(ctx, dst)
