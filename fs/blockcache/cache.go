@@ -159,10 +159,14 @@ func (c *Cache) reserve(n int64) bool {
 
 // fitsLocked reports whether n more bytes are within MaxBytes, after removing old versions if need be.
 func (c *Cache) fitsLocked(n int64) bool {
-	if c.opt.MaxBytes > 0 && n > c.opt.MaxBytes {
+	most := c.opt.MaxBytes
+	switch {
+	case most == 0:
+		return true
+	case n > most: // for which nothing needs to go
 		return false
 	}
-	for c.opt.MaxBytes > 0 && c.mu.used+n > c.opt.MaxBytes {
+	for c.mu.used+n > most {
 		if !c.evictLocked() {
 			return false
 		}

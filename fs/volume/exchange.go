@@ -270,6 +270,23 @@ func (v *Volume) hasMoved(ctx context.Context, o object, dst, src string) (bool,
 	return err == nil && len(moved.Objects) > 0, err
 }
 
+// movedAlready reports whether a version has been moved, and only the answer got lost; another client may have made the old
+// name anew.
+func (v *Volume) movedAlready(ctx context.Context, dst string, src s3client.ObjectInfo) (bool, error) {
+	there, err := v.client.Head(ctx, dst)
+	if notFound(err) {
+		return false, nil
+	}
+	if err != nil || there.ETag != src.ETag {
+		return false, err
+	}
+	left, err := v.client.Head(ctx, src.Key)
+	if notFound(err) {
+		return true, nil
+	}
+	return err == nil && left.ETag != src.ETag, err
+}
+
 // exchanged brings inodes and cache up to date.
 func (v *Volume) exchanged(ctx context.Context, a, b side) {
 	dirs := a.o.dir || b.o.dir

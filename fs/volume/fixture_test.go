@@ -153,6 +153,12 @@ func (m *mount) crash(change ...setup) *mount {
 	m.faults.set(func(string, string) error { return errCut })
 	disk := m.disk.Kill()
 	disk.Hook = m.disk.Hook
+	return m.after(disk, change...)
+}
+
+// after mounts with what a mount that is gone has left on its disk.
+func (m *mount) after(disk *journaltest.MemFS, change ...setup) *mount {
+	m.t.Helper()
 	m.dead = true
 	after := mountOn(m.t, m.mem, m.clock, append(change, journaled(m.t, disk))...)
 	after.disk = disk

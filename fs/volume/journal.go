@@ -170,8 +170,11 @@ func (v *Volume) commitStill(ctx context.Context, n *Inode) (done func(), err er
 	return done, nil
 }
 
-// keepStill keeps n's states out of the journal until done. The caller has the gate.
+// keepStill keeps n's states out of the journal until done, be it that the caller does so already. The caller has the gate.
 func (v *Volume) keepStill(ctx context.Context, n *Inode) (done func(), err error) {
+	if n.still {
+		return func() {}, nil
+	}
 	unlock, err := v.keepName(ctx, n)
 	if err != nil {
 		return nil, err

@@ -145,9 +145,8 @@ func TestJournalDoesNotOverwriteWhatWasMade(t *testing.T) {
 
 // afterwards mounts with what a mount that is gone has left on its disk, and sends that.
 func (m *mount) afterwards(disk *journaltest.MemFS) *mount {
-	m.dead = true
 	m.faults.set(func(string, string) error { return errCut })
-	n := mountOn(m.t, m.mem, m.clock, journaled(m.t, disk))
+	n := m.after(disk)
 	n.stored()
 	return n
 }

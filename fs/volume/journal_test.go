@@ -670,10 +670,7 @@ func (m *mount) killedBeside(acked *atomic.Bool, first, second func() error) *mo
 	if m.disk.Hook = nil; snap == nil {
 		snap = m.disk.Kill()
 	}
-	m.dead = true
-	after := mountOn(m.t, m.mem, m.clock, journaled(m.t, snap))
-	after.disk = snap
-	return after
+	return m.after(snap)
 }
 
 // What was removed or replaced does not come back after a crash, though somebody synced it at the same time.

@@ -104,13 +104,10 @@ func (m *mount) writeMeanwhile(path, old string, emptied bool) (h *volume.Handle
 func (m *mount) dieUnsent(h *volume.Handle, slow *heldPut, change ...setup) *mount {
 	m.t.Helper()
 	disk := m.disk.Kill()
-	m.dead = true
 	m.faults.set(func(string, string) error { return errCut })
 	close(slow.gate)
 	h.Release()
-	after := mountOn(m.t, m.mem, m.clock, append(change, journaled(m.t, disk))...)
-	after.disk = disk
-	return after
+	return m.after(disk, change...)
 }
 
 // dieUnheard ends a mount after what is held up is stored, of which it hears nothing.

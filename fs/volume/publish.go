@@ -274,7 +274,7 @@ func (v *Volume) removeFirst(ctx context.Context, pub *publication) error {
 	defer v.moving(n)()
 	began := v.names.Begin()
 	late := v.deleteVersions(ctx, v.removedVersion(n, pub.home, v.keys.File(pub.home), whatever))
-	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
+	if removalFailed(late) {
 		v.names.Forget(pub.home)
 		return late
 	}
@@ -298,7 +298,7 @@ func (v *Volume) removeSecond(ctx context.Context, pub *publication) error {
 		what.ETag = pub.copied.info.ETag
 	}
 	late := v.deleteVersions(ctx, what)
-	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
+	if removalFailed(late) {
 		v.names.Forget(pub.at)
 		return late
 	}

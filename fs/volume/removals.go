@@ -163,6 +163,11 @@ func (v *Volume) removedVersion(n *Inode, at, key string, anyway func() bool) s3
 // whatever is for removals that take what they find at once, but when they are tried again only what was known before.
 func whatever() bool { return true }
 
+// removalFailed reports whether a removal has left what it was to remove; one that was refused has met another client's.
+func removalFailed(err error) bool {
+	return err != nil && !errors.Is(err, s3client.ErrPrecondition)
+}
+
 // overtaken is the outcome of a removal: where it came so late that another client has made something under the name
 // meanwhile, that stays.
 func (v *Volume) overtaken(at string, err error) error {

@@ -95,8 +95,12 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		return err
 	}
 	defer done()
-	if target != nil && m.over == nil && v.opt.Journal != nil && !v.caps.ConditionalPut { // what it has in the journal might be sent later
-		done, err := v.commitStill(ctx, target)
+	gone := target // with its file
+	if m.over != nil {
+		gone = nil
+	}
+	if gone != nil && v.opt.Journal != nil && !v.caps.ConditionalPut { // what it has in the journal might be sent later
+		done, err := v.commitStill(ctx, gone)
 		if err != nil {
 			return err
 		}
@@ -110,8 +114,8 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		}
 	}
 	stay := func() {}
-	if target != nil && m.over == nil {
-		if stay, err = v.leave(ctx, target); err != nil {
+	if gone != nil {
+		if stay, err = v.leave(ctx, gone); err != nil {
 			return err
 		}
 	}
@@ -126,8 +130,8 @@ func (v *Volume) renameFile(ctx context.Context, m *move) error {
 		v.names.Forget(m.to)
 		return err
 	}
-	if target != nil && m.over == nil && !target.still {
-		defer v.endNaming(ctx, target, m.to)()
+	if gone != nil {
+		defer v.endNaming(ctx, gone, m.to)()
 	}
 	v.moved(*m, n, target, o)
 	if m.left {
@@ -264,23 +268,6 @@ func (v *Volume) moveVersion(ctx context.Context, dst string, src s3client.Objec
 	}
 	src.Key, src.ETag, src.LastModified = dst, info.ETag, info.LastModified
 	return src, left, nil
-}
-
-// movedAlready reports whether a version has been moved, and only the answer got lost; another client may have made the old
-// name anew.
-func (v *Volume) movedAlready(ctx context.Context, dst string, src s3client.ObjectInfo) (bool, error) {
-	there, err := v.client.Head(ctx, dst)
-	if notFound(err) {
-		return false, nil
-	}
-	if err != nil || there.ETag != src.ETag {
-		return false, err
-	}
-	left, err := v.client.Head(ctx, src.Key)
-	if notFound(err) {
-		return true, nil
-	}
-	return err == nil && left.ETag != src.ETag, err
 }
 
 // moved brings inodes and cache up to date after the object of a file has moved.

@@ -91,7 +91,7 @@ func (v *Volume) unlinkName(ctx context.Context, p place, at string, name object
 	}
 	began := v.names.Begin()
 	late := v.deleteName(ctx, v.keys.File(at), name)
-	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
+	if removalFailed(late) {
 		v.names.Forget(at)
 		return late
 	}
@@ -304,7 +304,7 @@ func (v *Volume) Rmdir(ctx context.Context, dir *Inode, name string) error {
 		return late
 	}
 	v.names.ForgetTree(at)
-	if late != nil && !errors.Is(late, s3client.ErrPrecondition) {
+	if removalFailed(late) {
 		return late
 	}
 	v.vacated(p, at, n, tree.Stamp{}) // a file whose name it had shows now

@@ -1,7 +1,6 @@
 package pgtest
 
 import (
-	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -9,12 +8,7 @@ import (
 
 // A thread that ends, as others do whose goroutines keep them, takes no program with it.
 func TestProgramsOutliveThreads(t *testing.T) {
-	if Programs() == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal(Hint)
-		}
-		t.Skip(Hint)
-	}
+	Need(t)
 	over := make(chan struct{})
 	defer close(over)
 	for range 4 {
